@@ -1,0 +1,61 @@
+package flowclient
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Flow is a dataflow, with the fields that matter to its runs. Fields that are
+// not here, and fields of another type than here, are ignored.
+type Flow struct {
+	// ID names the dataflow. It is never empty.
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// OrgID is the IMS org, "…@AdobeOrg".
+	OrgID       string `json:"imsOrgId"`
+	SandboxName string `json:"sandboxName"`
+	// State is "enabled" or "disabled"; see [Flow.Enabled].
+	State string `json:"state"`
+	// Schedule is when a batch dataflow runs.
+	Schedule Schedule `json:"scheduleParams"`
+	// LastRun is the latest run that Flow Service knows of.
+	LastRun struct {
+		ID          string `json:"id"`
+		State       Status `json:"state"`
+		StartedAt   Millis `json:"startedAtUTC"`
+		CompletedAt Millis `json:"completedAtUTC"`
+	} `json:"lastRunDetails"`
+}
+
+// Schedule is when a dataflow runs: from a time on, each so many units.
+type Schedule struct {
+	// StartTime is in seconds since 1970.
+	StartTime Count `json:"startTime"`
+	// Frequency is the unit: once, minute, hour, day or week.
+	Frequency string `json:"frequency"`
+	// Interval counts units.
+	Interval Count `json:"interval"`
+}
+
+// Start returns the start time in UTC, zero if there is none.
+func (s Schedule) Start() time.Time {
+	if s.StartTime == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(s.StartTime), 0).UTC()
+}
+
+// Enabled reports whether the dataflow is switched on.
+func (f *Flow) Enabled() bool { return strings.EqualFold(f.State, "enabled") }
+
+// Flow returns a dataflow.
+func (c *Client) Flow(ctx context.Context, sandbox, flowID string) (*Flow, error) {
+	k := call{op: OpFlow, resource: flowID, sandbox: sandbox}
+	if err := checkID("flow id", flowID); err != nil {
+		return nil, k.refuse(err)
+	}
+	k.path = "/flows/" + url.PathEscape(flowID)
+	return getOne(ctx, c, k, func(f *Flow) string { return f.ID })
+}

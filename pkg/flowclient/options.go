@@ -1,0 +1,166 @@
+package flowclient
+
+import (
+	"crypto/tls"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Defaults, and limits that are not settable.
+const (
+	// DefaultBaseURL is Flow Service in production.
+	DefaultBaseURL = "https://platform.adobe.io/data/foundation/flowservice"
+	// DefaultIMSURL is Adobe's token service.
+	DefaultIMSURL = "https://ims-na1.adobelogin.com"
+	// DefaultOp is the op parameter of a re-trigger, as Adobe's tutorial "Retry
+	// failed dataflow runs" has it. Adobe's OpenAPI description says RE_TRIGGER
+	// instead; see [WithOp].
+	DefaultOp = "re-trigger"
+	// DefaultCallTimeout limits one request and its answer.
+	DefaultCallTimeout = 15 * time.Second
+	// DefaultMaxAttempts is how often a request is sent at most where repeating
+	// it is safe.
+	DefaultMaxAttempts = 4
+	// MaxRetryWait is the longest wait within a call. A longer Retry-After ends
+	// the call and is left to the caller.
+	MaxRetryWait = 30 * time.Second
+	// MaxRetryAfter caps what is reported as [Error.RetryAfter].
+	MaxRetryAfter = time.Hour
+	// IdleTimeout is how long the default transport keeps an unused connection.
+	// It is shorter than the usual 60 seconds of gateways, so that the client is
+	// the side that closes.
+	IdleTimeout = 20 * time.Second
+
+	backoffBase = 200 * time.Millisecond
+	backoffMax  = 5 * time.Second
+
+	idlePerHost = 16 // connections; enough for a concurrent batch
+
+	userAgent = "aep-flowclient/0.1"
+)
+
+// Option is a setting of [New] and [NewIMS]; both take all options, so that one
+// list serves for both. A wrong value is reported by them.
+type Option func(*settings)
+
+// WithBaseURL sets the address of Flow Service. The default is
+// [DefaultBaseURL]. It must be https, except on a loopback host.
+func WithBaseURL(address string) Option { return func(s *settings) { s.baseURL = address } }
+
+// WithIMSURL sets the address of IMS. The default is [DefaultIMSURL]. It must
+// be https, except on a loopback host.
+func WithIMSURL(address string) Option { return func(s *settings) { s.imsURL = address } }
+
+// WithOp sets the op parameter of a re-trigger. The default is [DefaultOp].
+func WithOp(op string) Option { return func(s *settings) { s.op = op } }
+
+// WithHTTPClient sets the HTTP client. It is copied, and the copy follows no
+// redirects. The default is a client of its own with TLS 1.2 or later and the
+// environment's proxy. A transport that is no *[http.Transport] must honour
+// [net/http/httptrace] for failed connections to be told from lost answers;
+// without that, every failure of a re-trigger has an unknown outcome.
+func WithHTTPClient(client *http.Client) Option { return func(s *settings) { s.http = client } }
+
+// WithUserAgent puts the caller's "name/version" in front of the User-Agent.
+func WithUserAgent(product string) Option {
+	return func(s *settings) { s.userAgent = product + " " + userAgent }
+}
+
+// WithCallTimeout limits one request with its answer, and one token refresh
+// with its retries. The default is [DefaultCallTimeout].
+func WithCallTimeout(limit time.Duration) Option { return func(s *settings) { s.callTimeout = limit } }
+
+// WithMaxAttempts sets how often a request is sent at most where repeating it
+// is safe. The default is [DefaultMaxAttempts]; 1 means no retries. The one
+// repetition with a fresh token does not count.
+func WithMaxAttempts(n int) Option { return func(s *settings) { s.maxAttempts = n } }
+
+// WithBackoff sets the wait before retry 1, 2 and so on. The default doubles
+// from 200 milliseconds up to 5 seconds, of which between the half and the whole is waited, at random.
+func WithBackoff(wait func(retry int) time.Duration) Option {
+	return func(s *settings) { s.backoff = wait }
+}
+
+// WithClock sets the clock that judges the age of tokens and the dates in
+// Retry-After. The default is [time.Now].
+func WithClock(now func() time.Time) Option { return func(s *settings) { s.now = now } }
+
+// settings is what the options set.
+type settings struct {
+	baseURL, imsURL string
+	op              string
+	userAgent       string
+	callTimeout     time.Duration
+	maxAttempts     int
+	backoff         func(retry int) time.Duration
+	now             func() time.Time
+	http            *http.Client
+}
+
+func newSettings(opts []Option) (settings, error) {
+	s := settings{
+		baseURL: DefaultBaseURL, imsURL: DefaultIMSURL, op: DefaultOp, userAgent: userAgent,
+		callTimeout: DefaultCallTimeout, maxAttempts: DefaultMaxAttempts,
+		backoff: jittered, now: time.Now,
+	}
+	for _, opt := range opts {
+		opt(&s)
+	}
+	base, errBase := checkURL("base URL", s.baseURL)
+	ims, errIMS := checkURL("IMS URL", s.imsURL)
+	err := errors.Join(
+		errBase, errIMS,
+		checkName("op", s.op),
+		check(s.callTimeout > 0, "the call timeout is not positive"),
+		check(s.maxAttempts > 0, "the number of attempts is not positive"),
+		check(s.backoff != nil, "the backoff is missing"),
+		check(s.now != nil, "the clock is missing"),
+		check(!strings.ContainsFunc(s.userAgent, unicode.IsControl), "the user agent has control characters in it"),
+	)
+	if err != nil {
+		return settings{}, err
+	}
+	s.baseURL, s.imsURL = base, ims
+	client := http.Client{}
+	if s.http != nil {
+		client = *s.http
+	} else {
+		client.Transport = defaultTransport()
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	s.http = &client
+	return s, nil
+}
+
+// defaultTransport is the standard one with TLS 1.2 or later, connections that
+// are not kept longer than the other side keeps them, and detection of HTTP/2
+// connections that died silently, as they may while a Lambda function is
+// frozen.
+func defaultTransport() *http.Transport {
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+	if standard, ok := http.DefaultTransport.(*http.Transport); ok {
+		t = standard.Clone()
+	}
+	if t.TLSClientConfig == nil {
+		t.TLSClientConfig = &tls.Config{}
+	}
+	t.TLSClientConfig.MinVersion = tls.VersionTLS12
+	t.MaxIdleConnsPerHost = idlePerHost
+	t.IdleConnTimeout = IdleTimeout
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: IdleTimeout, PingTimeout: IdleTimeout / 4}
+	return t
+}
+
+// jittered is the default backoff: between the half and the whole of a doubling
+// wait, at random.
+func jittered(retry int) time.Duration {
+	wait := backoffMax
+	if doublings := retry - 1; doublings < 10 {
+		wait = min(backoffBase<<doublings, backoffMax)
+	}
+	return wait/2 + rand.N(wait/2)
+}

@@ -1,0 +1,38 @@
+package flowclient
+
+import (
+	"crypto/tls"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+// TestDefaultTransport checks that the changes to the standard transport leave
+// HTTP/2 on.
+func TestDefaultTransport(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	transport := defaultTransport()
+	t.Cleanup(transport.CloseIdleConnections)
+	if transport.TLSClientConfig.MinVersion != tls.VersionTLS12 || transport.IdleConnTimeout != IdleTimeout || transport.Proxy == nil {
+		t.Errorf("got %+v", transport)
+	}
+	if standard, ok := http.DefaultTransport.(*http.Transport); ok && standard.IdleConnTimeout == IdleTimeout {
+		t.Error("the standard transport was changed")
+	}
+	transport.TLSClientConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := resp.Body.Close(); err != nil || resp.ProtoMajor != 2 {
+		t.Errorf("got %s, %v, want HTTP/2", resp.Proto, err)
+	}
+}

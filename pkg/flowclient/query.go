@@ -1,0 +1,205 @@
+package flowclient
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// DefaultPageSize is how many runs are asked for at a time. Adobe publishes no
+// maximum; 100 is known to work.
+const DefaultPageSize = 100
+
+// Properties of runs to filter by.
+const (
+	PropertyFlowID    = "flowId"
+	PropertyStatus    = "metrics.statusSummary.status"
+	PropertyStartedAt = "metrics.durationSummary.startedAtUTC"
+)
+
+// RunQuery selects runs. Its zero value selects all of the sandbox.
+type RunQuery struct {
+	// Filters must all be met.
+	Filters []Filter
+	// OrderBy is a property to sort by, descending with "-" in front, such as
+	// "-createdAt". Empty leaves the order to Flow Service.
+	OrderBy string
+	// Limit is the size of a page, not of the whole; 0 means [DefaultPageSize].
+	Limit int
+	// ContinuationToken continues a listing after a page; see [RunPage.Next].
+	// The rest of the query must be as before.
+	ContinuationToken string
+}
+
+// Filter is a condition on a property of runs. Make it with [Where] or
+// [WhereTime].
+type Filter struct{ path, op, value string }
+
+// Where compares the property at a path, such as [PropertyStatus], with a
+// value. The operators are ==, !=, <, >, <= and >=. With == the value may be
+// several, separated by commas, any of which will do.
+func Where(path, op, value string) Filter { return Filter{path, op, value} }
+
+// WhereTime compares a property that is a time.
+func WhereTime(path, op string, t time.Time) Filter {
+	return Where(path, op, strconv.FormatInt(t.UnixMilli(), 10))
+}
+
+// String returns the filter as Flow Service reads it.
+func (f Filter) String() string { return f.path + f.op + f.value }
+
+func (f Filter) check() error {
+	switch {
+	case f.path == "" || strings.ContainsAny(f.path, "=!<>,"):
+		return fmt.Errorf("%q is no property to filter by", clip(f.path))
+	case !slices.Contains([]string{"==", "!=", "<", ">", "<=", ">="}, f.op):
+		return fmt.Errorf("%q is no operator to filter with", clip(f.op))
+	case f.value == "":
+		return fmt.Errorf("the filter on %s has no value", clip(f.path))
+	case f.op != "==" && strings.Contains(f.value, ","):
+		return fmt.Errorf("the filter on %s has several values, which only == allows", clip(f.path))
+	}
+	return nil
+}
+
+func (q RunQuery) values() (url.Values, error) {
+	v := url.Values{"limit": {strconv.Itoa(DefaultPageSize)}}
+	if q.Limit < 0 {
+		return nil, errors.New("the limit is negative")
+	}
+	if q.Limit > 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	for _, f := range q.Filters {
+		if err := f.check(); err != nil {
+			return nil, err
+		}
+		v.Add("property", f.String())
+	}
+	if q.OrderBy != "" {
+		v.Set("orderby", q.OrderBy)
+	}
+	if q.ContinuationToken != "" {
+		v.Set("continuationToken", q.ContinuationToken)
+	}
+	return v, nil
+}
+
+// RunPage is one page of a listing.
+type RunPage struct {
+	// Runs may be empty although pages follow.
+	Runs []Run
+	// Next is the continuation token of the page after this one; empty on the
+	// last.
+	Next string
+}
+
+// Runs returns the runs that the query selects, page after page as they are
+// asked for. An error ends it: it is yielded once, with a zero run.
+func (c *Client) Runs(ctx context.Context, sandbox string, q RunQuery) iter.Seq2[Run, error] {
+	return func(yield func(Run, error) bool) {
+		for page, err := range c.RunPages(ctx, sandbox, q) {
+			if err != nil {
+				yield(Run{}, err)
+				return
+			}
+			for _, run := range page.Runs {
+				if !yield(run, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// RunPages returns the runs that the query selects by pages, so that a listing
+// can be left and continued later. An error ends it: it is yielded once, with a
+// zero page; the page before it tells where to continue.
+func (c *Client) RunPages(ctx context.Context, sandbox string, q RunQuery) iter.Seq2[RunPage, error] {
+	return func(yield func(RunPage, error) bool) {
+		for {
+			page, err := c.runPage(ctx, sandbox, q)
+			if !yield(page, err) || err != nil || page.Next == "" {
+				return
+			}
+			q.ContinuationToken = page.Next
+		}
+	}
+}
+
+func (c *Client) runPage(ctx context.Context, sandbox string, q RunQuery) (RunPage, error) {
+	k := call{op: OpRuns, sandbox: sandbox, method: http.MethodGet, path: "/runs"}
+	query, err := q.values()
+	if err != nil {
+		return RunPage{}, k.refuse(err)
+	}
+	k.query = query
+	var page RunPage
+	k.decode = func(body []byte) (err error) {
+		page, err = decodePage(body)
+		if err == nil && page.Next != "" && page.Next == q.ContinuationToken {
+			err = errors.New("its continuation token leads back to itself")
+		}
+		return err
+	}
+	if err := c.do(ctx, k); err != nil {
+		return RunPage{}, err
+	}
+	return page, nil
+}
+
+func decodePage(body []byte) (RunPage, error) {
+	var answer struct {
+		Items []json.RawMessage `json:"items"`
+		Links struct {
+			Next struct {
+				Href string `json:"href"`
+			} `json:"next"`
+		} `json:"_links"`
+	}
+	if err := decodeLenient(body, &answer); err != nil {
+		return RunPage{}, err
+	}
+	if answer.Items == nil {
+		return RunPage{}, errors.New("it has no list of items")
+	}
+	page := RunPage{Runs: make([]Run, len(answer.Items))}
+	for i, item := range answer.Items {
+		if err := decodeLenient(item, &page.Runs[i]); err != nil {
+			return RunPage{}, err
+		}
+		if page.Runs[i].ID == "" {
+			return RunPage{}, errNoID
+		}
+	}
+	if href := answer.Links.Next.Href; href != "" {
+		if page.Next = continuationToken(href); page.Next == "" {
+			return RunPage{}, errors.New("its link to the next page has no continuation token")
+		}
+	}
+	return page, nil
+}
+
+// continuationToken takes the token out of a link. The link itself is never
+// followed: it could lead the credential elsewhere.
+func continuationToken(href string) string {
+	_, query, _ := strings.Cut(href, "?")
+	for parameter := range strings.SplitSeq(query, "&") {
+		if raw, found := strings.CutPrefix(parameter, "continuationToken="); found {
+			// Not QueryUnescape: a token has no spaces, but may have a bare "+".
+			if token, err := url.PathUnescape(raw); err == nil {
+				return token
+			}
+			return raw
+		}
+	}
+	return ""
+}

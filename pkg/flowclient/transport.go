@@ -1,0 +1,119 @@
+package flowclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+	"time"
+)
+
+// Limits on what is read of an answer, in bytes after decompression.
+const (
+	maxAnswer      = 8 << 20  // a page of runs
+	maxErrorAnswer = 64 << 10 // anything but 2xx
+	maxDrain       = 256 << 10
+)
+
+// errTooLarge means that an answer was longer than the limit.
+var errTooLarge = fmt.Errorf("the answer is longer than %d MiB", maxAnswer>>20)
+
+// reply is an answer of which all has been read that will be.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+	err    error // why the body is not whole
+}
+
+func (r reply) ok() bool { return r.status/100 == 2 }
+
+// fault is the kind of a 2xx answer that could not be read.
+func (r reply) fault() Kind {
+	if r.err == nil || errors.Is(r.err, errTooLarge) {
+		return KindMalformed
+	}
+	return KindTransient // the connection broke
+}
+
+// noReply is why there is no answer.
+type noReply struct {
+	err       error
+	maybeSent bool // part of the request may have left
+}
+
+// send sends one request and reads its answer, both within the call timeout.
+func (s *settings) send(ctx context.Context, method, target string, header http.Header, body io.Reader) (reply, *noReply) {
+	ctx, cancel := context.WithTimeout(ctx, s.callTimeout)
+	defer cancel()
+	// A connection is the point of no return: what happens to the request after
+	// it was had, the transport does not tell reliably. A transport of another
+	// make is believed only once it has shown that it reports connections.
+	var seeks, connected atomic.Bool
+	_, known := s.http.Transport.(*http.Transport)
+	seeks.Store(known || s.http.Transport == nil)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { seeks.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
+	req, err := http.NewRequestWithContext(ctx, method, target, body)
+	if err != nil {
+		return reply{}, &noReply{err: withoutURL(err)}
+	}
+	req.Header = header
+	req.Header.Set("User-Agent", s.userAgent)
+	resp, err := s.http.Do(req)
+	if err != nil {
+		return reply{}, &noReply{err: withoutURL(err), maybeSent: connected.Load() || !seeks.Load()}
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer := reply{status: resp.StatusCode, header: resp.Header}
+	limit := int64(maxErrorAnswer)
+	if answer.ok() {
+		limit = maxAnswer
+	}
+	answer.body, answer.err = io.ReadAll(io.LimitReader(resp.Body, limit))
+	if answer.err != nil {
+		return answer, nil
+	}
+	// The rest is read so that the connection can be used again.
+	rest, err := io.CopyN(io.Discard, resp.Body, maxDrain)
+	switch {
+	case rest > 0:
+		answer.err = errTooLarge
+	case !errors.Is(err, io.EOF):
+		answer.err = err
+	}
+	return answer, nil
+}
+
+// withoutURL removes the URL that net/http puts around an error.
+func withoutURL(err error) error {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
+		return outer.Err
+	}
+	return err
+}
+
+// pause waits before retry number n, and reports whether it may be made.
+func (s *settings) pause(ctx context.Context, n int, retryAfter time.Duration) bool {
+	wait := max(s.backoff(n), retryAfter)
+	if wait > MaxRetryWait {
+		return false
+	}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
