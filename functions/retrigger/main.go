@@ -1,0 +1,79 @@
+// Command retrigger is the Lambda function: it retries failed dataflow runs of
+// Adobe Experience Platform.
+//
+// main only wires. The way of an event is [Handler.Invoke], package event
+// (payload to requests), package retrigger (the path of one request), package
+// flowclient (the call).
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/config"
+	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
+	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
+	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
+	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
+)
+
+func main() {
+	handler, err := newHandler(context.Background())
+	if err != nil {
+		telemetry.NewLogger(os.Stdout, slog.LevelInfo).Error("the function can't start", "error", err.Error())
+		os.Exit(1)
+	}
+	lambda.Start(handler)
+}
+
+func newHandler(ctx context.Context) (*Handler, error) {
+	cfg, err := config.Load(os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	aws, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	queues := sqs.NewFromConfig(aws)
+	log := telemetry.NewLogger(os.Stdout, cfg.LogLevel)
+	newClient := func(orgID string, c flowclient.Credentials) (*flowclient.Client, error) {
+		options := []flowclient.Option{
+			flowclient.WithBaseURL(cfg.FlowServiceURL), flowclient.WithIMSURL(cfg.IMSURL), flowclient.WithOp(cfg.RetriggerOp),
+			flowclient.WithCallTimeout(cfg.CallTimeout), flowclient.WithUserAgent("aep-retrigger/" + version()),
+		}
+		tokens, err := flowclient.NewIMS(c, options...)
+		if err != nil {
+			return nil, err
+		}
+		return flowclient.New(orgID, c.ClientID, tokens, options...)
+	}
+	accounts := credentials.NewStore(secretsmanager.NewFromConfig(aws), cfg.SecretIDs, newClient, cfg.SecretCacheTTL, time.Now)
+	service := retrigger.New(accounts, deadletter.NewQueue(queues, cfg.DeadLetterQueueURL), retrigger.Options{
+		DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
+	})
+	var requests *requestqueue.Queue
+	if cfg.QueueURL != "" {
+		requests = requestqueue.New(queues, cfg.QueueURL)
+	}
+	metrics := telemetry.NewMetrics(os.Stdout, os.Getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now)
+	return &Handler{service: service, requests: requests, metrics: metrics, log: log, concurrency: cfg.MaxConcurrentRuns}, nil
+}
+
+// version is the module's version where the binary was built from a tagged one.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
+}

@@ -1,0 +1,210 @@
+// Package config reads the function's configuration from environment
+// variables, once, at start.
+//
+// Every mistake is reported, each with the name of its variable, in one error.
+// A value is never echoed when it could hold a secret: variables name secrets,
+// they don't contain them. The table in README.md is the reference.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
+)
+
+// Names of the environment variables.
+const (
+	SecretID           = "SECRET_ID"
+	QueueURL           = "QUEUE_URL"
+	DeadLetterQueueURL = "DEAD_LETTER_QUEUE_URL"
+	DefaultSandbox     = "DEFAULT_SANDBOX"
+	FlowServiceURL     = "FLOW_SERVICE_URL"
+	IMSURL             = "IMS_URL"
+	RetriggerOp        = "RETRIGGER_OP"
+	LogLevel           = "LOG_LEVEL"
+	MaxConcurrentRuns  = "MAX_CONCURRENT_RUNS"
+	CallTimeout        = "CALL_TIMEOUT"
+	SecretCacheTTL     = "SECRET_CACHE_TTL"
+)
+
+// Defaults of the optional variables.
+const (
+	// DefaultMaxConcurrentRuns is low because an HTTP 500 of Flow Service may
+	// mean too many simultaneous calls, and its rate limit is not published.
+	DefaultMaxConcurrentRuns = 5
+	// DefaultCallTimeout bounds one HTTP call to Flow Service or IMS.
+	DefaultCallTimeout = 10 * time.Second
+	// DefaultSecretCacheTTL is how long a rotated secret that still works may
+	// go unnoticed. One that no longer works is fetched again at once.
+	DefaultSecretCacheTTL = 5 * time.Minute
+)
+
+const (
+	maxConcurrentRuns = 100
+	minCallTimeout    = time.Second
+	maxCallTimeout    = 5 * time.Minute
+	maxSecretCacheTTL = 24 * time.Hour
+)
+
+// Config is the function's configuration, complete and valid.
+type Config struct {
+	// SecretIDs are names or ARNs of secrets, one for each org.
+	SecretIDs []string
+	// QueueURL is the request queue; empty if none is configured.
+	QueueURL string
+	// DeadLetterQueueURL is where dead letters go.
+	DeadLetterQueueURL string
+	// DefaultSandbox is for requests and secrets that name none; may be empty.
+	DefaultSandbox string
+	// FlowServiceURL and IMSURL are base URLs without a trailing slash.
+	FlowServiceURL string
+	IMSURL         string
+	// RetriggerOp is the value of the query parameter op.
+	RetriggerOp string
+	// LogLevel is the least severe level that is logged.
+	LogLevel slog.Level
+	// MaxConcurrentRuns bounds how many runs one invocation works on at once.
+	MaxConcurrentRuns int
+	// CallTimeout bounds one HTTP call.
+	CallTimeout time.Duration
+	// SecretCacheTTL is the age at which a cached secret is fetched again.
+	SecretCacheTTL time.Duration
+}
+
+// Load reads the configuration through lookup, which is os.LookupEnv in the
+// function. A variable that is set to nothing but white space counts as unset.
+// The error joins one error for each mistake.
+func Load(lookup func(string) (string, bool)) (Config, error) {
+	r := reader{lookup: lookup}
+	c := Config{
+		SecretIDs:          r.list(SecretID),
+		QueueURL:           r.url(QueueURL, ""),
+		DeadLetterQueueURL: r.url(DeadLetterQueueURL, required),
+		DefaultSandbox:     r.text(DefaultSandbox, ""),
+		FlowServiceURL:     r.url(FlowServiceURL, flowclient.DefaultBaseURL),
+		IMSURL:             r.url(IMSURL, flowclient.DefaultIMSURL),
+		RetriggerOp:        r.text(RetriggerOp, flowclient.DefaultOp),
+		LogLevel:           r.level(LogLevel),
+		MaxConcurrentRuns:  r.count(MaxConcurrentRuns, DefaultMaxConcurrentRuns, maxConcurrentRuns),
+		CallTimeout:        r.duration(CallTimeout, DefaultCallTimeout, minCallTimeout, maxCallTimeout),
+		SecretCacheTTL:     r.duration(SecretCacheTTL, DefaultSecretCacheTTL, 0, maxSecretCacheTTL),
+	}
+	if c.QueueURL != "" && c.QueueURL == c.DeadLetterQueueURL {
+		r.fail(QueueURL, "is the same queue as "+DeadLetterQueueURL)
+	}
+	if err := errors.Join(r.errs...); err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return c, nil
+}
+
+// required as a default marks a variable that must be set. It can't be a value:
+// no environment variable contains a NUL byte.
+const required = "\x00"
+
+type reader struct {
+	lookup func(string) (string, bool)
+	errs   []error
+}
+
+func (r *reader) fail(name, problem string) {
+	r.errs = append(r.errs, fmt.Errorf("%s %s", name, problem))
+}
+
+func (r *reader) text(name, fallback string) string {
+	value, _ := r.lookup(name)
+	if value = strings.TrimSpace(value); value != "" {
+		return value
+	}
+	if fallback == required {
+		r.fail(name, "is required and not set")
+		return ""
+	}
+	return fallback
+}
+
+func (r *reader) list(name string) []string {
+	text := r.text(name, required)
+	if text == "" {
+		return nil
+	}
+	var items []string
+	seen := map[string]bool{}
+	for item := range strings.SplitSeq(text, ",") {
+		item = strings.TrimSpace(item)
+		switch {
+		case item == "":
+			r.fail(name, "has an empty element in its comma-separated list")
+		case seen[item]:
+			r.fail(name, fmt.Sprintf("names %q twice", item))
+		default:
+			seen[item] = true
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+func (r *reader) url(name, fallback string) string {
+	text := r.text(name, fallback)
+	if text == "" {
+		return ""
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "":
+		r.fail(name, "is not an absolute URL")
+	case u.User != nil:
+		r.fail(name, "must not contain a user name or password")
+	case u.RawQuery != "" || u.Fragment != "":
+		r.fail(name, "must not contain a query or a fragment")
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+		r.fail(name, "must be https (http is for loopback addresses only)")
+	}
+	return strings.TrimRight(text, "/")
+}
+
+func loopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+func (r *reader) level(name string) slog.Level {
+	switch text := r.text(name, "info"); strings.ToLower(text) {
+	case "debug":
+		return slog.LevelDebug
+	case "info":
+		return slog.LevelInfo
+	case "warn":
+		return slog.LevelWarn
+	case "error":
+		return slog.LevelError
+	default:
+		r.fail(name, fmt.Sprintf("is %q, must be one of debug, info, warn, error", text))
+		return slog.LevelInfo
+	}
+}
+
+func (r *reader) count(name string, fallback, most int) int {
+	text := r.text(name, strconv.Itoa(fallback))
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > most {
+		r.fail(name, fmt.Sprintf("is %q, must be a whole number from 1 to %d", text, most))
+	}
+	return n
+}
+
+func (r *reader) duration(name string, fallback, least, most time.Duration) time.Duration {
+	text := r.text(name, fallback.String())
+	d, err := time.ParseDuration(text)
+	if err != nil || d < least || d > most {
+		r.fail(name, fmt.Sprintf("is %q, must be a duration such as 10s or 5m, from %s to %s", text, least, most))
+	}
+	return d
+}

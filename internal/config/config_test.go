@@ -1,0 +1,123 @@
+package config_test
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/config"
+)
+
+func lookup(env map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, ok := env[name]
+		return value, ok
+	}
+}
+
+func TestLoadDefaults(t *testing.T) {
+	t.Parallel()
+	got, err := config.Load(lookup(map[string]string{
+		"SECRET_ID":             "aep/ims",
+		"DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/dead-letters",
+		"QUEUE_URL":             "  ",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Config{
+		SecretIDs:          []string{"aep/ims"},
+		DeadLetterQueueURL: "https://sqs.us-east-1.amazonaws.com/1/dead-letters",
+		FlowServiceURL:     "https://platform.adobe.io/data/foundation/flowservice",
+		IMSURL:             "https://ims-na1.adobelogin.com",
+		RetriggerOp:        "re-trigger",
+		LogLevel:           slog.LevelInfo,
+		MaxConcurrentRuns:  5,
+		CallTimeout:        10 * time.Second,
+		SecretCacheTTL:     5 * time.Minute,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Load() (-want +got):\n%s", diff)
+	}
+}
+
+func TestLoadEverything(t *testing.T) {
+	t.Parallel()
+	got, err := config.Load(lookup(map[string]string{
+		"SECRET_ID":             "a, b",
+		"QUEUE_URL":             "http://127.0.0.1:9324/0/requests",
+		"DEAD_LETTER_QUEUE_URL": "http://localhost:9324/0/dead-letters",
+		"DEFAULT_SANDBOX":       "prod",
+		"FLOW_SERVICE_URL":      "https://platform-stage.adobe.io/data/foundation/flowservice/",
+		"IMS_URL":               "http://[::1]:8080",
+		"RETRIGGER_OP":          "RE_TRIGGER",
+		"LOG_LEVEL":             "DEBUG",
+		"MAX_CONCURRENT_RUNS":   "1",
+		"CALL_TIMEOUT":          "30s",
+		"SECRET_CACHE_TTL":      "0s",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Config{
+		SecretIDs:          []string{"a", "b"},
+		QueueURL:           "http://127.0.0.1:9324/0/requests",
+		DeadLetterQueueURL: "http://localhost:9324/0/dead-letters",
+		DefaultSandbox:     "prod",
+		FlowServiceURL:     "https://platform-stage.adobe.io/data/foundation/flowservice",
+		IMSURL:             "http://[::1]:8080",
+		RetriggerOp:        "RE_TRIGGER",
+		LogLevel:           slog.LevelDebug,
+		MaxConcurrentRuns:  1,
+		CallTimeout:        30 * time.Second,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Load() (-want +got):\n%s", diff)
+	}
+}
+
+func TestLoadReportsEveryMistakeByName(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(lookup(map[string]string{
+		"SECRET_ID":           "a,,a",
+		"QUEUE_URL":           "requests",
+		"FLOW_SERVICE_URL":    "http://platform.adobe.io/data",
+		"IMS_URL":             "https://user:hunter2@ims.example",
+		"LOG_LEVEL":           "loud",
+		"MAX_CONCURRENT_RUNS": "0",
+		"CALL_TIMEOUT":        "10",
+		"SECRET_CACHE_TTL":    "-1s",
+	}))
+	if err == nil {
+		t.Fatal("Load() succeeded")
+	}
+	for _, want := range []string{
+		"SECRET_ID has an empty element", `SECRET_ID names "a" twice`,
+		"QUEUE_URL is not an absolute URL",
+		"DEAD_LETTER_QUEUE_URL is required and not set",
+		"FLOW_SERVICE_URL must be https", "IMS_URL must not contain a user name or password",
+		`LOG_LEVEL is "loud"`, `MAX_CONCURRENT_RUNS is "0"`, `CALL_TIMEOUT is "10"`, `SECRET_CACHE_TTL is "-1s"`,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error lacks %q:\n%v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("error contains a password:\n%v", err)
+	}
+}
+
+func TestLoadRefusesOneQueueForBoth(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(lookup(map[string]string{
+		"SECRET_ID":             "a",
+		"QUEUE_URL":             "https://sqs.us-east-1.amazonaws.com/1/q/",
+		"DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/q",
+	}))
+	if err == nil || !strings.Contains(err.Error(), "QUEUE_URL is the same queue as DEAD_LETTER_QUEUE_URL") {
+		t.Errorf("Load() = %v, want a complaint about the queues", err)
+	}
+}

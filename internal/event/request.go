@@ -1,0 +1,286 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits of a request's texts. They keep it small enough to be written again:
+// encoding may make six bytes of one.
+const (
+	// MaxID is the greatest length in bytes of an id or a name in a request.
+	MaxID = 256
+	// MaxReason is the greatest length in bytes of [Request.Reason].
+	MaxReason = 4096
+
+	maxLastError = 4096
+)
+
+// Request is "retry this run".
+//
+// Its JSON is what a person sends by hand, with what an event told and what
+// happened to it so far in one more object, "origin". [Decode] reads it back
+// unchanged, which makes it the body of queue messages and dead letters.
+type Request struct {
+	// RunID is the failed run. It is never empty.
+	RunID string
+	// FlowID is the run's dataflow, OrgID its org ("…@AdobeOrg") and Sandbox its
+	// sandbox's name; each may be empty.
+	FlowID, OrgID, Sandbox string
+	// DryRun asks for a report instead of a re-trigger.
+	DryRun bool
+	// Force asks to pass over policy and limits.
+	Force bool
+	// Reason is free text of who asks.
+	Reason string
+	// Origin is where the request came from.
+	Origin
+}
+
+// Origin is what an event told of the run, and what happened to the request
+// since. Times have a precision of 1 ms.
+type Origin struct {
+	// EventID is Adobe's id of the event.
+	EventID string
+	// FlowName is the dataflow's name for people.
+	FlowName string
+	// FailedAt is when the run ended.
+	FailedAt time.Time
+	// CreatedClient is the client id that made the run.
+	CreatedClient string
+	// Errors are the run's own, each once, at most [MaxErrors].
+	Errors []RunError
+	// FirstSeen is when the function first saw the request.
+	FirstSeen time.Time
+	// Attempts counts the re-triggers already sent.
+	Attempts int
+	// LastError is why the request became a dead letter.
+	LastError string
+}
+
+// RunError is why a run failed.
+type RunError struct {
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+type originJSON struct {
+	EventID       string     `json:"eventId,omitempty"`
+	FlowName      string     `json:"flowName,omitempty"`
+	FailedAt      *time.Time `json:"failedAt,omitempty"`
+	CreatedClient string     `json:"createdClient,omitempty"`
+	Errors        []RunError `json:"errors,omitempty"`
+	FirstSeen     *time.Time `json:"firstSeen,omitempty"`
+	Attempts      int        `json:"attempts,omitempty"`
+	LastError     string     `json:"error,omitempty"`
+}
+
+// MarshalJSON writes the request as it can be sent again.
+func (r Request) MarshalJSON() ([]byte, error) {
+	var origin *originJSON
+	if o := r.Origin; !o.empty() {
+		origin = &originJSON{
+			EventID: o.EventID, FlowName: o.FlowName, FailedAt: timeOrNil(o.FailedAt), CreatedClient: o.CreatedClient,
+			Errors: o.Errors, FirstSeen: timeOrNil(o.FirstSeen), Attempts: o.Attempts, LastError: o.LastError,
+		}
+	}
+	return json.Marshal(struct {
+		RunID   string      `json:"runId"`
+		FlowID  string      `json:"flowId,omitempty"`
+		OrgID   string      `json:"orgId,omitempty"`
+		Sandbox string      `json:"sandbox,omitempty"`
+		DryRun  bool        `json:"dryRun,omitempty"`
+		Force   bool        `json:"force,omitempty"`
+		Reason  string      `json:"reason,omitempty"`
+		Origin  *originJSON `json:"origin,omitempty"`
+	}{r.RunID, r.FlowID, r.OrgID, r.Sandbox, r.DryRun, r.Force, r.Reason, origin})
+}
+
+func (o Origin) empty() bool {
+	return o.EventID == "" && o.FlowName == "" && o.FailedAt.IsZero() && o.CreatedClient == "" &&
+		len(o.Errors) == 0 && o.FirstSeen.IsZero() && o.Attempts == 0 && o.LastError == ""
+}
+
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Millisecond)
+	return &t
+}
+
+// decodeRequest reads a request by hand, strictly.
+func decodeRequest(raw json.RawMessage) (*Request, *Error) {
+	list, fault := members(raw)
+	if fault != nil {
+		return nil, fault
+	}
+	var r Request
+	named := false
+	for _, f := range list {
+		switch f.name {
+		case "runId":
+			named = true
+			r.RunID, fault = f.text()
+		case "flowId":
+			r.FlowID, fault = f.text()
+		case "orgId":
+			r.OrgID, fault = f.text()
+		case "sandbox":
+			r.Sandbox, fault = f.text()
+		case "reason":
+			r.Reason, fault = f.text()
+		case "dryRun":
+			r.DryRun, fault = f.flag()
+		case "force":
+			r.Force, fault = f.flag()
+		case "origin":
+			r.Origin, fault = decodeOrigin(f.value)
+		default:
+			fault = unknownField(f.name, []string{"runId", "sandbox", "orgId", "flowId", "dryRun", "force", "reason"})
+		}
+		if fault != nil {
+			return nil, fault
+		}
+	}
+	if !named {
+		return nil, faultf(MissingRunID, "the request has no field \"runId\"")
+	}
+	if err := ValidRunID(r.RunID); err != nil {
+		return nil, faultf(InvalidRunID, "%v", err)
+	}
+	for _, f := range []struct{ name, value string }{{"flowId", r.FlowID}, {"orgId", r.OrgID}, {"sandbox", r.Sandbox}} {
+		if f.value == "" {
+			continue
+		}
+		if err := validName(f.name, f.value); err != nil {
+			return nil, faultf(InvalidField, "%v", err)
+		}
+	}
+	if len(r.Reason) > MaxReason {
+		return nil, faultf(InvalidField, "the reason has %d bytes, more than %d", len(r.Reason), MaxReason)
+	}
+	return &r, nil
+}
+
+// decodeOrigin reads what MarshalJSON wrote.
+func decodeOrigin(raw json.RawMessage) (Origin, *Error) {
+	var o originJSON
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	if raw[0] != '{' || decoder.Decode(&o) != nil {
+		return Origin{}, faultf(WrongType, "field \"origin\" is not as the function writes it: leave it out, or send a dead letter's body unchanged")
+	}
+	origin := Origin{
+		EventID: bounded(o.EventID, MaxID), FlowName: bounded(o.FlowName, maxErrorText), CreatedClient: bounded(o.CreatedClient, MaxID),
+		FailedAt: writable(o.FailedAt), FirstSeen: writable(o.FirstSeen),
+		Attempts: max(o.Attempts, 0), LastError: bounded(o.LastError, maxLastError),
+	}
+	for _, e := range o.Errors[:min(len(o.Errors), MaxErrors)] {
+		origin.Errors = append(origin.Errors, RunError{Code: bounded(e.Code, MaxID), Message: bounded(e.Message, maxErrorText)})
+	}
+	return origin, nil
+}
+
+// writable returns the time with the precision that requests have, and no time
+// where its year in UTC is none that RFC 3339 can write.
+func writable(t *time.Time) time.Time {
+	if t == nil || t.UTC().Year() < 0 || t.UTC().Year() > 9999 {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Millisecond)
+}
+
+// ValidRunID reports why text can't be a run id. Adobe's run ids look like
+// UUIDs, but the example in its OpenAPI description is none.
+func ValidRunID(id string) error {
+	if err := validName("run id", id); err != nil {
+		return err
+	}
+	if strings.ContainsAny(id, `/\`) || id == "." || id == ".." {
+		return fmt.Errorf("the run id %s is a path", excerpt([]byte(id)))
+	}
+	return nil
+}
+
+func validName(what, name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("the %s is empty", what)
+	case len(name) > MaxID:
+		return fmt.Errorf("the %s has %d bytes, more than %d", what, len(name), MaxID)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("the %s is not UTF-8", what)
+	case strings.ContainsFunc(name, func(r rune) bool {
+		return unicode.IsSpace(r) || !unicode.IsPrint(r) || r == utf8.RuneError
+	}):
+		return fmt.Errorf("the %s %s has white space or control characters in it", what, excerpt([]byte(name)))
+	}
+	return nil
+}
+
+// member is one field of an object.
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+// members returns an object's fields in their order, and refuses one that
+// stands twice. Unlike struct decoding it does not fold case.
+func members(raw json.RawMessage) ([]member, *Error) {
+	if len(raw) == 0 || raw[0] != '{' {
+		return nil, faultf(WrongType, "the request is %s, want a JSON object such as {\"runId\":\"…\"}", excerpt(raw))
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := decoder.Token(); err != nil {
+		return nil, faultf(Unreadable, "the request is not JSON: %v", err)
+	}
+	var list []member
+	seen := map[string]bool{}
+	for decoder.More() {
+		token, err := decoder.Token()
+		if err != nil {
+			return nil, faultf(Unreadable, "the request is not JSON: %v", err)
+		}
+		name, _ := token.(string) // a key always is
+		if seen[name] {
+			return nil, faultf(RepeatedField, "field %s stands twice", excerpt([]byte(name)))
+		}
+		seen[name] = true
+		f := member{name: name}
+		if err := decoder.Decode(&f.value); err != nil {
+			return nil, faultf(Unreadable, "the request is not JSON: %v", err)
+		}
+		list = append(list, f)
+	}
+	return list, nil
+}
+
+func (f member) text() (string, *Error) {
+	var value *string
+	if json.Unmarshal(f.value, &value) != nil || value == nil {
+		return "", wrongType(f.name, "a string", f.value)
+	}
+	return *value, nil
+}
+
+func (f member) flag() (bool, *Error) {
+	var value *bool
+	if json.Unmarshal(f.value, &value) != nil || value == nil {
+		return false, wrongType(f.name, "true or false", f.value)
+	}
+	return *value, nil
+}
+
+func (f member) whole() (int, *Error) {
+	var value *int
+	if json.Unmarshal(f.value, &value) != nil || value == nil {
+		return 0, wrongType(f.name, "a whole number", f.value)
+	}
+	return *value, nil
+}

@@ -1,0 +1,53 @@
+package event
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
+// SQSRecord is one message of a batch that Lambda's event source mapping
+// delivers: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html.
+type SQSRecord struct {
+	MessageID      string            `json:"messageId"`
+	ReceiptHandle  string            `json:"receiptHandle"`
+	Body           string            `json:"body"`
+	Attributes     map[string]string `json:"attributes"`
+	EventSource    string            `json:"eventSource"`
+	EventSourceARN string            `json:"eventSourceARN"`
+}
+
+// ReceiveCount is how often the message was received, this time included; 0
+// where SQS does not say.
+func (r SQSRecord) ReceiveCount() int {
+	n, _ := strconv.Atoi(r.Attributes["ApproximateReceiveCount"])
+	return n
+}
+
+// SQSRecords reports whether the payload is an SQS batch, and returns its
+// messages, none for an empty batch. A batch whose messages can't be named in a
+// partial batch response is an error: nothing of it must be started, since
+// nothing could be returned.
+func SQSRecords(payload []byte) ([]SQSRecord, bool, error) {
+	var batch struct {
+		Records *[]json.RawMessage `json:"Records"`
+	}
+	if json.Unmarshal(payload, &batch) != nil || batch.Records == nil {
+		return nil, false, nil
+	}
+	records := make([]SQSRecord, len(*batch.Records))
+	for i, raw := range *batch.Records {
+		err := json.Unmarshal(raw, &records[i])
+		switch {
+		case records[i].EventSource != "aws:sqs" && i == 0:
+			return nil, false, nil
+		case err != nil:
+			return nil, true, fmt.Errorf("SQS batch: record %d of %d: %w", i+1, len(records), err)
+		case records[i].EventSource != "aws:sqs":
+			return nil, true, fmt.Errorf("SQS batch: record %d of %d is not of SQS", i+1, len(records))
+		case records[i].MessageID == "":
+			return nil, true, fmt.Errorf("SQS batch: record %d of %d has no messageId, so it could not be returned", i+1, len(records))
+		}
+	}
+	return records, true, nil
+}
