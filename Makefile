@@ -1,0 +1,71 @@
+# Needs Go and make. Each target installs what else it needs, pinned, into .tools.
+
+BUILD := CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags "-s -w"
+LINT  := go tool -modfile=tools/go.mod golangci-lint
+# CI's fuzzing is short; look for longer with FUZZTIME=10m.
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help run invoke test test-emulators fuzz bench build build-RetriggerFunction fmt fmt-check vet lint vuln validate deploy ci clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## run the function beside simulated AWS and Adobe, through every trigger
+	@go run ./local/run
+
+invoke: ## run one event: make invoke EVENT=events/request.json
+	@go run ./local/invoke "$(EVENT)"
+
+test: ## the tests
+	go test -race ./...
+
+test-emulators: ## the integration suite against moto, ElasticMQ and the Runtime Interface Emulator
+	emulators/install
+	TEST_EMULATORS=1 go test -race -count=1 -v ./integration/...
+
+fuzz: ## fuzz every decoder for FUZZTIME
+	@set -e; for file in $$(grep -rl --include='*_test.go' '^func Fuzz' .); do \
+	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' $$file); do \
+	    echo "fuzz $$target"; \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$(dirname $$file)"; \
+	  done; \
+	done
+
+bench: ## measure start-up, retries and memory
+	go test -run '^$$' -bench . -benchmem ./bench/... ./internal/... ./pkg/...
+
+build: ## build the function for Lambda into dist/
+	GOOS=linux GOARCH=arm64 $(BUILD) -o dist/bootstrap ./functions/retrigger
+
+build-RetriggerFunction: # called by sam build
+	GOOS=linux GOARCH=arm64 $(BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/retrigger
+
+fmt: ## format the code
+	$(LINT) fmt
+
+fmt-check: ## fail if the code is not formatted
+	$(LINT) fmt --diff
+
+vet: ## go vet
+	go vet ./...
+
+lint: ## golangci-lint, staticcheck included
+	$(LINT) run ./...
+
+vuln: ## govulncheck; GOVULNDB names another database, exit code 3 means that none could be reached
+	.ci/vuln
+
+validate: ## cfn-lint
+	emulators/install cfn-lint
+	.tools/cfn-lint/bin/cfn-lint template.yaml
+
+deploy: ## build and deploy with the SAM CLI
+	sam build
+	sam deploy
+
+ci: ## everything that must hold
+	bash .ci/run
+
+clean: ## remove what was built and installed here
+	rm -rf dist .aws-sam .tools

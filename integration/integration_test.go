@@ -1,0 +1,494 @@
+package integration
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
+	"github.com/aep-retrigger/aep-retrigger/local/scenario"
+	"github.com/aep-retrigger/aep-retrigger/local/stack"
+)
+
+const flow = "0b7e1c1a-0000-4000-8000-00000000f10e"
+
+// failedRuns makes so many failed runs and returns their ids.
+func failedRuns(s *stack.Stack, n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("run-%d", i)
+		s.AddFailedRun(ids[i], flow, stack.OrgID, stack.Sandbox)
+	}
+	return ids
+}
+
+func request(id string) string { return fmt.Sprintf(`{"runId":%q}`, id) }
+
+// deliver puts the bodies on the request queue and polls once.
+func deliver(t *testing.T, s *stack.Stack, bodies ...string) (received, deleted int) {
+	t.Helper()
+	for _, body := range bodies {
+		if err := s.Send(t.Context(), body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	received, deleted, err := mapping(s).Poll(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return received, deleted
+}
+
+func mapping(s *stack.Stack) *lambdaenv.Mapping {
+	return &lambdaenv.Mapping{SQS: s.SQS, QueueURL: s.RequestQueueURL, BatchSize: 10, Invoker: s.Function}
+}
+
+// outcomes counts the records by outcome and reason.
+func outcomes(s *stack.Stack) map[string]int {
+	counts := map[string]int{}
+	for _, r := range s.Log.Records() {
+		counts[strings.TrimSuffix(r.Outcome+" "+r.Reason, " ")]++
+	}
+	return counts
+}
+
+func wantOutcomes(t *testing.T, s *stack.Stack, want map[string]int) {
+	t.Helper()
+	if diff := cmp.Diff(want, outcomes(s)); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+}
+
+func deadLetters(t *testing.T, s *stack.Stack) []types.Message {
+	t.Helper()
+	letters, err := s.DeadLetters(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range letters {
+		all, err := json.Marshal(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		noSecrets(t, "a dead letter", string(all))
+	}
+	return letters
+}
+
+func TestEveryEventAndFault(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, b backend) {
+		files, err := scenario.Files("../events")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := start(t, b)
+		for _, step := range append(files, scenario.Faults()...) {
+			if step.MovesClock && b.emulated() {
+				continue // played on the embedded default
+			}
+			if _, err := step.Play(t.Context(), s); err != nil {
+				t.Errorf("%s (%s): %v", step.Name, step.Trigger, err)
+			}
+		}
+		for _, r := range s.Adobe.Runs() {
+			if n := s.Adobe.Retriggers(r.ID); n > 1 {
+				t.Errorf("run %s was re-triggered %d times", r.ID, n)
+			}
+		}
+		deadLetters(t, s)
+	})
+}
+
+func TestADeadLetterCanBeSentAgain(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, b backend) {
+		s := start(t, b)
+		failedRuns(s, 1)
+		s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{
+			"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403,
+			"report":{"detailed-message":"no access to the sandbox","request-id":"adobe-1"}}`})
+		before := time.Now().Add(-time.Second)
+		if _, deleted := deliver(t, s, string(s.Adobe.FailureEvent("run-0"))); deleted != 1 {
+			t.Fatal("the message was not deleted")
+		}
+		letters := deadLetters(t, s)
+		if len(letters) != 1 {
+			t.Fatalf("%d dead letters, want 1", len(letters))
+		}
+		attributes := map[string]string{}
+		for name, a := range letters[0].MessageAttributes {
+			attributes[name] = *a.StringValue
+		}
+		for _, name := range []string{"firstTime", "lastTime"} {
+			at, err := time.Parse(time.RFC3339, attributes[name])
+			if err != nil || at.Before(before.Truncate(time.Second)) || at.After(time.Now().Add(time.Second)) {
+				t.Errorf("%s = %q", name, attributes[name])
+			}
+			delete(attributes, name)
+		}
+		want := map[string]string{
+			"reason": "forbidden", "code": "FLOW-2120-403", "httpStatus": "403", "adobeRequestId": "adobe-1",
+			"runId": "run-0", "flowId": flow, "sandbox": stack.Sandbox, "attempts": "0",
+		}
+		if diff := cmp.Diff(want, attributes); diff != "" {
+			t.Errorf("attributes (-want +got):\n%s", diff)
+		}
+		decoded, err := event.Decode([]byte(*letters[0].Body))
+		if err != nil || len(decoded.Items) != 1 || decoded.Items[0].Request == nil {
+			t.Fatalf("the body %s reads as %+v, %v", *letters[0].Body, decoded, err)
+		}
+		if r := decoded.Items[0].Request; !strings.Contains(r.LastError, "no access to the sandbox") || r.OrgID != stack.OrgID || len(r.Errors) == 0 {
+			t.Errorf("request = %+v", r)
+		}
+		if _, deleted := deliver(t, s, *letters[0].Body); deleted != 1 || s.Adobe.Retriggers("run-0") != 1 {
+			t.Errorf("the dead letter was sent again and the run re-triggered %d times, want once", s.Adobe.Retriggers("run-0"))
+		}
+	})
+}
+
+func TestDuplicatesAreRetriedOnce(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, b backend) {
+		s := start(t, b)
+		failedRuns(s, 1)
+		for range 2 { // in one batch, and in the next
+			deliver(t, s, request("run-0"), `{"runId":"run-0","sandbox":"prod"}`, string(s.Adobe.FailureEvent("run-0")), request("run-0"))
+			if _, err := s.Drain(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := s.Adobe.Retriggers("run-0"); n != 1 {
+			t.Errorf("the run was re-triggered %d times, want once", n)
+		}
+		wantOutcomes(t, s, map[string]int{"retriggered": 1, "skipped duplicate": 7})
+	})
+}
+
+func TestAPoisonMessageHarmsNoNeighbor(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, b backend) {
+		s := start(t, b)
+		failedRuns(s, 2)
+		noise := strings.Repeat("noise\t", 256<<10/6)
+		deliver(t, s, request("run-0"), noise, "null", "{", `{"runId":7}`, `{"runId":"x","sandbox":"prod","sandbx":1}`, request("run-1"))
+		if _, err := s.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantOutcomes(t, s, map[string]int{
+			"retriggered": 2, "dead_lettered unreadable": 2, "dead_lettered wrong_type": 2, "dead_lettered unknown_field": 1,
+		})
+		var bodies []string
+		for _, l := range deadLetters(t, s) {
+			bodies = append(bodies, *l.Body)
+			if text := *l.MessageAttributes["error"].StringValue; text == "" || len(text) > 300 {
+				t.Errorf("error = %q", text)
+			}
+		}
+		if len(bodies) != 5 || !strings.Contains(strings.Join(bodies, " "), noise) {
+			t.Errorf("%d dead letters, want the 5 as they came", len(bodies))
+		}
+	})
+}
+
+func TestWhatCannotBeHandledNowStaysOnTheQueue(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, b backend) {
+		s := start(t, b)
+		failedRuns(s, 3)
+		s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable, Times: 1000})
+		received, deleted := deliver(t, s, request("run-0"))
+		if received != 1 || deleted != 0 {
+			t.Errorf("%d received, %d deleted; want 1 and 0", received, deleted)
+		}
+		out, err := s.SQS.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+			QueueUrl: &s.RequestQueueURL, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameApproximateNumberOfMessagesNotVisible},
+		})
+		if b.emulated() && (err != nil || out.Attributes["ApproximateNumberOfMessagesNotVisible"] != "1") {
+			t.Errorf("the message is not invisible: %v, %v", out, err)
+		}
+		wantOutcomes(t, s, map[string]int{"returned adobe_unavailable": 1})
+		if letters := deadLetters(t, s); len(letters) != 0 || s.Adobe.Count(flowsim.OpRetrigger) != 0 {
+			t.Errorf("%d dead letters and %d calls, want none", len(letters), s.Adobe.Count(flowsim.OpRetrigger))
+		}
+	})
+}
+
+// embedded is for tests that need faults of AWS or its clock.
+func embedded(t *testing.T, change ...func(*stack.Options)) *stack.Stack {
+	t.Helper()
+	return start(t, prepared.backends[0], change...)
+}
+
+func env(variables ...string) func(*stack.Options) {
+	return func(o *stack.Options) { o.Env = append(o.Env, variables...) }
+}
+
+func TestADeadLetterThatCannotBeWrittenKeepsTheMessage(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)
+	for _, body := range []string{request("no-such-run"), "noise"} {
+		if err := s.Send(t.Context(), body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.AWS.Inject(awssim.Fault{Op: "SendMessage", Code: "com.amazonaws.sqs#QueueDoesNotExist", Times: 2})
+	if _, deleted := deliver(t, s); deleted != 0 {
+		t.Errorf("%d messages were deleted whose dead letters are not written", deleted)
+	}
+	wantOutcomes(t, s, map[string]int{"returned dead_letter_queue_unavailable": 2})
+	s.AWS.Advance(time.Hour)
+	if deleted, err := s.Drain(t.Context()); err != nil || deleted != 2 {
+		t.Errorf("%d deleted (%v), want both when the queue is back", deleted, err)
+	}
+	if n := len(deadLetters(t, s)); n != 2 {
+		t.Errorf("%d dead letters, want 2", n)
+	}
+}
+
+func TestReturnedMessagesBackOffAndEndOnTheDeadLetterQueue(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)
+	failedRuns(s, 1)
+	s.Adobe.RotateSecret(stack.OrgID, "another") // the function's secret is refused from now on
+	if err := s.Send(t.Context(), request("run-0")); err != nil {
+		t.Fatal(err)
+	}
+	began := s.AWS.Now()
+	var waits []time.Duration
+	for range stack.MaxReceives {
+		if _, err := s.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		waiting := s.AWS.Messages(s.RequestQueueURL)
+		if len(waiting) != 1 {
+			t.Fatalf("%d messages wait, want 1", len(waiting))
+		}
+		wait := waiting[0].VisibleAt.Sub(s.AWS.Now())
+		waits = append(waits, wait)
+		s.AWS.Advance(wait + time.Second)
+	}
+	for i, wait := range waits {
+		if wait < 14*time.Second || wait > 15*time.Minute {
+			t.Errorf("wait %d is %s", i+1, wait)
+		}
+	}
+	if waits[7] < 7*time.Minute {
+		t.Errorf("waits do not grow: %v", waits)
+	}
+	if _, err := s.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	letters := deadLetters(t, s)
+	if len(letters) != 1 || *letters[0].Body != request("run-0") {
+		t.Errorf("dead letters = %v, want the request as it came", letters)
+	}
+	t.Logf("%d receives in %s", len(waits), s.AWS.Now().Sub(began).Round(time.Minute))
+}
+
+func TestARefusedCredentialIsAnAlarmAndNoStorm(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)
+	ids := failedRuns(s, 10)
+	s.Adobe.RotateSecret(stack.OrgID, "another")
+	var bodies []string
+	for _, id := range ids {
+		bodies = append(bodies, request(id))
+	}
+	if _, deleted := deliver(t, s, bodies...); deleted != 0 {
+		t.Errorf("%d messages were deleted", deleted)
+	}
+	wantOutcomes(t, s, map[string]int{"returned credentials_refused": 10})
+	if n := s.Adobe.Count(flowsim.OpToken); n > 5 { // at most one for each run that was under way
+		t.Errorf("%d token requests for 10 runs", n)
+	}
+	if n := s.AWS.Count("GetSecretValue"); n > 2 {
+		t.Errorf("the secret was fetched %d times", n)
+	}
+	if !strings.Contains(s.Log.String(), `"credentials_refused":10`) || !strings.Contains(s.Log.String(), stack.SecretID) {
+		t.Error("neither metric nor log name the refused secret")
+	}
+	if letters := deadLetters(t, s); len(letters) != 0 {
+		t.Errorf("%d dead letters, want none", len(letters))
+	}
+}
+
+func TestABrokenSecretIsNamed(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)
+	failedRuns(s, 1)
+	if err := s.PutSecretText(t.Context(), `{"client_id":"a","client_secret":"`+stack.ClientSecret+`","org_id":"x"}`); err != nil {
+		t.Fatal(err)
+	}
+	if _, deleted := deliver(t, s, request("run-0")); deleted != 0 {
+		t.Error("the message was deleted")
+	}
+	for _, want := range []string{"credentials_unavailable", stack.SecretID, "scopes is missing", "org_id must end in"} {
+		if !strings.Contains(s.Log.String(), want) {
+			t.Errorf("the log lacks %q", want)
+		}
+	}
+}
+
+func TestTheRestOfABatchWaitsWhenThrottled(t *testing.T) {
+	t.Parallel()
+	s := embedded(t, env("MAX_CONCURRENT_RUNS=1"))
+	ids := failedRuns(s, 10)
+	s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "1200"}})
+	var bodies []string
+	for _, id := range ids {
+		bodies = append(bodies, request(id))
+	}
+	if _, deleted := deliver(t, s, bodies...); deleted != 0 {
+		t.Errorf("%d messages were deleted", deleted)
+	}
+	if n := s.Adobe.Count(flowsim.OpRetrigger); n != 1 {
+		t.Errorf("%d calls after a 429, want no more than the first", n)
+	}
+	for _, m := range s.AWS.Messages(s.RequestQueueURL) {
+		if wait := m.VisibleAt.Sub(s.AWS.Now()); wait < 1190*time.Second {
+			t.Errorf("a message comes back in %s, before Adobe's Retry-After", wait)
+		}
+	}
+}
+
+func TestTheDeadlineIsKept(t *testing.T) {
+	t.Parallel()
+	s := embedded(t, env("MAX_CONCURRENT_RUNS=1", "CALL_TIMEOUT=1s"), func(o *stack.Options) { o.Timeout = 8 * time.Second })
+	ids := failedRuns(s, 10)
+	s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true, Times: 10})
+	var bodies []string
+	for _, id := range ids {
+		bodies = append(bodies, request(id))
+	}
+	received, deleted := deliver(t, s, bodies...)
+	got := outcomes(s)
+	if got["dead_lettered outcome_unknown"] != deleted || got["returned deadline"] != received-deleted || deleted == 0 || deleted == received {
+		t.Errorf("%d of %d deleted, outcomes %v", deleted, received, got)
+	}
+	calls := s.Adobe.Count(flowsim.OpRetrigger)
+	if letters := deadLetters(t, s); len(letters) != deleted || calls != deleted {
+		t.Errorf("%d dead letters and %d calls for %d deleted messages", len(letters), calls, deleted)
+	}
+}
+
+func TestAListIsNeverHalfDone(t *testing.T) {
+	t.Parallel()
+	s := embedded(t, env("MAX_CONCURRENT_RUNS=1"))
+	failedRuns(s, 3)
+	list := `{"requests":[{"runId":"run-0"},{"runId":"run-1"},{"runId":"run-2"}]}`
+	s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests})
+	if _, deleted := deliver(t, s, list); deleted != 1 {
+		t.Error("the list stays on the queue: what is done would be done again")
+	}
+	wantOutcomes(t, s, map[string]int{"deferred throttled": 1, "retriggered": 2})
+	s.AWS.Advance(time.Hour)
+	if _, err := s.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		if n := s.Adobe.Retriggers(fmt.Sprintf("run-%d", i)); n != 1 {
+			t.Errorf("run-%d was re-triggered %d times, want once", i, n)
+		}
+	}
+}
+
+func TestAListWhoseRestCannotBeDeferredIsDeadLettered(t *testing.T) {
+	t.Parallel()
+	s := embedded(t, env("MAX_CONCURRENT_RUNS=1"))
+	failedRuns(s, 2)
+	s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests})
+	s.AWS.Inject(awssim.Fault{Op: "SendMessageBatch", EntriesOnly: true})
+	if _, deleted := deliver(t, s, `{"requests":[{"runId":"run-0"},{"runId":"run-1"}]}`); deleted != 1 {
+		t.Error("the list stays on the queue")
+	}
+	wantOutcomes(t, s, map[string]int{"dead_lettered throttled": 1, "retriggered": 1})
+}
+
+func TestEventsAreDeliveredAgainWithoutAQueue(t *testing.T) {
+	t.Parallel()
+	s := embedded(t, env("QUEUE_URL="))
+	failedRuns(s, 1)
+	s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable, Times: 12}) // four for each delivery
+	payload := s.Adobe.FailureEvent("run-0")
+	err := lambdaenv.InvokeAsync(t.Context(), s.Function, payload, func(envelope []byte) error { return s.SendDeadLetter(t.Context(), envelope) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantOutcomes(t, s, map[string]int{"returned adobe_unavailable": 3})
+	letters := deadLetters(t, s)
+	if len(letters) != 1 {
+		t.Fatalf("%d envelopes on the dead-letter queue, want 1", len(letters))
+	}
+	if _, deleted := deliver(t, s, *letters[0].Body); deleted != 1 || s.Adobe.Retriggers("run-0") != 1 {
+		t.Error("the on-failure envelope did not retry the run")
+	}
+}
+
+func TestTheFunctionReportsEveryMistakeOfItsConfiguration(t *testing.T) {
+	t.Parallel()
+	s := embedded(t, env("SECRET_ID=", "LOG_LEVEL=loud", "FLOW_SERVICE_URL=http://platform.adobe.io"))
+	answer, err := s.Function.Invoke(t.Context(), []byte(request("x")))
+	if err != nil || answer.FunctionError == "" {
+		t.Fatalf("Invoke() = %+v, %v; want a failure", answer, err)
+	}
+	for _, want := range []string{"SECRET_ID is required", "LOG_LEVEL is", "FLOW_SERVICE_URL must be https"} {
+		if !strings.Contains(s.Log.String(), want) {
+			t.Errorf("the log lacks %q", want)
+		}
+	}
+}
+
+func TestABatchThatCannotBeAnsweredIsNotStarted(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)
+	failedRuns(s, 1)
+	for name, payload := range map[string]string{
+		"no message id": `{"Records":[{"eventSource":"aws:sqs","messageId":"m1","body":"{\"runId\":\"run-0\"}"},{"eventSource":"aws:sqs","body":"{}"}]}`,
+		"mixed sources": `{"Records":[{"eventSource":"aws:sqs","messageId":"m1","body":"{\"runId\":\"run-0\"}"},{"eventSource":"aws:s3"}]}`,
+	} {
+		answer, err := s.Function.Invoke(t.Context(), []byte(payload))
+		if err != nil || !strings.Contains(string(answer.Payload), "SQS batch: record 2 of 2") || answer.FunctionError == "" {
+			t.Errorf("%s: %s, %v", name, answer.Payload, err)
+		}
+	}
+	if n := s.Adobe.Count(flowsim.OpRetrigger); n != 0 {
+		t.Errorf("%d re-triggers of batches that can't be answered", n)
+	}
+}
+
+func TestCallsPerRetry(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)
+	for _, id := range failedRuns(s, 10) {
+		if deleted, err := deliverOne(t.Context(), s, id); err != nil || deleted != 1 {
+			t.Fatal(deleted, err)
+		}
+	}
+	got := map[string]int{
+		"token": s.Adobe.Count(flowsim.OpToken), "retrigger": s.Adobe.Count(flowsim.OpRetrigger), "run": s.Adobe.Count(flowsim.OpRun),
+		"GetSecretValue": s.AWS.Count("GetSecretValue"), "SendMessage": s.AWS.Count("SendMessage"),
+	}
+	want := map[string]int{"token": 1, "retrigger": 10, "run": 0, "GetSecretValue": 1, "SendMessage": 10} // those sent by the test
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("calls for 10 retries (-want +got):\n%s", diff)
+	}
+}
+
+func deliverOne(ctx context.Context, s *stack.Stack, id string) (int, error) {
+	if err := s.Send(ctx, request(id)); err != nil {
+		return 0, err
+	}
+	return s.Drain(ctx)
+}

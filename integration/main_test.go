@@ -1,0 +1,192 @@
+// Package integration tests the function from outside: the binary that is
+// deployed, as its own process, with events in, and HTTP and AWS calls out.
+//
+// The suite runs on the embedded default, and with TEST_EMULATORS=1 on
+// independent implementations as well: moto, ElasticMQ and the official Runtime
+// Interface Emulator, which emulators/install puts into .tools. One that is
+// missing is a failure.
+package integration
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
+	"github.com/aep-retrigger/aep-retrigger/local/stack"
+)
+
+// backend is an implementation of AWS to run on.
+type backend struct {
+	name    string
+	options stack.Options
+}
+
+// emulated reports whether AWS's clock can't be moved.
+func (b backend) emulated() bool { return b.options.SQSEndpoint != "" }
+
+// suite is what TestMain prepares: the binary and the backends.
+type suite struct {
+	binary   string
+	backends []backend
+}
+
+var prepared suite //nolint:gochecknoglobals // TestMain has no other way to hand something on
+
+func TestMain(m *testing.M) {
+	code, err := runSuite(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "integration:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runSuite(m *testing.M) (int, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "integration-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // the system cleans up what is left
+	if prepared.binary, err = lambdaenv.Build(ctx, "..", dir); err != nil {
+		return 0, err
+	}
+	prepared.backends = []backend{{name: "embedded"}}
+	if os.Getenv("TEST_EMULATORS") == "1" {
+		stop, err := startEmulators(ctx, dir)
+		defer stop()
+		if err != nil {
+			return 0, err
+		}
+	}
+	return m.Run(), nil
+}
+
+// startEmulators starts what emulators/install installed, on free ports of
+// loopback, and adds the backends.
+func startEmulators(ctx context.Context, dir string) (stop func(), err error) {
+	var processes []*exec.Cmd
+	stop = func() {
+		for _, p := range processes {
+			_ = p.Process.Kill()
+			_ = p.Wait()
+		}
+	}
+	tools, err := filepath.Abs("../.tools")
+	if err != nil {
+		return stop, err
+	}
+	start := func(address, name string, args ...string) error {
+		var output bytes.Buffer
+		cmd := exec.Command(name, args...)
+		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &output, &output
+		if err := cmd.Start(); err != nil {
+			return fmt.Errorf("%w (emulators/install installs it)", err)
+		}
+		processes = append(processes, cmd)
+		waiting, cancel := context.WithTimeout(ctx, 2*time.Minute)
+		defer cancel()
+		if err := lambdaenv.WaitForPort(waiting, address, nil); err != nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			processes = processes[:len(processes)-1]
+			return fmt.Errorf("%s: %w\n%s", name, err, output.String())
+		}
+		return nil
+	}
+	moto, motoPort, err := freePort()
+	if err != nil {
+		return stop, err
+	}
+	if err := start(moto, filepath.Join(tools, "moto/bin/moto_server"), "-H", "127.0.0.1", "-p", motoPort); err != nil {
+		return stop, err
+	}
+	elastic, elasticPort, err := freePort()
+	if err != nil {
+		return stop, err
+	}
+	config := filepath.Join(dir, "elasticmq.conf")
+	text := fmt.Sprintf("node-address { protocol = http, host = \"127.0.0.1\", port = %s, context-path = \"\" }\n"+
+		"rest-sqs { enabled = true, bind-port = %s, bind-hostname = \"127.0.0.1\", sqs-limits = strict }\nrest-stats { enabled = false }\n", elasticPort, elasticPort)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		return stop, err
+	}
+	if err := start(elastic, "java", "-Dconfig.file="+config, "-cp", tools+"/elasticmq/*", "org.elasticmq.server.Main"); err != nil {
+		return stop, err
+	}
+	rie := filepath.Join(tools, "aws-lambda-rie")
+	if _, err := os.Stat(rie); err != nil {
+		return stop, fmt.Errorf("%w (emulators/install installs it)", err)
+	}
+	prepared.backends = append(prepared.backends,
+		backend{name: "moto+RIE", options: stack.Options{SQSEndpoint: "http://" + moto, SecretsEndpoint: "http://" + moto, RIE: rie}},
+		backend{name: "ElasticMQ", options: stack.Options{SQSEndpoint: "http://" + elastic, SecretsEndpoint: "http://" + moto}},
+	)
+	return stop, nil
+}
+
+func freePort() (address, port string, err error) {
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", "", err
+	}
+	address = listener.Addr().String()
+	_, port, err = net.SplitHostPort(address)
+	if err != nil {
+		return "", "", err
+	}
+	return address, port, listener.Close()
+}
+
+// start starts a stack on a backend. When the test ends, everything that the
+// function wrote is searched for secrets and tokens.
+func start(t *testing.T, b backend, change ...func(*stack.Options)) *stack.Stack {
+	t.Helper()
+	o := b.options
+	o.Binary = prepared.binary
+	for _, c := range change {
+		c(&o)
+	}
+	s, err := stack.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		noSecrets(t, "the log", s.Log.String())
+		if t.Failed() {
+			t.Logf("the function's log:\n%s", s.Log)
+		}
+		s.Close()
+	})
+	return s
+}
+
+func noSecrets(t *testing.T, where, text string) {
+	t.Helper()
+	for _, secret := range []string{flowsim.TokenPrefix, stack.ClientSecret} {
+		if strings.Contains(text, secret) {
+			t.Errorf("%s contains a secret or token (%s…)", where, secret)
+		}
+	}
+}
+
+// everywhere runs a test on each backend.
+func everywhere(t *testing.T, test func(t *testing.T, b backend)) {
+	t.Helper()
+	for _, b := range prepared.backends {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, b)
+		})
+	}
+}

@@ -1,0 +1,573 @@
+// Package awssim serves the few operations of SQS and Secrets Manager that the
+// function and its event source mapping use, over AWS's JSON protocols, for the
+// embedded default and for tests.
+//
+// It is small and strict: an unknown operation, parameter limit or receipt handle
+// is an error as AWS answers it. It is not the judge of the function: the
+// integration suite also runs against independent emulators.
+//
+// Its clock can be moved ahead ([Server.Advance]), so that nobody waits for a
+// visibility timeout.
+package awssim
+
+import (
+	"context"
+	"crypto/md5" //nolint:gosec // SQS names message bodies by MD5
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Limits of SQS.
+const (
+	maxBody       = 1 << 20
+	maxAttributes = 10
+	maxBatch      = 10
+	maxDelay      = 15 * time.Minute
+	maxInvisible  = 12 * time.Hour
+	maxWait       = 20 * time.Second
+)
+
+// Region and Account appear in ARNs.
+const (
+	Region  = "us-east-1"
+	Account = "123456789012"
+)
+
+// Queue is how a queue is set up.
+type Queue struct {
+	Name              string
+	VisibilityTimeout time.Duration
+	// DeadLetterQueue is the name of the queue to which SQS moves a message that
+	// was received MaxReceives times; empty for none.
+	DeadLetterQueue string
+	MaxReceives     int
+}
+
+// Attribute is a message attribute.
+type Attribute struct {
+	DataType    string
+	StringValue string
+}
+
+// Message is a message on a queue.
+type Message struct {
+	ID         string
+	Body       string
+	Attributes map[string]Attribute
+	// Receives counts how often it was received.
+	Receives int
+	// VisibleAt is when it can be received next.
+	VisibleAt time.Time
+
+	sentAt, receivedAt time.Time
+	receipt            string
+}
+
+// Fault makes the next calls of an operation go wrong.
+type Fault struct {
+	// Op is the operation, such as "SendMessage".
+	Op string
+	// Times is how many calls; 0 means one.
+	Times int
+	// Code is the error's; empty means InternalFailure.
+	Code string
+	// EntriesOnly fails the entries of a batch instead of the call.
+	EntriesOnly bool
+}
+
+type queue struct {
+	Queue
+	messages []*Message
+}
+
+// Server is the simulator. It is an [http.Handler] and safe for concurrent use.
+type Server struct {
+	mu      sync.Mutex
+	base    string
+	ahead   time.Duration
+	queues  map[string]*queue
+	secrets map[string]string
+	faults  []*Fault
+	calls   map[string]int
+	changed chan struct{} // closed and replaced when a message may have become visible
+}
+
+// New returns a Server without queues and secrets.
+func New() *Server {
+	return &Server{
+		queues: map[string]*queue{}, secrets: map[string]string{}, calls: map[string]int{}, changed: make(chan struct{}),
+	}
+}
+
+// Listen serves on a free loopback port until stop is called.
+func (s *Server) Listen() (baseURL string, stop func(), err error) {
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(listener) // ends with stop
+	}()
+	s.mu.Lock()
+	s.base = "http://" + listener.Addr().String()
+	s.mu.Unlock()
+	return s.base, sync.OnceFunc(func() {
+		_ = server.Close()
+		<-done
+	}), nil
+}
+
+// AddQueue makes a queue and returns its URL. Call it after Listen.
+func (s *Server) AddQueue(q Queue) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queues[q.Name] = &queue{Queue: q}
+	return s.base + "/" + Account + "/" + q.Name
+}
+
+// QueueARN returns the ARN of the queue with the given name.
+func QueueARN(name string) string { return "arn:aws:sqs:" + Region + ":" + Account + ":" + name }
+
+// PutSecret sets a secret's text.
+func (s *Server) PutSecret(name, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secrets[name] = text
+}
+
+// Messages returns what is on a queue, visible or not.
+func (s *Server) Messages(queueURL string) []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.queues[queueURL[strings.LastIndex(queueURL, "/")+1:]]
+	messages := make([]Message, len(q.messages))
+	for i, m := range q.messages {
+		messages[i] = *m
+	}
+	return messages
+}
+
+// Advance moves the clock ahead.
+func (s *Server) Advance(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ahead += d
+	s.wake()
+}
+
+// Inject adds a fault.
+func (s *Server) Inject(f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.Times = max(f.Times, 1)
+	s.faults = append(s.faults, &f)
+}
+
+// Count returns how often an operation was called.
+func (s *Server) Count(op string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[op]
+}
+
+// Now is the simulator's time.
+func (s *Server) Now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now()
+}
+
+func (s *Server) now() time.Time { return time.Now().Add(s.ahead) }
+
+func (s *Server) wake() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *Server) fault(op string) *Fault {
+	for i, f := range s.faults {
+		if f.Op == op {
+			if f.Times--; f.Times == 0 {
+				s.faults = slices.Delete(s.faults, i, i+1)
+			}
+			return f
+		}
+	}
+	return nil
+}
+
+// refusal is an error as AWS names it.
+type refusal struct {
+	status  int
+	code    string
+	message string
+}
+
+func (r *refusal) Error() string { return r.code + ": " + r.message }
+
+func refuse(code, message string) error { return &refusal{http.StatusBadRequest, code, message} }
+
+// ServeHTTP answers one call.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer, err := s.serve(r)
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused):
+		w.Header().Set("X-Amzn-Query-Error", refused.code+";Sender")
+		w.WriteHeader(refused.status)
+		answer = map[string]string{"__type": refused.code, "message": refused.message}
+	case err != nil:
+		w.WriteHeader(http.StatusBadRequest)
+		answer = map[string]string{"__type": "SerializationException", "message": err.Error()}
+	}
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+func (s *Server) serve(r *http.Request) (any, error) {
+	service, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	body, err := io.ReadAll(io.LimitReader(r.Body, 16<<20))
+	switch {
+	case err != nil:
+		return nil, err
+	case r.Method != http.MethodPost:
+		return nil, refuse("InvalidAction", "want POST")
+	case !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 "):
+		return nil, &refusal{http.StatusForbidden, "MissingAuthenticationToken", "the request is not signed"}
+	}
+	s.mu.Lock()
+	s.calls[op]++
+	fault := s.fault(op)
+	s.mu.Unlock()
+	if fault != nil && !fault.EntriesOnly {
+		if fault.Code != "" {
+			return nil, refuse(fault.Code, "an injected fault")
+		}
+		return nil, &refusal{http.StatusInternalServerError, "InternalFailure", "an injected fault"}
+	}
+	switch service + "." + op {
+	case "AmazonSQS.SendMessage":
+		return with(s, body, s.send)
+	case "AmazonSQS.SendMessageBatch":
+		return with(s, body, func(in batchIn[sendIn]) (any, error) { return batch(in.Entries, fault, s.send, in.QueueURL) })
+	case "AmazonSQS.ReceiveMessage":
+		return s.receive(r.Context(), body)
+	case "AmazonSQS.DeleteMessage":
+		return with(s, body, s.remove)
+	case "AmazonSQS.DeleteMessageBatch":
+		return with(s, body, func(in batchIn[receiptIn]) (any, error) { return batch(in.Entries, fault, s.remove, in.QueueURL) })
+	case "AmazonSQS.ChangeMessageVisibility":
+		return with(s, body, s.changeVisibility)
+	case "AmazonSQS.ChangeMessageVisibilityBatch":
+		return with(s, body, func(in batchIn[receiptIn]) (any, error) {
+			return batch(in.Entries, fault, s.changeVisibility, in.QueueURL)
+		})
+	case "AmazonSQS.StartMessageMoveTask":
+		return with(s, body, s.move)
+	case "secretsmanager.GetSecretValue":
+		return with(s, body, s.secret)
+	default:
+		return nil, refuse("InvalidAction", "no such operation: "+op)
+	}
+}
+
+// with decodes the input and runs the operation under the lock.
+func with[In any](s *Server, body []byte, run func(In) (any, error)) (any, error) {
+	var in In
+	if err := json.Unmarshal(body, &in); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return run(in)
+}
+
+type batchIn[Entry any] struct {
+	QueueURL string `json:"QueueUrl"`
+	Entries  []Entry
+}
+
+// entry is what a batch needs of its entries.
+type entry[E any] interface {
+	name() string
+	on(queueURL string) E
+}
+
+// batch runs the operation on each entry, as SQS answers batches.
+func batch[E entry[E]](entries []E, fault *Fault, run func(E) (any, error), queueURL string) (any, error) {
+	switch {
+	case len(entries) == 0:
+		return nil, refuse("com.amazonaws.sqs#EmptyBatchRequest", "there is no entry")
+	case len(entries) > maxBatch:
+		return nil, refuse("com.amazonaws.sqs#TooManyEntriesInBatchRequest", "there are more than 10 entries")
+	}
+	seen := map[string]bool{}
+	successful, failed := []any{}, []any{}
+	for _, e := range entries {
+		if seen[e.name()] || e.name() == "" {
+			return nil, refuse("com.amazonaws.sqs#BatchEntryIdsNotDistinct", "id "+e.name()+" stands twice or is empty")
+		}
+		seen[e.name()] = true
+		var out any
+		err := error(&refusal{code: "InternalError", message: "an injected fault"})
+		if fault == nil {
+			out, err = run(e.on(queueURL))
+		}
+		var refused *refusal
+		if errors.As(err, &refused) {
+			failed = append(failed, map[string]any{"Id": e.name(), "Code": refused.code, "Message": refused.message, "SenderFault": fault == nil})
+			continue
+		}
+		result := map[string]any{"Id": e.name()}
+		if fields, ok := out.(map[string]string); ok {
+			for name, value := range fields {
+				result[name] = value
+			}
+		}
+		successful = append(successful, result)
+	}
+	return map[string]any{"Successful": successful, "Failed": failed}, nil
+}
+
+func (s *Server) queue(queueURL string) (*queue, error) {
+	if q := s.queues[queueURL[strings.LastIndex(queueURL, "/")+1:]]; q != nil {
+		return q, nil
+	}
+	return nil, refuse("com.amazonaws.sqs#QueueDoesNotExist", "The specified queue does not exist.")
+}
+
+type sendIn struct {
+	ID                string `json:"Id"`
+	QueueURL          string `json:"QueueUrl"`
+	MessageBody       string
+	DelaySeconds      int
+	MessageAttributes map[string]Attribute
+}
+
+func (in sendIn) name() string              { return in.ID }
+func (in sendIn) on(queueURL string) sendIn { in.QueueURL = queueURL; return in }
+
+func (s *Server) send(in sendIn) (any, error) {
+	q, err := s.queue(in.QueueURL)
+	delay := time.Duration(in.DelaySeconds) * time.Second
+	switch {
+	case err != nil:
+		return nil, err
+	case in.MessageBody == "":
+		return nil, refuse("MissingParameter", "The request must contain the parameter MessageBody.")
+	case len(in.MessageBody) > maxBody:
+		return nil, refuse("InvalidParameterValue", "One or more parameters are invalid. Message must be shorter than 1048576 bytes.")
+	case strings.ContainsFunc(in.MessageBody, func(r rune) bool {
+		return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
+	}):
+		return nil, refuse("com.amazonaws.sqs#InvalidMessageContents", "The message contains characters outside the allowed set.")
+	case delay < 0 || delay > maxDelay:
+		return nil, refuse("InvalidParameterValue", "DelaySeconds must be >= 0 and <= 900.")
+	case len(in.MessageAttributes) > maxAttributes:
+		return nil, refuse("InvalidParameterValue", "Number of message attributes exceeds the allowed maximum [10].")
+	}
+	for name, a := range in.MessageAttributes {
+		if _, err := strconv.ParseFloat(a.StringValue, 64); a.StringValue == "" || a.DataType != "String" && (a.DataType != "Number" || err != nil) {
+			return nil, refuse("InvalidParameterValue", "The message attribute "+name+" has an invalid value or type.")
+		}
+	}
+	m := &Message{ID: uuid(), Body: in.MessageBody, Attributes: in.MessageAttributes, sentAt: s.now(), VisibleAt: s.now().Add(delay)}
+	q.messages = append(q.messages, m)
+	s.wake()
+	return map[string]string{"MessageId": m.ID, "MD5OfMessageBody": digest(m.Body)}, nil
+}
+
+func uuid() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	h := hex.EncodeToString(b[:])
+	return h[:8] + "-" + h[8:12] + "-4" + h[13:16] + "-8" + h[17:20] + "-" + h[20:]
+}
+
+func digest(body string) string {
+	sum := md5.Sum([]byte(body)) //nolint:gosec // as SQS
+	return hex.EncodeToString(sum[:])
+}
+
+// receive waits for messages as long poll does.
+func (s *Server) receive(ctx context.Context, body []byte) (any, error) {
+	var in struct {
+		QueueURL            string `json:"QueueUrl"`
+		MaxNumberOfMessages int
+		WaitTimeSeconds     int
+		VisibilityTimeout   *int
+	}
+	if err := json.Unmarshal(body, &in); err != nil {
+		return nil, err
+	}
+	wait := time.Duration(in.WaitTimeSeconds) * time.Second
+	if in.MaxNumberOfMessages < 0 || in.MaxNumberOfMessages > maxBatch || wait < 0 || wait > maxWait {
+		return nil, refuse("InvalidParameterValue", "MaxNumberOfMessages or WaitTimeSeconds is out of range.")
+	}
+	timeout := time.NewTimer(wait)
+	defer timeout.Stop()
+	for {
+		s.mu.Lock()
+		q, err := s.queue(in.QueueURL)
+		if err != nil {
+			s.mu.Unlock()
+			return nil, err
+		}
+		invisible := q.VisibilityTimeout
+		if in.VisibilityTimeout != nil {
+			invisible = time.Duration(*in.VisibilityTimeout) * time.Second
+		}
+		taken, next := s.take(q, max(in.MaxNumberOfMessages, 1), invisible)
+		changed := s.changed
+		s.mu.Unlock()
+		if len(taken) > 0 || wait == 0 {
+			return map[string]any{"Messages": taken}, nil
+		}
+		visible := time.NewTimer(next)
+		select {
+		case <-ctx.Done():
+			visible.Stop()
+			return nil, ctx.Err()
+		case <-timeout.C:
+			visible.Stop()
+			return map[string]any{}, nil
+		case <-changed:
+		case <-visible.C:
+		}
+		visible.Stop()
+	}
+}
+
+// take receives messages, and returns how long it is until the next becomes
+// visible. A message that was received too often goes to the dead-letter queue.
+func (s *Server) take(q *queue, most int, invisible time.Duration) ([]any, time.Duration) {
+	now, next := s.now(), time.Hour
+	var taken []any
+	for _, m := range slices.Clone(q.messages) {
+		if len(taken) == most {
+			break
+		}
+		if m.VisibleAt.After(now) {
+			next = min(next, m.VisibleAt.Sub(now))
+			continue
+		}
+		if dead := s.queues[q.DeadLetterQueue]; dead != nil && m.Receives >= q.MaxReceives {
+			q.drop(m)
+			m.Receives = 0
+			dead.messages = append(dead.messages, m)
+			continue
+		}
+		m.Receives++
+		m.receipt, m.receivedAt, m.VisibleAt = rand.Text(), now, now.Add(invisible)
+		attributes := map[string]any{}
+		for name, a := range m.Attributes {
+			attributes[name] = a
+		}
+		taken = append(taken, map[string]any{
+			"MessageId": m.ID, "ReceiptHandle": m.receipt, "Body": m.Body, "MD5OfBody": digest(m.Body),
+			"Attributes": map[string]string{
+				"ApproximateReceiveCount": strconv.Itoa(m.Receives), "SentTimestamp": strconv.FormatInt(m.sentAt.UnixMilli(), 10),
+			},
+			"MessageAttributes": attributes,
+		})
+	}
+	return taken, next
+}
+
+func (q *queue) drop(m *Message) {
+	q.messages = slices.DeleteFunc(q.messages, func(other *Message) bool { return other == m })
+}
+
+type receiptIn struct {
+	ID                string `json:"Id"`
+	QueueURL          string `json:"QueueUrl"`
+	ReceiptHandle     string
+	VisibilityTimeout int
+}
+
+func (in receiptIn) name() string                 { return in.ID }
+func (in receiptIn) on(queueURL string) receiptIn { in.QueueURL = queueURL; return in }
+
+func (s *Server) held(in receiptIn) (*queue, *Message, error) {
+	q, err := s.queue(in.QueueURL)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, m := range q.messages {
+		if m.receipt != "" && m.receipt == in.ReceiptHandle {
+			return q, m, nil
+		}
+	}
+	return nil, nil, refuse("com.amazonaws.sqs#ReceiptHandleIsInvalid", "The input receipt handle is invalid.")
+}
+
+func (s *Server) remove(in receiptIn) (any, error) {
+	q, m, err := s.held(in)
+	if err != nil {
+		return nil, err
+	}
+	q.drop(m)
+	return map[string]string{}, nil
+}
+
+func (s *Server) changeVisibility(in receiptIn) (any, error) {
+	_, m, err := s.held(in)
+	if err != nil {
+		return nil, err
+	}
+	at := s.now().Add(time.Duration(in.VisibilityTimeout) * time.Second)
+	if in.VisibilityTimeout < 0 || at.Sub(m.receivedAt) > maxInvisible {
+		return nil, refuse("InvalidParameterValue", "Total VisibilityTimeout for the message is beyond the limit [43200 seconds].")
+	}
+	m.VisibleAt = at
+	s.wake()
+	return map[string]string{}, nil
+}
+
+// move is a redrive: every message of a dead-letter queue goes back.
+func (s *Server) move(in struct {
+	SourceArn      string
+	DestinationArn string
+}) (any, error) {
+	source := s.queues[in.SourceArn[strings.LastIndex(in.SourceArn, ":")+1:]]
+	var target *queue
+	for _, q := range s.queues {
+		if source != nil && q.DeadLetterQueue == source.Name {
+			target = q
+		}
+	}
+	if in.DestinationArn != "" {
+		target = s.queues[in.DestinationArn[strings.LastIndex(in.DestinationArn, ":")+1:]]
+	}
+	if source == nil || target == nil {
+		return nil, refuse("com.amazonaws.sqs#ResourceNotFoundException", "Source queue is no dead-letter queue.")
+	}
+	for _, m := range source.messages {
+		m.Receives, m.receipt, m.VisibleAt = 0, "", s.now()
+	}
+	target.messages = append(target.messages, source.messages...)
+	source.messages = nil
+	s.wake()
+	return map[string]string{"TaskHandle": rand.Text()}, nil
+}
+
+func (s *Server) secret(in struct{ SecretId string }) (any, error) { //nolint:revive,staticcheck // AWS's spelling
+	text, ok := s.secrets[in.SecretId]
+	if !ok {
+		return nil, refuse("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+	}
+	return map[string]any{"ARN": "arn:aws:secretsmanager:" + Region + ":" + Account + ":secret:" + in.SecretId, "Name": in.SecretId, "SecretString": text, "VersionStages": []string{"AWSCURRENT"}}, nil
+}

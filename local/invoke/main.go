@@ -1,0 +1,99 @@
+// Command invoke runs one event through the deployed function on this machine
+// and prints the answer, the function's log and what it left behind. AWS is
+// simulated; so is Adobe, where every run that the event names has failed, unless
+// the environment gives the credential of a real org (see README.md).
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
+	"github.com/aep-retrigger/aep-retrigger/local/stack"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "invoke:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop was called
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) != 1 || args[0] == "" {
+		return errors.New("name one event: make invoke EVENT=events/request.json")
+	}
+	payload, err := os.ReadFile(args[0])
+	if err != nil {
+		return err
+	}
+	credential, err := stack.CredentialFromEnv(os.Getenv)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "retrigger-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // the system cleans up what is left
+	binary, err := lambdaenv.Build(ctx, ".", dir)
+	if err != nil {
+		return err
+	}
+	s, err := stack.Start(ctx, stack.Options{Binary: binary, Credential: credential})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if s.Adobe != nil {
+		s.Seed(payload)
+	}
+	answer, err := s.Function.Invoke(ctx, payload)
+	if err != nil {
+		return err
+	}
+	fmt.Print("Answer:\n", indented(answer.Payload), "\n\nLog:\n", s.Log)
+	if s.Adobe != nil {
+		fmt.Print("\nCalls to Adobe (simulated):\n")
+		for _, c := range s.Adobe.Calls() {
+			fmt.Printf("  %-9s %-4s %s → %d\n", c.Op, c.Method, c.Path, c.Status)
+		}
+	}
+	letters, err := s.DeadLetters(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range letters {
+		fmt.Printf("\nDead letter (%s):\n%s\n", value(l.MessageAttributes["reason"].StringValue), indented([]byte(*l.Body)))
+	}
+	if waiting := s.AWS.Messages(s.RequestQueueURL); len(waiting) > 0 {
+		fmt.Printf("\n%d waiting on the request queue.\n", len(waiting))
+	}
+	if answer.FunctionError != "" {
+		return errors.New("the function failed; the answer above says why")
+	}
+	return nil
+}
+
+func indented(payload []byte) string {
+	var b bytes.Buffer
+	if json.Indent(&b, payload, "", "  ") != nil {
+		return string(payload)
+	}
+	return b.String()
+}
+
+func value(text *string) string {
+	if text == nil {
+		return "no reason"
+	}
+	return *text
+}

@@ -1,0 +1,137 @@
+// Command run is the embedded default: it drives the deployed function through
+// every trigger on this machine and prints what became of each run. With the
+// credential of a real org in the environment it retries the runs named in RUNS
+// instead (see README.md).
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
+	"github.com/aep-retrigger/aep-retrigger/local/scenario"
+	"github.com/aep-retrigger/aep-retrigger/local/stack"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "run:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop was called
+	}
+}
+
+func run(ctx context.Context) error {
+	credential, err := stack.CredentialFromEnv(os.Getenv)
+	if err != nil {
+		return err
+	}
+	steps, err := plan(credential)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "retrigger-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // the system cleans up what is left
+	fmt.Println("Building the function …")
+	binary, err := lambdaenv.Build(ctx, ".", dir)
+	if err != nil {
+		return err
+	}
+	s, err := stack.Start(ctx, stack.Options{Binary: binary, Credential: credential})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return play(ctx, s, steps)
+}
+
+// plan returns the scenario, or for a real org a step that retries its runs.
+func plan(credential *stack.Credential) ([]scenario.Step, error) {
+	if credential == nil {
+		steps, err := scenario.Files("events")
+		return append(steps, scenario.Faults()...), err
+	}
+	runs := strings.Fields(os.Getenv("RUNS"))
+	if len(runs) == 0 {
+		return nil, errors.New(`name the runs of your org that are to be re-triggered: RUNS="<run id> <run id>" make run`)
+	}
+	var steps []scenario.Step
+	for _, id := range runs {
+		steps = append(steps, scenario.Step{
+			Trigger: "SQS", Name: "run of " + credential.OrgID, Want: []scenario.Outcome{{RunID: id, Outcome: "retriggered"}},
+			Do: func(ctx context.Context, s *stack.Stack) error {
+				if err := s.Send(ctx, fmt.Sprintf(`{"runId":%q}`, id)); err != nil {
+					return err
+				}
+				_, err := s.Drain(ctx)
+				return err
+			},
+		})
+	}
+	return steps, nil
+}
+
+func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
+	began := time.Now()
+	var table strings.Builder
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\tTRIGGER\tINPUT\tRUN\tOUTCOME\tREASON\tNEW RUN")
+	wrong := 0
+	for i, step := range steps {
+		fmt.Printf("%2d/%d  %-18s %s\n", i+1, len(steps), step.Trigger, step.Name)
+		records, err := step.Play(ctx, s)
+		mark := "✓"
+		if err != nil {
+			wrong++
+			mark = "✗"
+			fmt.Println("      NOT AS EXPECTED:", err)
+		}
+		for _, r := range records {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", mark, step.Trigger, step.Name, dash(r.RunID), r.Outcome, dash(r.Reason), dash(r.NewRunID))
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Print("\n", table.String(), "\n")
+	letters, err := s.DeadLetters(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d steps in %s, %d not as expected; %d dead letters are left on their queue.\n", len(steps), time.Since(began).Round(time.Millisecond), wrong, len(letters))
+	if s.Adobe != nil {
+		fmt.Printf("Flow Service (simulated) made %d new runs.\n", made(s))
+	}
+	if wrong > 0 {
+		return fmt.Errorf("%d of %d steps did not end as expected", wrong, len(steps))
+	}
+	return nil
+}
+
+func made(s *stack.Stack) int {
+	n := 0
+	for _, r := range s.Adobe.Runs() {
+		if r.Of != "" {
+			n++
+		}
+	}
+	return n
+}
+
+func dash(text string) string {
+	if text == "" {
+		return "–"
+	}
+	return text
+}

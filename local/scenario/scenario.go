@@ -1,0 +1,272 @@
+// Package scenario is what the embedded default drives the function through, and
+// the integration suite repeats on other emulators: every file of events/, and
+// the faults of Adobe and AWS that matter, each with the outcome it must have.
+package scenario
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
+	"github.com/aep-retrigger/aep-retrigger/local/stack"
+)
+
+// Outcome is what must become, or became, of one request. RunID is empty where
+// the input names no run.
+type Outcome struct {
+	RunID   string `json:"runId,omitempty"`
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// Step is one input and what must come of it.
+type Step struct {
+	// Trigger is how the input arrives, Name what it is.
+	Trigger, Name string
+	// Want are the outcomes, in any order.
+	Want []Outcome
+	// MovesClock marks a step that needs [awssim.Server.Advance] or its dead
+	// letter redrive.
+	MovesClock bool
+	// Do delivers the input.
+	Do func(ctx context.Context, s *stack.Stack) error
+}
+
+// Play runs the step and returns the function's records of it. The error says
+// how they differ from what they must be.
+func (step Step) Play(ctx context.Context, s *stack.Stack) ([]stack.Record, error) {
+	before := len(s.Log.Records())
+	if err := step.Do(ctx, s); err != nil {
+		return nil, err
+	}
+	records := s.Log.Records()[before:]
+	var got []Outcome
+	for _, r := range records {
+		got = append(got, Outcome{r.RunID, r.Outcome, r.Reason})
+	}
+	want := slices.Clone(step.Want)
+	slices.SortFunc(got, compare)
+	slices.SortFunc(want, compare)
+	if !slices.Equal(got, want) {
+		return records, fmt.Errorf("outcomes are %v, want %v", got, want)
+	}
+	return records, nil
+}
+
+func compare(a, b Outcome) int {
+	return cmp.Or(cmp.Compare(a.RunID, b.RunID), cmp.Compare(a.Outcome, b.Outcome), cmp.Compare(a.Reason, b.Reason))
+}
+
+// Files returns a step for each file in the folder's outcomes.json. The runs that
+// the files ask to retry are made failed runs of Adobe's.
+func Files(dir string) ([]Step, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "outcomes.json"))
+	if err != nil {
+		return nil, err
+	}
+	var outcomes map[string][]Outcome
+	if err := json.Unmarshal(text, &outcomes); err != nil {
+		return nil, fmt.Errorf("outcomes.json: %w", err)
+	}
+	var names []string
+	for name := range outcomes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	steps := make([]Step, 0, len(names))
+	for _, name := range names {
+		payload, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return nil, err
+		}
+		step := Step{Name: name, Want: outcomes[name]}
+		step.Trigger, step.Do = delivery(name, payload)
+		steps = append(steps, step)
+	}
+	return steps, nil
+}
+
+// delivery chooses how a file arrives: as it would in a deployment, where
+// EventBridge's target is the request queue.
+func delivery(name string, payload []byte) (string, func(context.Context, *stack.Stack) error) {
+	seeded := func(do func(context.Context, *stack.Stack) error) func(context.Context, *stack.Stack) error {
+		return func(ctx context.Context, s *stack.Stack) error {
+			s.Seed(payload)
+			return do(ctx, s)
+		}
+	}
+	queued := func(ctx context.Context, s *stack.Stack, bodies ...string) error {
+		for _, body := range bodies {
+			if err := s.Send(ctx, body); err != nil {
+				return err
+			}
+		}
+		_, err := s.Drain(ctx)
+		return err
+	}
+	records, isBatch, err := event.SQSRecords(payload)
+	switch {
+	case err == nil && isBatch && len(records) > 0:
+		return "SQS", seeded(func(ctx context.Context, s *stack.Stack) error {
+			bodies := make([]string, len(records))
+			for i, r := range records {
+				bodies[i] = r.Body
+			}
+			return queued(ctx, s, bodies...)
+		})
+	case strings.HasPrefix(name, "eventbridge-"), strings.HasPrefix(name, "pipeline-"), name == "sns-failure.json":
+		return "EventBridge → SQS", seeded(func(ctx context.Context, s *stack.Stack) error { return queued(ctx, s, string(payload)) })
+	case strings.HasPrefix(name, "dead-letter"), strings.HasPrefix(name, "on-failure-"):
+		return "redrive", seeded(func(ctx context.Context, s *stack.Stack) error { return queued(ctx, s, string(payload)) })
+	case name == "schedule.json", name == "sns-lambda.json":
+		return "asynchronous", seeded(func(ctx context.Context, s *stack.Stack) error {
+			return lambdaenv.InvokeAsync(ctx, s.Function, payload, func(envelope []byte) error { return s.SendDeadLetter(ctx, envelope) })
+		})
+	default:
+		return "by hand", seeded(func(ctx context.Context, s *stack.Stack) error { return byHand(ctx, s, string(payload)) })
+	}
+}
+
+// byHand invokes the function and waits for its answer.
+func byHand(ctx context.Context, s *stack.Stack, payload string) error {
+	answer, err := s.Function.Invoke(ctx, []byte(payload))
+	if err == nil && answer.FunctionError != "" {
+		err = fmt.Errorf("the function failed: %s", answer.Payload)
+	}
+	return err
+}
+
+const flow = "5d1e7a52-0000-4000-8000-00000000f10e"
+
+func request(runID string) string { return fmt.Sprintf(`{"runId":%q}`, runID) }
+
+// one is the outcome of one run.
+func one(runID, outcome, reason string) []Outcome { return []Outcome{{runID, outcome, reason}} }
+
+// failed makes a failed run of the simulated org and asks to retry it by the
+// queue, after what prepare does.
+func failed(runID string, prepare func(*stack.Stack)) func(context.Context, *stack.Stack) error {
+	return func(ctx context.Context, s *stack.Stack) error {
+		s.AddFailedRun(runID, flow, stack.OrgID, stack.Sandbox)
+		if prepare != nil {
+			prepare(s)
+		}
+		if err := s.Send(ctx, request(runID)); err != nil {
+			return err
+		}
+		_, err := s.Drain(ctx)
+		return err
+	}
+}
+
+func fault(f flowsim.Fault) func(*stack.Stack) {
+	return func(s *stack.Stack) { s.Adobe.Inject(f) }
+}
+
+// Faults returns the steps in which something is wrong.
+func Faults() []Step {
+	return []Step{
+		{Trigger: "SQS", Name: "the run does not exist", Want: one("no-such-run", "dead_lettered", "run_not_found"), Do: func(ctx context.Context, s *stack.Stack) error {
+			if err := s.Send(ctx, request("no-such-run")); err != nil {
+				return err
+			}
+			_, err := s.Drain(ctx)
+			return err
+		}},
+		{Trigger: "by hand", Name: "an org without a secret", Want: one("foreign-run", "dead_lettered", "org_unknown"), Do: func(ctx context.Context, s *stack.Stack) error {
+			return byHand(ctx, s, `{"runId":"foreign-run","orgId":"FEDCBA0987654321@AdobeOrg","sandbox":"prod"}`)
+		}},
+		{Trigger: "SQS", Name: "a streaming source", Want: one("streaming-run", "dead_lettered", "rejected"), Do: failed("streaming-run", func(s *stack.Stack) {
+			s.Adobe.AddFlow(flowsim.Flow{ID: "streaming-flow", OrgID: stack.OrgID, Sandbox: stack.Sandbox, Streaming: true})
+			s.Adobe.AddRun(flowsim.Run{ID: "streaming-run", FlowID: "streaming-flow", Status: flowsim.Failed})
+		})},
+		{Trigger: "SQS", Name: "the run has succeeded", Want: one("good-run", "skipped", "run_succeeded"), Do: failed("good-run", func(s *stack.Stack) {
+			s.Adobe.AddRun(flowsim.Run{ID: "good-run", FlowID: flow, Status: flowsim.Success, Records: 10})
+		})},
+		{Trigger: "SQS", Name: "the run is running", Want: one("busy-run", "skipped", "run_in_progress"), Do: failed("busy-run", func(s *stack.Stack) {
+			s.Adobe.AddRun(flowsim.Run{ID: "busy-run", FlowID: flow, Status: flowsim.InProgress})
+		})},
+		{Trigger: "SQS", Name: "no permission (403)", Want: one("forbidden-run", "dead_lettered", "forbidden"), Do: failed("forbidden-run", fault(flowsim.Fault{
+			Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403,"report":{"request-id":"r1"}}`,
+		}))},
+		{Trigger: "SQS", Name: "503 before the effect", Want: one("unsure-run", "dead_lettered", "outcome_unknown"), Do: failed("unsure-run", fault(flowsim.Fault{
+			Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable, Body: "<html>unavailable</html>", ContentType: "text/html",
+		}))},
+		{Trigger: "SQS", Name: "the answer is lost", Want: one("lost-run", "dead_lettered", "outcome_unknown"), Do: failed("lost-run", fault(flowsim.Fault{
+			Op: flowsim.OpRetrigger, AfterEffect: true, Reset: true,
+		}))},
+		{Trigger: "SQS", Name: "the answer is cut", Want: one("cut-run", "dead_lettered", "outcome_unknown"), Do: failed("cut-run", fault(flowsim.Fault{
+			Op: flowsim.OpRetrigger, AfterEffect: true, Truncate: true, Body: `{"id":"`,
+		}))},
+		{Trigger: "SQS", Name: "a token that Adobe no longer takes", Want: one("stale-token-run", "retriggered", ""), Do: failed("stale-token-run", func(s *stack.Stack) {
+			s.Adobe.RevokeTokens(stack.OrgID)
+		})},
+		{Trigger: "by hand", Name: "throttled (429), then waiting", MovesClock: true,
+			Want: []Outcome{{"throttled-run", "deferred", "throttled"}, {"throttled-run", "retriggered", ""}},
+			Do: func(ctx context.Context, s *stack.Stack) error {
+				s.AddFailedRun("throttled-run", flow, stack.OrgID, stack.Sandbox)
+				s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests, Body: `{"error_code":"429050","message":"Too many requests"}`})
+				if err := byHand(ctx, s, request("throttled-run")); err != nil {
+					return err
+				}
+				if deleted, err := s.Drain(ctx); err != nil || deleted > 0 {
+					return fmt.Errorf("the request did not wait (%d handled, %w)", deleted, err)
+				}
+				s.AWS.Advance(time.Minute)
+				_, err := s.Drain(ctx)
+				return err
+			}},
+		{Trigger: "SQS", Name: "IMS is down, then up", MovesClock: true,
+			Want: []Outcome{{"outage-run", "returned", "adobe_unavailable"}, {"outage-run", "retriggered", ""}},
+			Do: func(ctx context.Context, s *stack.Stack) error {
+				s.Adobe.RevokeTokens(stack.OrgID)
+				s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusUnauthorized, Body: `{"error_code":"401013","message":"Oauth token is not valid"}`})
+				s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable, Times: 4})
+				if err := failed("outage-run", nil)(ctx, s); err != nil {
+					return err
+				}
+				s.AWS.Advance(time.Minute)
+				_, err := s.Drain(ctx)
+				return err
+			}},
+		{Trigger: "SQS", Name: "a rotated secret", Want: one("rotated-run", "retriggered", ""), Do: func(ctx context.Context, s *stack.Stack) error {
+			const rotated = stack.ClientSecret + "-rotated"
+			s.Adobe.RotateSecret(stack.OrgID, rotated)
+			if err := s.PutSecret(ctx, stack.Credential{ClientID: stack.ClientID, ClientSecret: rotated, OrgID: stack.OrgID, Scopes: stack.Scopes, Sandbox: stack.Sandbox}); err != nil {
+				return err
+			}
+			return failed("rotated-run", nil)(ctx, s)
+		}},
+		{Trigger: "redrive", Name: "permission given, dead letters redriven", MovesClock: true,
+			Want: []Outcome{{"mended-run", "dead_lettered", "forbidden"}, {"mended-run", "retriggered", ""}},
+			Do: func(ctx context.Context, s *stack.Stack) error {
+				if _, err := s.DeadLetters(ctx); err != nil { // those of the steps before
+					return err
+				}
+				err := failed("mended-run", fault(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"error_code":"403025","message":"Profile is not valid"}`}))(ctx, s)
+				if err != nil {
+					return err
+				}
+				_, err = s.SQS.StartMessageMoveTask(ctx, &sqs.StartMessageMoveTaskInput{SourceArn: aws.String(awssim.QueueARN(stack.DeadLetterQueue))})
+				if err != nil {
+					return err
+				}
+				_, err = s.Drain(ctx)
+				return err
+			}},
+	}
+}

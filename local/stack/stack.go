@@ -1,0 +1,444 @@
+// Package stack puts the deployed function, AWS and Adobe together on one
+// machine: the binary as its own process, SQS and Secrets Manager, and Flow
+// Service with IMS. It is what make run, make invoke and the integration suite
+// stand on.
+//
+// AWS is simulated by package awssim unless endpoints of other emulators are
+// given, the execution environment is package lambdaenv's unless the official
+// Runtime Interface Emulator is given, and Adobe is package flowsim unless the
+// credential of a real org is given.
+package stack
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
+)
+
+// The simulated org. The secret is recognizable, so that output can be searched
+// for it.
+const (
+	OrgID        = "1234567890ABCDEF@AdobeOrg"
+	ClientID     = "flowsim-client"
+	ClientSecret = "flowsim-client-secret"
+	Sandbox      = "prod"
+	SecretID     = "aep/ims"
+	Scopes       = "openid,AdobeID,read_organizations,additional_info.projectedProductContext,session"
+)
+
+// Names of the queues, their visibility timeout and the receives before SQS
+// moves a message to the dead-letter queue, as in template.yaml.
+const (
+	RequestQueue      = "requests"
+	DeadLetterQueue   = "dead-letters"
+	VisibilityTimeout = 6 * time.Minute
+	MaxReceives       = 10
+)
+
+// Credential is that of a real org.
+type Credential struct{ ClientID, ClientSecret, OrgID, Scopes, Sandbox string }
+
+// CredentialFromEnv reads AEP_CLIENT_ID and the like. It returns nil if none is
+// set, and an error if only some are.
+func CredentialFromEnv(getenv func(string) string) (*Credential, error) {
+	c := Credential{
+		ClientID: getenv("AEP_CLIENT_ID"), ClientSecret: getenv("AEP_CLIENT_SECRET"), OrgID: getenv("AEP_ORG_ID"),
+		Scopes: cmp.Or(getenv("AEP_SCOPES"), Scopes), Sandbox: getenv("AEP_SANDBOX"),
+	}
+	given := []string{c.ClientID, c.ClientSecret, c.OrgID, c.Sandbox}
+	switch {
+	case strings.Join(given, "") == "":
+		return nil, nil //nolint:nilnil // none is a valid answer
+	case slices.Contains(given, ""):
+		return nil, errors.New("for a real org set AEP_CLIENT_ID, AEP_CLIENT_SECRET, AEP_ORG_ID and AEP_SANDBOX, all of them")
+	}
+	return &c, nil
+}
+
+// Options choose the parts.
+type Options struct {
+	// Binary is the bootstrap; see [lambdaenv.Build].
+	Binary string
+	// Credential is that of a real org; nil simulates Adobe.
+	Credential *Credential
+	// SQSEndpoint and SecretsEndpoint are those of emulators; empty simulates
+	// them.
+	SQSEndpoint, SecretsEndpoint string
+	// RIE is the path of the Runtime Interface Emulator; empty for none.
+	RIE string
+	// Timeout is the function's; 0 means a minute.
+	Timeout time.Duration
+	// Env are further variables of the function.
+	Env []string
+	// Logs receives what the function writes, besides Stack.Log; may be nil.
+	Logs io.Writer
+}
+
+// Stack is the running whole.
+type Stack struct {
+	// Adobe is nil for a real org.
+	Adobe *flowsim.Server
+	// AWS is nil where both endpoints are emulators'.
+	AWS *awssim.Server
+	// SQS is a client of the queues.
+	SQS                                 *sqs.Client
+	RequestQueueURL, DeadLetterQueueURL string
+	// Function is how to invoke the function.
+	Function lambdaenv.Invoker
+	// Log is what the function wrote.
+	Log *Log
+
+	secrets  *secretsmanager.Client
+	secretID string
+	closers  []func()
+}
+
+// Start starts everything. Close it.
+func Start(ctx context.Context, o Options) (s *Stack, err error) {
+	s = &Stack{Log: newLog(o.Logs), secretID: SecretID}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	adobe, err := s.startAdobe(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.startAWS(ctx, o); err != nil {
+		return nil, err
+	}
+	env := slices.Concat([]string{
+		"AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "LOG_LEVEL=debug",
+		"SECRET_ID=" + s.secretID, "QUEUE_URL=" + s.RequestQueueURL, "DEAD_LETTER_QUEUE_URL=" + s.DeadLetterQueueURL,
+		"AWS_ENDPOINT_URL_SQS=" + aws.ToString(s.SQS.Options().BaseEndpoint),
+		"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + aws.ToString(s.secrets.Options().BaseEndpoint),
+	}, adobe, o.Env) // of two values of one variable the last one counts
+	options := lambdaenv.Options{Binary: o.Binary, Env: env, Timeout: o.Timeout, Logs: s.Log}
+	if o.RIE != "" {
+		rie, err := lambdaenv.StartRIE(ctx, o.RIE, options)
+		if err != nil {
+			return nil, err
+		}
+		s.closers = append(s.closers, rie.Close)
+		s.Function = logged{rie, s.Log}
+		return s, nil
+	}
+	function, err := lambdaenv.Start(options)
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, function.Close)
+	s.Function = logged{function, s.Log}
+	return s, nil
+}
+
+// Close stops everything that Start started.
+func (s *Stack) Close() {
+	for _, stop := range slices.Backward(s.closers) {
+		stop()
+	}
+	s.closers = nil
+}
+
+func (s *Stack) startAdobe(o Options) (env []string, err error) {
+	if o.Credential != nil {
+		for _, name := range []string{"FLOW_SERVICE_URL", "IMS_URL", "RETRIGGER_OP"} {
+			env = append(env, name+"="+os.Getenv(name))
+		}
+		return env, nil
+	}
+	s.Adobe = flowsim.New(flowsim.Options{})
+	base, stop, err := s.Adobe.Listen()
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, stop)
+	s.Adobe.AddOrg(flowsim.Org{
+		ID: OrgID, ClientID: ClientID, Secrets: []string{ClientSecret}, Scopes: strings.Split(Scopes, ","), Sandboxes: []string{Sandbox, "dev"},
+	})
+	return []string{"FLOW_SERVICE_URL=" + base + flowsim.FlowServicePath, "IMS_URL=" + base}, nil
+}
+
+func (s *Stack) startAWS(ctx context.Context, o Options) error {
+	simulated := ""
+	if o.SecretsEndpoint != "" {
+		s.secretID += "-" + rand.Text() // an emulator serves many stacks
+	}
+	if o.SQSEndpoint == "" || o.SecretsEndpoint == "" {
+		s.AWS = awssim.New()
+		base, stop, err := s.AWS.Listen()
+		if err != nil {
+			return err
+		}
+		s.closers = append(s.closers, stop)
+		simulated = base
+	}
+	config := aws.Config{Region: awssim.Region, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
+	})}
+	s.SQS = sqs.NewFromConfig(config, func(c *sqs.Options) { c.BaseEndpoint = aws.String(cmp.Or(o.SQSEndpoint, simulated)) })
+	s.secrets = secretsmanager.NewFromConfig(config, func(c *secretsmanager.Options) {
+		c.BaseEndpoint = aws.String(cmp.Or(o.SecretsEndpoint, simulated))
+	})
+	if err := s.addQueues(ctx, o); err != nil {
+		return err
+	}
+	credential := cmp.Or(o.Credential, &Credential{ClientID: ClientID, ClientSecret: ClientSecret, OrgID: OrgID, Scopes: Scopes, Sandbox: Sandbox})
+	return s.PutSecret(ctx, *credential)
+}
+
+func (s *Stack) addQueues(ctx context.Context, o Options) error {
+	if o.SQSEndpoint == "" {
+		s.DeadLetterQueueURL = s.AWS.AddQueue(awssim.Queue{Name: DeadLetterQueue, VisibilityTimeout: 30 * time.Second})
+		s.RequestQueueURL = s.AWS.AddQueue(awssim.Queue{
+			Name: RequestQueue, VisibilityTimeout: VisibilityTimeout, DeadLetterQueue: DeadLetterQueue, MaxReceives: MaxReceives,
+		})
+		return nil
+	}
+	suffix := "-" + rand.Text()
+	dead, err := s.SQS.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(DeadLetterQueue + suffix)})
+	if err != nil {
+		return fmt.Errorf("create the dead-letter queue: %w", err)
+	}
+	attributes, err := s.SQS.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+		QueueUrl: dead.QueueUrl, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
+	})
+	if err != nil {
+		return fmt.Errorf("the dead-letter queue's ARN: %w", err)
+	}
+	requests, err := s.SQS.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(RequestQueue + suffix), Attributes: map[string]string{
+		"VisibilityTimeout": fmt.Sprint(int(VisibilityTimeout.Seconds())),
+		"RedrivePolicy":     fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":"%d"}`, attributes.Attributes["QueueArn"], MaxReceives),
+	}})
+	if err != nil {
+		return fmt.Errorf("create the request queue: %w", err)
+	}
+	s.DeadLetterQueueURL, s.RequestQueueURL = *dead.QueueUrl, *requests.QueueUrl
+	return nil
+}
+
+// PutSecret sets the secret of the org.
+func (s *Stack) PutSecret(ctx context.Context, c Credential) error {
+	text, err := json.Marshal(map[string]string{
+		"client_id": c.ClientID, "client_secret": c.ClientSecret, "org_id": c.OrgID, "scopes": c.Scopes, "sandbox": c.Sandbox,
+	})
+	if err != nil {
+		return err
+	}
+	return s.PutSecretText(ctx, string(text))
+}
+
+// PutSecretText sets the secret to any text.
+func (s *Stack) PutSecretText(ctx context.Context, text string) error {
+	if s.secretID == SecretID {
+		s.AWS.PutSecret(s.secretID, text)
+		return nil
+	}
+	_, err := s.secrets.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &s.secretID, SecretString: &text})
+	if err != nil {
+		_, err = s.secrets.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: &s.secretID, SecretString: &text})
+	}
+	return err
+}
+
+// Send puts a message on the request queue.
+func (s *Stack) Send(ctx context.Context, body string) error {
+	_, err := s.SQS.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &s.RequestQueueURL, MessageBody: &body})
+	return err
+}
+
+// SendDeadLetter puts a message on the dead-letter queue, as AWS services do by
+// themselves.
+func (s *Stack) SendDeadLetter(ctx context.Context, body []byte) error {
+	_, err := s.SQS.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &s.DeadLetterQueueURL, MessageBody: aws.String(string(body))})
+	return err
+}
+
+// Drain delivers the request queue's visible messages to the function until
+// there are none, and returns how many were deleted.
+func (s *Stack) Drain(ctx context.Context) (deleted int, err error) {
+	mapping := lambdaenv.Mapping{SQS: s.SQS, QueueURL: s.RequestQueueURL, BatchSize: 10, Invoker: s.Function}
+	for {
+		received, done, err := mapping.Poll(ctx, 0)
+		deleted += done
+		if err != nil || received == 0 {
+			return deleted, err
+		}
+	}
+}
+
+// DeadLetters takes all dead letters off their queue.
+func (s *Stack) DeadLetters(ctx context.Context) ([]types.Message, error) {
+	var all []types.Message
+	for {
+		out, err := s.SQS.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+			QueueUrl: &s.DeadLetterQueueURL, MaxNumberOfMessages: 10, MessageAttributeNames: []string{"All"},
+		})
+		if err != nil || len(out.Messages) == 0 {
+			return all, err
+		}
+		for _, m := range out.Messages {
+			if _, err := s.SQS.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &s.DeadLetterQueueURL, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				return all, err
+			}
+		}
+		all = append(all, out.Messages...)
+	}
+}
+
+// Seed makes Adobe know each run that the payload asks to retry, as failed. Runs
+// that it knows already stay as they are.
+func (s *Stack) Seed(payload []byte) {
+	bodies := [][]byte{payload}
+	if records, isBatch, err := event.SQSRecords(payload); isBatch && err == nil {
+		bodies = nil
+		for _, r := range records {
+			bodies = append(bodies, []byte(r.Body))
+		}
+	}
+	known := map[string]bool{}
+	for _, r := range s.Adobe.Runs() {
+		known[r.ID] = true
+	}
+	for _, body := range bodies {
+		decoded, err := event.Decode(body)
+		if err != nil {
+			continue // the function says so
+		}
+		for _, item := range decoded.Items {
+			if r := item.Request; r != nil && !known[r.RunID] {
+				known[r.RunID] = true
+				s.AddFailedRun(r.RunID, cmp.Or(r.FlowID, "flow-of-"+r.RunID), cmp.Or(r.OrgID, OrgID), cmp.Or(r.Sandbox, Sandbox))
+			}
+		}
+	}
+}
+
+// AddFailedRun makes Adobe know a failed run and its dataflow.
+func (s *Stack) AddFailedRun(runID, flowID, orgID, sandbox string) {
+	s.Adobe.AddFlow(flowsim.Flow{ID: flowID, Name: "Flow " + flowID, OrgID: orgID, Sandbox: sandbox})
+	s.Adobe.AddRun(flowsim.Run{
+		ID: runID, FlowID: flowID, Status: flowsim.Failed, CreatedClient: "acp_ui_platform",
+		Errors: []flowsim.RunError{{Code: "CONNECTOR-1001-500", Message: "Copying from the source failed"}},
+	})
+}
+
+// Record is the function's log record of what became of a request.
+type Record struct {
+	RunID    string `json:"runId"`
+	Outcome  string `json:"outcome"`
+	Reason   string `json:"reason"`
+	Detail   string `json:"detail"`
+	NewRunID string `json:"newRunId"`
+}
+
+// logged waits after each invocation until the log of it has come through the
+// pipe, which is not ordered with the answer. The function ends each log with its
+// metrics.
+type logged struct {
+	lambdaenv.Invoker
+	log *Log
+}
+
+// logWait bounds the wait for an invocation that failed before its metrics.
+const logWait = time.Second
+
+func (l logged) Invoke(ctx context.Context, payload []byte) (lambdaenv.Response, error) {
+	before := l.log.metrics()
+	answer, err := l.Invoker.Invoke(ctx, payload)
+	if err != nil {
+		return answer, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, logWait)
+	defer cancel()
+	l.log.wait(ctx, before+1)
+	return answer, nil
+}
+
+// Log keeps what the function wrote. It is safe for concurrent use.
+type Log struct {
+	also  io.Writer
+	mu    sync.Mutex
+	grown *sync.Cond
+	text  bytes.Buffer
+}
+
+func newLog(also io.Writer) *Log {
+	l := &Log{also: also}
+	l.grown = sync.NewCond(&l.mu)
+	return l
+}
+
+// Write implements [io.Writer].
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.grown.Broadcast()
+	if l.also != nil {
+		_, _ = l.also.Write(p)
+	}
+	return l.text.Write(p)
+}
+
+func (l *Log) metrics() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.countMetrics()
+}
+
+func (l *Log) countMetrics() int { return bytes.Count(l.text.Bytes(), []byte(`"CloudWatchMetrics"`)) }
+
+// wait returns when the log holds so many metrics, or when the context ends.
+func (l *Log) wait(ctx context.Context, metrics int) {
+	stop := context.AfterFunc(ctx, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.grown.Broadcast()
+	})
+	defer stop()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.countMetrics() < metrics && ctx.Err() == nil {
+		l.grown.Wait()
+	}
+}
+
+// String returns everything written so far.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// Records returns the records of outcomes so far.
+func (l *Log) Records() []Record {
+	var records []Record
+	for line := range strings.Lines(l.String()) {
+		var r Record
+		if json.Unmarshal([]byte(line), &r) == nil && r.Outcome != "" {
+			records = append(records, r)
+		}
+	}
+	return records
+}
