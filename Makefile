@@ -4,6 +4,7 @@ BUILD := CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags "-s -w"
 LINT  := go tool -modfile=tools/go.mod golangci-lint
 # CI's fuzzing is short; look for longer with FUZZTIME=10m.
 FUZZTIME ?= 10s
+BENCHTIME ?= 1s
 
 .DEFAULT_GOAL := help
 .PHONY: help run invoke test test-emulators fuzz bench build build-RetriggerFunction fmt fmt-check vet lint vuln validate deploy ci clean
@@ -33,7 +34,7 @@ fuzz: ## fuzz every decoder for FUZZTIME
 	done
 
 bench: ## measure start-up, retries and memory
-	go test -run '^$$' -bench . -benchmem ./bench/... ./internal/... ./pkg/...
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./bench/... ./internal/... ./pkg/...
 
 build: ## build the function for Lambda into dist/
 	GOOS=linux GOARCH=arm64 $(BUILD) -o dist/bootstrap ./functions/retrigger

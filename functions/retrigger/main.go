@@ -41,24 +41,13 @@ func newHandler(ctx context.Context) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.LoadDefaultConfig(ctx)
+	amazon, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, err
 	}
-	queues := sqs.NewFromConfig(aws)
+	queues := sqs.NewFromConfig(amazon)
 	log := telemetry.NewLogger(os.Stdout, cfg.LogLevel)
-	newClient := func(orgID string, c flowclient.Credentials) (*flowclient.Client, error) {
-		options := []flowclient.Option{
-			flowclient.WithBaseURL(cfg.FlowServiceURL), flowclient.WithIMSURL(cfg.IMSURL), flowclient.WithOp(cfg.RetriggerOp),
-			flowclient.WithCallTimeout(cfg.CallTimeout), flowclient.WithUserAgent("aep-retrigger/" + version()),
-		}
-		tokens, err := flowclient.NewIMS(c, options...)
-		if err != nil {
-			return nil, err
-		}
-		return flowclient.New(orgID, c.ClientID, tokens, options...)
-	}
-	accounts := credentials.NewStore(secretsmanager.NewFromConfig(aws), cfg.SecretIDs, newClient, cfg.SecretCacheTTL, time.Now)
+	accounts := credentials.NewStore(secretsmanager.NewFromConfig(amazon), cfg.SecretIDs, clients(cfg), cfg.SecretCacheTTL, time.Now)
 	service := retrigger.New(accounts, deadletter.NewQueue(queues, cfg.DeadLetterQueueURL), retrigger.Options{
 		DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
 	})
@@ -68,6 +57,21 @@ func newHandler(ctx context.Context) (*Handler, error) {
 	}
 	metrics := telemetry.NewMetrics(os.Stdout, os.Getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now)
 	return &Handler{service: service, requests: requests, metrics: metrics, log: log, concurrency: cfg.MaxConcurrentRuns}, nil
+}
+
+// clients makes the Flow Service client of a credential as it is configured.
+func clients(cfg config.Config) credentials.NewClient {
+	options := []flowclient.Option{
+		flowclient.WithBaseURL(cfg.FlowServiceURL), flowclient.WithIMSURL(cfg.IMSURL), flowclient.WithOp(cfg.RetriggerOp),
+		flowclient.WithCallTimeout(cfg.CallTimeout), flowclient.WithUserAgent("aep-retrigger/" + version()),
+	}
+	return func(orgID string, c flowclient.Credentials) (*flowclient.Client, error) {
+		tokens, err := flowclient.NewIMS(c, options...)
+		if err != nil {
+			return nil, err
+		}
+		return flowclient.New(orgID, c.ClientID, tokens, options...)
+	}
 }
 
 // version is the module's version where the binary was built from a tagged one.

@@ -48,8 +48,13 @@ func level(r retrigger.Result) slog.Level {
 func attributes(r retrigger.Result) []slog.Attr {
 	attrs := []slog.Attr{slog.String("outcome", string(r.Outcome))}
 	for _, a := range []struct{ key, value string }{
-		{"runId", r.RunID}, {"reason", string(r.Reason)}, {"newRunId", r.NewRunID}, {"flowId", r.FlowID},
-		{"sandbox", r.Sandbox}, {"orgId", r.OrgID}, {"detail", r.Message},
+		{"runId", r.RunID},
+		{"reason", string(r.Reason)},
+		{"newRunId", r.NewRunID},
+		{"flowId", r.FlowID},
+		{"sandbox", r.Sandbox},
+		{"orgId", r.OrgID},
+		{"detail", r.Message},
 	} {
 		if a.value != "" {
 			attrs = append(attrs, slog.String(a.key, a.value))

@@ -31,7 +31,7 @@ const (
 	LogLevel           = "LOG_LEVEL"
 	MaxConcurrentRuns  = "MAX_CONCURRENT_RUNS"
 	CallTimeout        = "CALL_TIMEOUT"
-	SecretCacheTTL     = "SECRET_CACHE_TTL"
+	SecretCacheTTL     = "SECRET_CACHE_TTL" //nolint:gosec // a name, no secret
 )
 
 // Defaults of the optional variables.

@@ -84,13 +84,12 @@ func newStore(ids ...string) (*credentials.Store, *manager, *clock) {
 	return credentials.NewStore(m, ids, newClient, ttl, c.now), m, c
 }
 
-func secret(org, clientSecret string) string {
-	return fmt.Sprintf(`{"client_id":"id","client_secret":%q,"org_id":%q,"scopes":"openid,AdobeID"}`, clientSecret, org)
+func secret(clientSecret string) string {
+	return fmt.Sprintf(`{"client_id":"id","client_secret":%q,"org_id":"A@AdobeOrg","scopes":"openid,AdobeID"}`, clientSecret)
 }
 
 func kind(err error) credentials.Kind {
-	var e *credentials.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*credentials.Error](err); ok {
 		return e.Kind
 	}
 	return 0
@@ -99,7 +98,7 @@ func kind(err error) credentials.Kind {
 func TestForOrgChoosesByOrgAlone(t *testing.T) {
 	t.Parallel()
 	store, m, _ := newStore("a", "b")
-	m.set("a", secret("A@AdobeOrg", "s"), nil)
+	m.set("a", secret("s"), nil)
 	m.set("b", `{"client_id":"id","client_secret":"s","org_id":"B@AdobeOrg","scopes":["openid"],"sandbox":"dev"}`, nil)
 
 	got, err := store.ForOrg(t.Context(), "B@AdobeOrg")
@@ -120,7 +119,7 @@ func TestForOrgChoosesByOrgAlone(t *testing.T) {
 func TestForOrgWithoutOrgTakesTheOnlySecret(t *testing.T) {
 	t.Parallel()
 	store, m, _ := newStore("a")
-	m.set("a", secret("A@AdobeOrg", "s"), nil)
+	m.set("a", secret("s"), nil)
 	if got, err := store.ForOrg(t.Context(), ""); err != nil || got.OrgID != "A@AdobeOrg" {
 		t.Errorf("ForOrg() = %+v, %v", got, err)
 	}
@@ -132,7 +131,7 @@ func TestForOrgWithoutOrgTakesTheOnlySecret(t *testing.T) {
 func TestOneBrokenSecretLeavesTheOthersWorking(t *testing.T) {
 	t.Parallel()
 	store, m, _ := newStore("a", "b")
-	m.set("a", secret("A@AdobeOrg", "s"), nil)
+	m.set("a", secret("s"), nil)
 	m.set("b", "not JSON", nil)
 	if _, err := store.ForOrg(t.Context(), "A@AdobeOrg"); err != nil {
 		t.Errorf("ForOrg(A) error = %v", err)
@@ -146,8 +145,8 @@ func TestOneBrokenSecretLeavesTheOthersWorking(t *testing.T) {
 func TestTwoSecretsOfOneOrg(t *testing.T) {
 	t.Parallel()
 	store, m, _ := newStore("a", "b")
-	m.set("a", secret("A@AdobeOrg", "s"), nil)
-	m.set("b", secret("A@AdobeOrg", "t"), nil)
+	m.set("a", secret("s"), nil)
+	m.set("b", secret("t"), nil)
 	_, err := store.ForOrg(t.Context(), "A@AdobeOrg")
 	if kind(err) != credentials.SecretInvalid || !strings.Contains(err.Error(), `"a" and "b"`) {
 		t.Errorf("error = %v, want SecretInvalid naming both", err)
@@ -205,7 +204,7 @@ func TestBinarySecret(t *testing.T) {
 func TestCacheAndTimeToLive(t *testing.T) {
 	t.Parallel()
 	store, m, clock := newStore("a")
-	m.set("a", secret("A@AdobeOrg", "s"), nil)
+	m.set("a", secret("s"), nil)
 	first, err := store.ForOrg(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
@@ -222,7 +221,7 @@ func TestCacheAndTimeToLive(t *testing.T) {
 	if same != first {
 		t.Error("an unchanged secret made a new account: its token is lost")
 	}
-	m.set("a", secret("A@AdobeOrg", "rotated"), nil)
+	m.set("a", secret("rotated"), nil)
 	clock.advance(ttl)
 	if changed, err := store.ForOrg(t.Context(), ""); err != nil || changed == first {
 		t.Errorf("a changed secret made no new account (error %v)", err)
@@ -232,14 +231,14 @@ func TestCacheAndTimeToLive(t *testing.T) {
 func TestCachedSecretOutlivesAnOutage(t *testing.T) {
 	t.Parallel()
 	store, m, clock := newStore("a")
-	m.set("a", secret("A@AdobeOrg", "s"), errors.New("down"))
+	m.set("a", secret("s"), errors.New("down"))
 	if _, err := store.ForOrg(t.Context(), ""); kind(err) != credentials.Unavailable {
 		t.Fatalf("error = %v, want Unavailable", err)
 	}
 	if _, err := store.ForOrg(t.Context(), ""); kind(err) != credentials.Unavailable || m.took() != 1 {
 		t.Errorf("error = %v, want Unavailable without a second call", err)
 	}
-	m.set("a", secret("A@AdobeOrg", "s"), nil)
+	m.set("a", secret("s"), nil)
 	clock.advance(credentials.FaultPause)
 	if _, err := store.ForOrg(t.Context(), ""); err != nil {
 		t.Fatal(err)
@@ -259,13 +258,13 @@ func TestCachedSecretOutlivesAnOutage(t *testing.T) {
 func TestCanceledCallerLeavesNoFault(t *testing.T) {
 	t.Parallel()
 	store, m, _ := newStore("a")
-	m.set("a", secret("A@AdobeOrg", "s"), context.Canceled)
+	m.set("a", secret("s"), context.Canceled)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := store.ForOrg(ctx, ""); kind(err) != credentials.Unavailable {
 		t.Errorf("error = %v, want Unavailable", err)
 	}
-	m.set("a", secret("A@AdobeOrg", "s"), nil)
+	m.set("a", secret("s"), nil)
 	if _, err := store.ForOrg(t.Context(), ""); err != nil {
 		t.Errorf("the next caller suffers from the canceled one: %v", err)
 	}
@@ -274,12 +273,12 @@ func TestCanceledCallerLeavesNoFault(t *testing.T) {
 func TestRenewPicksUpARotatedSecret(t *testing.T) {
 	t.Parallel()
 	store, m, _ := newStore("a")
-	m.set("a", secret("A@AdobeOrg", "old"), nil)
+	m.set("a", secret("old"), nil)
 	old, err := store.ForOrg(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.set("a", secret("A@AdobeOrg", "new"), nil)
+	m.set("a", secret("new"), nil)
 	m.took()
 
 	var wg sync.WaitGroup
@@ -307,7 +306,7 @@ func TestRenewPicksUpARotatedSecret(t *testing.T) {
 func TestRefusedSecretIsLeftAloneForAWhile(t *testing.T) {
 	t.Parallel()
 	store, m, clock := newStore("a")
-	m.set("a", secret("A@AdobeOrg", "hunter2"), nil)
+	m.set("a", secret("hunter2"), nil)
 	account, err := store.ForOrg(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)

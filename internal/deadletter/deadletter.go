@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -145,13 +146,14 @@ func sendable(body []byte) string {
 	quoted, _ := json.Marshal(text) // a string always encodes
 	var b strings.Builder
 	for _, r := range string(quoted) {
-		if r < utf8.RuneSelf {
+		switch {
+		case r < utf8.RuneSelf:
 			b.WriteRune(r)
-		} else if r <= 0xFFFF {
+		case r <= 0xFFFF:
 			fmt.Fprintf(&b, `\u%04x`, r)
-		} else {
-			r -= 0x10000
-			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xD800+r>>10, 0xDC00+r&0x3FF)
+		default:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
 		}
 	}
 	return b.String()

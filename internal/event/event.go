@@ -90,8 +90,9 @@ func (d *decoder) add(item Item) *Error {
 	return nil
 }
 
-func (d *decoder) skip(reason SkipReason, detail string, raw json.RawMessage) *Error {
-	return d.add(Item{Skip: &Skip{Reason: reason, Detail: detail}, Raw: raw})
+// skip passes over an event of somebody else's.
+func (d *decoder) skip(detail string, raw json.RawMessage) *Error {
+	return d.add(Item{Skip: &Skip{Reason: ForeignEvent, Detail: detail}, Raw: raw})
 }
 
 // value reads any JSON value. foreign means that it came by EventBridge or as a
@@ -194,7 +195,7 @@ func (d *decoder) object(raw json.RawMessage, depth int, foreign bool) *Error {
 	case known:
 		return d.add(item)
 	case foreign:
-		return d.skip(ForeignEvent, "the event is not about a dataflow run", raw)
+		return d.skip("the event is not about a dataflow run", raw)
 	default:
 		return unrecognized(fields)
 	}
@@ -204,7 +205,7 @@ func (d *decoder) object(raw json.RawMessage, depth int, foreign bool) *Error {
 // alert may be one more wrapping.
 func (d *decoder) event(raw json.RawMessage, id string, depth int) *Error {
 	if raw[0] != '{' && raw[0] != '[' {
-		return d.skip(ForeignEvent, "the event has no content about a dataflow run", nil)
+		return d.skip("the event has no content about a dataflow run", nil)
 	}
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(raw, &fields) == nil {

@@ -136,7 +136,7 @@ func TestDecode(t *testing.T) {
 		"status inProgress":           {ended(`"inProgress"`), []string{"skip run_in_progress"}},
 		"status in_progress":          {ended(`"IN_PROGRESS"`), []string{"skip run_in_progress"}},
 		"status queued":               {ended(`"queued"`), []string{"skip run_in_progress"}},
-		"status unknown":              {ended(`"cancelled"`), []string{"skip run_status_unknown"}},
+		"status unknown":              {ended(`"canceled"`), []string{"skip run_status_unknown"}},
 		"status missing":              {ended(`null`), []string{"skip run_status_unknown"}},
 		"status no text":              {ended(`{"x":1}`), []string{"skip run_status_unknown"}},
 		"code of failure, success":    {strings.Replace(ended(`"success"`), "{", `{"header":{"_adobeio":{"eventCode":"source_flow_run_error"}},`, 1), []string{"skip run_succeeded"}},

@@ -3,6 +3,7 @@ package event_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +100,7 @@ func TestPropertyWrapping(t *testing.T) {
 		isEvent := rapid.Bool().Draw(t, "event")
 		if isEvent {
 			payload = failed(rapid.StringMatching(`[a-z0-9-]{1,40}`).Filter(func(s string) bool { return s != "" }).Draw(t, "runId"), `,"flowName":`+quote(rapid.String().Draw(t, "flowName")))
-			wrappers = append(wrappers[:len(wrappers):len(wrappers)], carrier...)
+			wrappers = slices.Concat(wrappers, carrier)
 		} else {
 			r := requests().Draw(t, "request")
 			b, err := json.Marshal(r)

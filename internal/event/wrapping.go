@@ -17,7 +17,7 @@ func (d *decoder) eventBridge(fields map[string]json.RawMessage, depth int) *Err
 	}
 	detail := fields["detail"]
 	if len(detail) == 0 || detail[0] != '{' && detail[0] != '[' && detail[0] != '"' {
-		return d.skip(ForeignEvent, "the event has no detail", nil)
+		return d.skip("the event has no detail", nil)
 	}
 	return d.value(detail, depth+1, true)
 }
@@ -34,14 +34,14 @@ func (d *decoder) cloudEvent(fields map[string]json.RawMessage, raw json.RawMess
 	if data, err := base64.StdEncoding.DecodeString(text(fields["data_base64"])); err == nil && len(data) > 0 {
 		return d.text(string(data), depth, true)
 	}
-	return d.skip(ForeignEvent, "the CloudEvent has no data", raw)
+	return d.skip("the CloudEvent has no data", raw)
 }
 
 // sns opens a notification of SNS:
 // https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html.
 func (d *decoder) sns(fields map[string]json.RawMessage, raw json.RawMessage, depth int, foreign bool) *Error {
 	if kind := text(fields["Type"]); kind != "Notification" {
-		return d.skip(ForeignEvent, "an SNS message of type "+excerpt([]byte(kind))+", not a notification", raw)
+		return d.skip("an SNS message of type "+excerpt([]byte(kind))+", not a notification", raw)
 	}
 	return d.text(text(fields["Message"]), depth, foreign)
 }
@@ -67,7 +67,7 @@ func (d *decoder) records(list, raw json.RawMessage, depth int, foreign bool) *E
 		case record.Body != nil:
 			body = *record.Body
 		default:
-			if err := d.skip(ForeignEvent, "a record of "+excerpt([]byte(record.EventSource)), raw); err != nil {
+			if err := d.skip("a record of "+excerpt([]byte(record.EventSource)), raw); err != nil {
 				return err
 			}
 			continue
@@ -86,7 +86,7 @@ func (d *decoder) records(list, raw json.RawMessage, depth int, foreign bool) *E
 func (d *decoder) pipeline(list, raw json.RawMessage) *Error {
 	var messages []json.RawMessage
 	if json.Unmarshal(list, &messages) != nil || len(messages) == 0 {
-		return d.skip(ForeignEvent, "\"messages\" holds no notification", raw)
+		return d.skip("\"messages\" holds no notification", raw)
 	}
 	for _, one := range messages {
 		var m struct {

@@ -35,7 +35,7 @@ type Reason string
 
 // The reasons.
 const (
-	// Skipped:
+	// Reasons of skipped requests.
 
 	// DryRun means that the request asked for no change.
 	DryRun Reason = "dry_run"
@@ -46,7 +46,7 @@ const (
 	RunInProgress = Reason(event.RunInProgress)
 	RunSucceeded  = Reason(event.RunSucceeded)
 
-	// Dead-lettered:
+	// Reasons of dead letters.
 
 	// OrgUnknown means that no secret is of the run's org.
 	OrgUnknown Reason = "org_unknown"
@@ -65,7 +65,7 @@ const (
 	// InternalError means a defect of the function.
 	InternalError Reason = "internal_error"
 
-	// Returned:
+	// Reasons of returned and deferred requests.
 
 	// Throttled means that Adobe asked to slow down (HTTP 429).
 	Throttled Reason = "throttled"

@@ -326,8 +326,7 @@ func batch[E entry[E]](entries []E, fault *Fault, run func(E) (any, error), queu
 		if fault == nil {
 			out, err = run(e.on(queueURL))
 		}
-		var refused *refusal
-		if errors.As(err, &refused) {
+		if refused, ok := errors.AsType[*refusal](err); ok {
 			failed = append(failed, map[string]any{"Id": e.name(), "Code": refused.code, "Message": refused.message, "SenderFault": fault == nil})
 			continue
 		}
@@ -541,7 +540,8 @@ func (s *Server) changeVisibility(in receiptIn) (any, error) {
 func (s *Server) move(in struct {
 	SourceArn      string
 	DestinationArn string
-}) (any, error) {
+},
+) (any, error) {
 	source := s.queues[in.SourceArn[strings.LastIndex(in.SourceArn, ":")+1:]]
 	var target *queue
 	for _, q := range s.queues {

@@ -122,7 +122,7 @@ func (f *Function) kill() {
 }
 
 func (f *Function) launch() error {
-	cmd := exec.Command(f.options.Binary) //nolint:noctx,gosec // the process outlives the invocation that starts it; the path is ours
+	cmd := exec.Command(f.options.Binary) // it outlives the invocation that starts it
 	cmd.Env = append([]string{
 		"AWS_LAMBDA_RUNTIME_API=" + f.api, "AWS_LAMBDA_FUNCTION_NAME=" + FunctionName, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256", "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand", "_HANDLER=bootstrap",
@@ -239,7 +239,7 @@ func StartRIE(ctx context.Context, path string, o Options) (*RIE, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(path, "--runtime-interface-emulator-address", address, "--runtime-api-address", runtimeAPI, o.Binary) //nolint:noctx,gosec // ended by Close
+	cmd := exec.Command(path, "--runtime-interface-emulator-address", address, "--runtime-api-address", runtimeAPI, o.Binary) // ended by Close
 	cmd.Env = append([]string{
 		"AWS_LAMBDA_FUNCTION_NAME=" + FunctionName, "AWS_REGION=us-east-1", "PATH=/usr/local/bin:/usr/bin:/bin",
 		fmt.Sprintf("AWS_LAMBDA_FUNCTION_TIMEOUT=%d", int(cmp.Or(o.Timeout, time.Minute).Seconds())),
@@ -325,7 +325,7 @@ func freeAddress() (string, error) {
 // Root is the root of the module.
 func Build(ctx context.Context, root, dir string) (string, error) {
 	binary := dir + "/bootstrap"
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./functions/retrigger") //nolint:gosec // our own paths
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./functions/retrigger")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -86,7 +86,8 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 	began := time.Now()
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\tTRIGGER\tINPUT\tRUN\tOUTCOME\tREASON\tNEW RUN")
+	row := func(cells ...string) { _, _ = fmt.Fprintln(w, strings.Join(cells, "\t")) } // Flush says what went wrong
+	row("", "TRIGGER", "INPUT", "RUN", "OUTCOME", "REASON", "NEW RUN")
 	wrong := 0
 	for i, step := range steps {
 		fmt.Printf("%2d/%d  %-18s %s\n", i+1, len(steps), step.Trigger, step.Name)
@@ -98,7 +99,7 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 			fmt.Println("      NOT AS EXPECTED:", err)
 		}
 		for _, r := range records {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", mark, step.Trigger, step.Name, dash(r.RunID), r.Outcome, dash(r.Reason), dash(r.NewRunID))
+			row(mark, step.Trigger, step.Name, dash(r.RunID), r.Outcome, dash(r.Reason), dash(r.NewRunID))
 		}
 	}
 	if err := w.Flush(); err != nil {

@@ -215,7 +215,8 @@ func Faults() []Step {
 		{Trigger: "SQS", Name: "a token that Adobe no longer takes", Want: one("stale-token-run", "retriggered", ""), Do: failed("stale-token-run", func(s *stack.Stack) {
 			s.Adobe.RevokeTokens(stack.OrgID)
 		})},
-		{Trigger: "by hand", Name: "throttled (429), then waiting", MovesClock: true,
+		{
+			Trigger: "by hand", Name: "throttled (429), then waiting", MovesClock: true,
 			Want: []Outcome{{"throttled-run", "deferred", "throttled"}, {"throttled-run", "retriggered", ""}},
 			Do: func(ctx context.Context, s *stack.Stack) error {
 				s.AddFailedRun("throttled-run", flow, stack.OrgID, stack.Sandbox)
@@ -229,8 +230,10 @@ func Faults() []Step {
 				s.AWS.Advance(time.Minute)
 				_, err := s.Drain(ctx)
 				return err
-			}},
-		{Trigger: "SQS", Name: "IMS is down, then up", MovesClock: true,
+			},
+		},
+		{
+			Trigger: "SQS", Name: "IMS is down, then up", MovesClock: true,
 			Want: []Outcome{{"outage-run", "returned", "adobe_unavailable"}, {"outage-run", "retriggered", ""}},
 			Do: func(ctx context.Context, s *stack.Stack) error {
 				s.Adobe.RevokeTokens(stack.OrgID)
@@ -242,7 +245,8 @@ func Faults() []Step {
 				s.AWS.Advance(time.Minute)
 				_, err := s.Drain(ctx)
 				return err
-			}},
+			},
+		},
 		{Trigger: "SQS", Name: "a rotated secret", Want: one("rotated-run", "retriggered", ""), Do: func(ctx context.Context, s *stack.Stack) error {
 			const rotated = stack.ClientSecret + "-rotated"
 			s.Adobe.RotateSecret(stack.OrgID, rotated)
@@ -251,7 +255,8 @@ func Faults() []Step {
 			}
 			return failed("rotated-run", nil)(ctx, s)
 		}},
-		{Trigger: "redrive", Name: "permission given, dead letters redriven", MovesClock: true,
+		{
+			Trigger: "redrive", Name: "permission given, dead letters redriven", MovesClock: true,
 			Want: []Outcome{{"mended-run", "dead_lettered", "forbidden"}, {"mended-run", "retriggered", ""}},
 			Do: func(ctx context.Context, s *stack.Stack) error {
 				if _, err := s.DeadLetters(ctx); err != nil { // those of the steps before
@@ -267,6 +272,7 @@ func Faults() []Step {
 				}
 				_, err = s.Drain(ctx)
 				return err
-			}},
+			},
+		},
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -228,7 +229,7 @@ func (s *Stack) addQueues(ctx context.Context, o Options) error {
 		return fmt.Errorf("the dead-letter queue's ARN: %w", err)
 	}
 	requests, err := s.SQS.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(RequestQueue + suffix), Attributes: map[string]string{
-		"VisibilityTimeout": fmt.Sprint(int(VisibilityTimeout.Seconds())),
+		"VisibilityTimeout": strconv.Itoa(int(VisibilityTimeout.Seconds())),
 		"RedrivePolicy":     fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":"%d"}`, attributes.Attributes["QueueArn"], MaxReceives),
 	}})
 	if err != nil {

@@ -226,7 +226,7 @@ func scalar(raw json.RawMessage) string {
 }
 
 // flowKind is the kind of Flow Service's or its gateway's answer that is not
-// 2xx. Adobe's catalogue codes are matched by their number alone: the status in
+// 2xx. Adobe's catalog codes are matched by their number alone: the status in
 // them varies between its documents.
 func flowKind(status int, code string, mutates bool) Kind {
 	switch {

@@ -60,7 +60,7 @@ func WithOp(op string) Option { return func(s *settings) { s.op = op } }
 
 // WithHTTPClient sets the HTTP client. It is copied, and the copy follows no
 // redirects. The default is a client of its own with TLS 1.2 or later and the
-// environment's proxy. A transport that is no *[http.Transport] must honour
+// environment's proxy. A transport that is no *[http.Transport] must honor
 // [net/http/httptrace] for failed connections to be told from lost answers;
 // without that, every failure of a re-trigger has an unknown outcome.
 func WithHTTPClient(client *http.Client) Option { return func(s *settings) { s.http = client } }
@@ -162,5 +162,5 @@ func jittered(retry int) time.Duration {
 	if doublings := retry - 1; doublings < 10 {
 		wait = min(backoffBase<<doublings, backoffMax)
 	}
-	return wait/2 + rand.N(wait/2)
+	return wait/2 + rand.N(wait/2) //nolint:gosec // jitter
 }

@@ -23,7 +23,11 @@ func TestDefaultTransport(t *testing.T) {
 	if standard, ok := http.DefaultTransport.(*http.Transport); ok && standard.IdleConnTimeout == IdleTimeout {
 		t.Error("the standard transport was changed")
 	}
-	transport.TLSClientConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	trusting, ok := server.Client().Transport.(*http.Transport)
+	if !ok {
+		t.Fatalf("the server's client has a %T", server.Client().Transport)
+	}
+	transport.TLSClientConfig.RootCAs = trusting.TLSClientConfig.RootCAs
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
 	if err != nil {
 		t.Fatal(err)

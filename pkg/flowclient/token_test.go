@@ -351,7 +351,7 @@ func TestNoErrorShowsASecret(t *testing.T) {
 			truncated(500, `{"message":"`+token)(w, r)
 		},
 		"odd type": respond(200, func(r *http.Request) string { return `{"id":{"a":"` + echo(r) + `"}}` }),
-		"answer's time": respond(200, func(r *http.Request) string {
+		"answer's time": respond(200, func(*http.Request) string {
 			return `{"access_token":"` + oneToken + `","expires_in":"` + secret + `"}`
 		}),
 		"text 200":       respond(200, echo),

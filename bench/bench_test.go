@@ -1,0 +1,146 @@
+// Package bench measures what the function costs: start-up, a retry, and memory.
+// The machine decides the absolute figures; compare those of one run, as
+// docs/performance.md does.
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
+	"github.com/aep-retrigger/aep-retrigger/local/stack"
+)
+
+// runtimeAPI tells when a process has asked for its first invocation, which it
+// never gets.
+func runtimeAPI(b *testing.B) (address string, asked <-chan struct{}) {
+	b.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	next := make(chan struct{})
+	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		next <- struct{}{}
+		<-r.Context().Done()
+	})}
+	go func() { _ = server.Serve(listener) }() // ends with Close
+	b.Cleanup(func() { _ = server.Close() })
+	return listener.Addr().String(), next
+}
+
+// BenchmarkStartUp is the time from the start of the process to its first call of
+// the Runtime API, for a bare function and for ours, and the memory it has then.
+func BenchmarkStartUp(b *testing.B) {
+	dir := b.TempDir()
+	ours, err := lambdaenv.Build(b.Context(), "..", dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	bare := dir + "/bare"
+	build := exec.CommandContext(b.Context(), "go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", bare, "./testdata/bare")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	for _, binary := range []struct{ name, path string }{{"bare", bare}, {"retrigger", ours}} {
+		b.Run(binary.name, func(b *testing.B) {
+			address, asked := runtimeAPI(b)
+			memory := 0
+			for b.Loop() {
+				cmd := exec.CommandContext(b.Context(), binary.path)
+				cmd.Env = []string{
+					"AWS_LAMBDA_RUNTIME_API=" + address, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b",
+					"SECRET_ID=s", "DEAD_LETTER_QUEUE_URL=https://sqs.us-east-1.amazonaws.com/1/d", "QUEUE_URL=https://sqs.us-east-1.amazonaws.com/1/q",
+				}
+				if err := cmd.Start(); err != nil {
+					b.Fatal(err)
+				}
+				<-asked
+				b.StopTimer()
+				memory = max(memory, peakMemory(cmd.Process.Pid))
+				_ = cmd.Process.Kill()
+				_ = cmd.Wait()
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(memory)/1024, "MiB-peak") // 0 where /proc does not tell
+		})
+	}
+}
+
+// peakMemory returns the most memory that a process has had, in KiB.
+func peakMemory(pid int) int {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	for line := range strings.Lines(string(status)) {
+		if text, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, _ := strconv.Atoi(strings.Fields(text)[0])
+			return n
+		}
+	}
+	return 0
+}
+
+// BenchmarkRetry is the time of an invocation with ten failed runs, all of them
+// re-triggered, against services on loopback that answer at once; and how often
+// it calls Adobe and AWS for each run.
+func BenchmarkRetry(b *testing.B) {
+	binary, err := lambdaenv.Build(b.Context(), "..", b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := stack.Start(b.Context(), stack.Options{Binary: binary})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(s.Close)
+	serial, runs := 0, 0
+	batch := func() []byte {
+		var event events.SQSEvent
+		for range 10 {
+			serial++
+			id := fmt.Sprintf("run-%d", serial)
+			s.AddFailedRun(id, "flow", stack.OrgID, stack.Sandbox)
+			event.Records = append(event.Records, events.SQSMessage{
+				MessageId: id, Body: `{"runId":"` + id + `"}`, EventSource: "aws:sqs", EventSourceARN: awssim.QueueARN(stack.RequestQueue),
+			})
+		}
+		payload, err := json.Marshal(event)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return payload
+	}
+	invoke := func(payload []byte) {
+		answer, err := s.Function.Invoke(context.WithoutCancel(b.Context()), payload)
+		if err != nil || string(answer.Payload) != `{"batchItemFailures":[]}` {
+			b.Fatalf("%s, %v", answer.Payload, err)
+		}
+	}
+	invoke(batch()) // the cold start, with secret and token
+	calls := len(s.Adobe.Calls())
+	for b.Loop() {
+		b.StopTimer()
+		payload := batch()
+		b.StartTimer()
+		invoke(payload)
+		runs += 10
+	}
+	b.ReportMetric(float64(len(s.Adobe.Calls())-calls)/float64(runs), "adobe-calls/run")
+	b.ReportMetric(float64(s.AWS.Count("GetSecretValue"))/float64(runs+10), "secret-calls/run")
+	if n := s.Adobe.Count(flowsim.OpRetrigger); n != serial {
+		b.Fatalf("%d re-triggers of %d runs", n, serial)
+	}
+}

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/config"
+	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
+	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
+	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
+	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
+)
+
+// The id of a run says what Flow Service answers, and whether a dead letter of it
+// can be written ("-unwritable").
+const (
+	good      = "good"      // a new run
+	gone      = "gone"      // 404
+	forbidden = "forbidden" // 403
+	unsure    = "unsure"    // 503
+	throttled = "throttled" // 429
+)
+
+func adobe(t testing.TB) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/ims/") {
+			_, _ = io.WriteString(w, `{"access_token":"t","token_type":"bearer","expires_in":3600}`)
+			return
+		}
+		id := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")[1]
+		kind, _, _ := strings.Cut(id, "-")
+		status := map[string]int{good: 200, gone: 404, forbidden: 403, unsure: 503, throttled: 429}[kind]
+		w.WriteHeader(status)
+		_, _ = fmt.Fprintf(w, `{"id":"new-%s"}`, id)
+	}))
+	t.Cleanup(server.Close)
+	return server
+}
+
+// secrets always gives the one secret.
+type secrets struct{}
+
+func (secrets) GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error) {
+	return &secretsmanager.GetSecretValueOutput{
+		SecretString: new(`{"client_id":"c","client_secret":"s","org_id":"A@AdobeOrg","scopes":"openid","sandbox":"prod"}`),
+	}, nil
+}
+
+// letters is a dead-letter queue that refuses some messages, which no emulator
+// does.
+type letters struct{}
+
+func (letters) Send(_ context.Context, l deadletter.Letter) error {
+	if strings.Contains(l.Request.RunID, "unwritable") || strings.Contains(string(l.Unreadable), "unwritable") {
+		return errors.New("the queue refuses the message")
+	}
+	return nil
+}
+
+// queue is a request queue that takes everything or nothing.
+type queue struct{ down bool }
+
+func (q queue) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
+	if q.down {
+		return nil, errors.New("the queue is down")
+	}
+	out := &sqs.SendMessageBatchOutput{}
+	for _, e := range in.Entries {
+		out.Successful = append(out.Successful, types.SendMessageBatchResultEntry{Id: e.Id})
+	}
+	return out, nil
+}
+
+func (q queue) ChangeMessageVisibilityBatch(context.Context, *sqs.ChangeMessageVisibilityBatchInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
+	if q.down {
+		return nil, errors.New("the queue is down")
+	}
+	return &sqs.ChangeMessageVisibilityBatchOutput{}, nil
+}
+
+func newTestHandler(url string, requests *requestqueue.Queue) *Handler {
+	cfg := config.Config{FlowServiceURL: url, IMSURL: url, RetriggerOp: "re-trigger", CallTimeout: time.Minute}
+	log := slog.New(slog.DiscardHandler)
+	service := retrigger.New(
+		credentials.NewStore(secrets{}, []string{"s"}, clients(cfg), time.Hour, time.Now), letters{},
+		retrigger.Options{CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log},
+	)
+	return &Handler{service: service, requests: requests, metrics: telemetry.NewMetrics(io.Discard, "test", time.Now), log: log, concurrency: 3}
+}
+
+// body is a message of a batch and what the model says of it.
+type body struct {
+	text string
+	runs []string // nil for input that can't be read
+}
+
+func bodies() *rapid.Generator[body] {
+	return rapid.Custom(func(t *rapid.T) body {
+		if rapid.IntRange(0, 5).Draw(t, "unreadable") == 0 {
+			return body{text: rapid.SampledFrom([]string{"noise", "null", `{"runid":"x"}`, "", "noise unwritable", "[]"}).Draw(t, "noise")}
+		}
+		runs := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) string {
+			kind := rapid.SampledFrom([]string{good, gone, forbidden, unsure, throttled}).Draw(t, "kind")
+			return kind + rapid.SampledFrom([]string{"", "-unwritable"}).Draw(t, "letter") + fmt.Sprint("-", rapid.IntRange(0, 3).Draw(t, "number"))
+		}), 1, 4).Draw(t, "runs")
+		quoted := make([]string, len(runs))
+		for i, id := range runs {
+			quoted[i] = fmt.Sprintf(`{"runId":%q}`, id)
+		}
+		if len(runs) == 1 {
+			return body{text: quoted[0], runs: runs}
+		}
+		return body{text: `{"requests":[` + strings.Join(quoted, ",") + `]}`, runs: runs}
+	})
+}
+
+// again is the model: whether the message must be delivered again, where seen
+// are the runs that stand before.
+func (b body) again(seen map[string]bool, queueUp bool) bool {
+	if b.runs == nil {
+		return strings.Contains(b.text, "unwritable")
+	}
+	returned, kept := 0, 0 // kept: returned, and neither the queue nor the dead-letter queue takes it
+	for _, id := range b.runs {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		unwritable := strings.Contains(id, "unwritable")
+		switch kind, _, _ := strings.Cut(id, "-"); {
+		case kind == good:
+		case kind == throttled, unwritable:
+			returned++
+			if !queueUp && unwritable {
+				kept++
+			}
+		}
+	}
+	if returned == len(b.runs) {
+		return true
+	}
+	return kept > 0
+}
+
+// TestBatchItemFailuresAreExact: for any batch and any mix of outcomes the answer
+// names exactly the messages that must be delivered again, each once.
+func TestBatchItemFailuresAreExact(t *testing.T) {
+	t.Parallel()
+	server := adobe(t)
+	rapid.Check(t, func(t *rapid.T) {
+		queueUp := rapid.Bool().Draw(t, "queueUp")
+		batch := rapid.SliceOfN(bodies(), 0, 10).Draw(t, "batch")
+		handler := newTestHandler(server.URL, requestqueue.New(queue{down: !queueUp}, "https://sqs.example/1/requests"))
+
+		event := events.SQSEvent{Records: []events.SQSMessage{}}
+		want := []string{}
+		seen := map[string]bool{}
+		for i, b := range batch {
+			id := fmt.Sprintf("message-%d", i)
+			event.Records = append(event.Records, events.SQSMessage{
+				MessageId: id, Body: b.text, EventSource: "aws:sqs", EventSourceARN: "arn:aws:sqs:us-east-1:1:requests", ReceiptHandle: id,
+			})
+			if b.again(seen, queueUp) {
+				want = append(want, id)
+			}
+		}
+		payload, err := json.Marshal(event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := handler.Invoke(context.Background(), payload) //nolint:usetesting // rapid.T has no context
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(string(answer), `{"batchItemFailures":[`) {
+			t.Fatalf("answer = %s", answer)
+		}
+		var response events.SQSEventResponse
+		if err := json.Unmarshal(answer, &response); err != nil {
+			t.Fatal(err)
+		}
+		got := []string{}
+		for _, f := range response.BatchItemFailures {
+			got = append(got, f.ItemIdentifier)
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("messages to be delivered again (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestAMessageIDIsNamedOnce(t *testing.T) {
+	t.Parallel()
+	handler := newTestHandler(adobe(t).URL, nil)
+	answer, err := handler.Invoke(t.Context(), []byte(`{"Records":[
+		{"eventSource":"aws:sqs","messageId":"m","body":"{\"runId\":\"throttled-1\"}"},
+		{"eventSource":"aws:sqs","messageId":"m","body":"{\"runId\":\"throttled-2\"}"}]}`))
+	if want := `{"batchItemFailures":[{"itemIdentifier":"m"}]}`; err != nil || string(answer) != want {
+		t.Errorf("answer = %s, %v; want %s", answer, err, want)
+	}
+}
+
+func TestDirectInvocation(t *testing.T) {
+	t.Parallel()
+	up := requestqueue.New(queue{}, "https://sqs.example/1/requests")
+	down := requestqueue.New(queue{down: true}, "https://sqs.example/1/requests")
+	for name, tt := range map[string]struct {
+		payload string
+		queue   *requestqueue.Queue
+		want    []string // outcome and reason
+		fails   bool
+	}{
+		"done":                       {`{"runId":"good-1"}`, up, []string{"retriggered "}, false},
+		"can't be retried":           {`{"runId":"gone-1"}`, up, []string{"dead_lettered run_not_found"}, false},
+		"unreadable":                 {`null`, up, []string{"dead_lettered wrong_type"}, false},
+		"deferred":                   {`{"runId":"throttled-1"}`, up, []string{"deferred throttled"}, false},
+		"dry run is never deferred":  {`{"runId":"throttled-1","dryRun":true}`, up, []string{"skipped dry_run"}, false},
+		"without a queue":            {`{"runId":"throttled-1"}`, nil, nil, true},
+		"the queue is down":          {`{"runId":"throttled-1"}`, down, nil, true},
+		"no dead letter, no queue":   {`{"runId":"gone-unwritable-1"}`, down, nil, true},
+		"no dead letter, but queue":  {`{"runId":"gone-unwritable-1"}`, up, []string{"deferred dead_letter_queue_unavailable"}, false},
+		"a list in part, queue down": {`{"requests":[{"runId":"good-1"},{"runId":"throttled-1"}]}`, down, []string{"retriggered ", "dead_lettered throttled"}, false},
+		"a list with a fault":        {`{"requests":[{"runId":"good-1"},{"runid":"x"}]}`, up, []string{"retriggered ", "dead_lettered unknown_field"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			handler := newTestHandler(adobe(t).URL, tt.queue)
+			payload, err := handler.Invoke(t.Context(), []byte(tt.payload))
+			if tt.fails {
+				if redeliver, ok := errors.AsType[*RedeliverError](err); !ok || redeliver.Runs != 1 || redeliver.First.RunID == "" {
+					t.Fatalf("error = %v, want a RedeliverError", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var answer Answer
+			if err := json.Unmarshal(payload, &answer); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, r := range answer.Results {
+				got = append(got, string(r.Outcome)+" "+string(r.Reason))
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("results (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTheSecondDeliveryToTheSameProcessIsADuplicate(t *testing.T) {
+	t.Parallel()
+	handler := newTestHandler(adobe(t).URL, nil)
+	for i, want := range []string{`"outcome":"retriggered","newRunId":"new-good-1"`, `"outcome":"skipped","reason":"duplicate"`} {
+		answer, err := handler.Invoke(t.Context(), []byte(`{"runId":"good-1"}`))
+		if err != nil || !strings.Contains(string(answer), want) || !strings.Contains(string(answer), "new-good-1") {
+			t.Errorf("delivery %d: %s, %v; want %s", i+1, answer, err, want)
+		}
+	}
+}
+
+func TestBackoffGrowsAndHonorsAdobe(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		receives := rapid.IntRange(0, 1000).Draw(t, "receives")
+		least := time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "least"))
+		got := backoff(receives, least)
+		if got < least || got < firstBackoff/2 || got > max(least, maxBackoff/2)+maxBackoff/2 {
+			t.Fatalf("backoff(%d, %s) = %s", receives, least, got)
+		}
+		if receives >= 6 && got < maxBackoff/2 {
+			t.Fatalf("backoff(%d) = %s, want it near %s", receives, got, maxBackoff)
+		}
+	})
+}
