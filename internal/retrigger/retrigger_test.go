@@ -1,0 +1,307 @@
+package retrigger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
+	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
+)
+
+const (
+	orgA = "A@AdobeOrg"
+	orgB = "B@AdobeOrg"
+)
+
+// accounts serves any org with a client of one server.
+type accounts struct {
+	clients  map[string]*flowclient.Client
+	sandbox  string
+	panics   bool
+	renewals atomic.Int32
+}
+
+func newAccounts(t *testing.T, url string) *accounts {
+	t.Helper()
+	a := &accounts{clients: map[string]*flowclient.Client{}}
+	options := []flowclient.Option{flowclient.WithBaseURL(url), flowclient.WithIMSURL(url), flowclient.WithMaxAttempts(1)}
+	for _, orgID := range []string{orgA, orgB} {
+		tokens, err := flowclient.NewIMS(flowclient.Credentials{ClientID: "c", ClientSecret: "s", Scopes: []string{"openid"}}, options...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.clients[orgID], err = flowclient.New(orgID, "c", tokens, options...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return a
+}
+
+func (a *accounts) ForOrg(_ context.Context, orgID string) (*credentials.Account, error) {
+	if a.panics {
+		panic("a defect")
+	}
+	if orgID == "" {
+		orgID = orgA
+	}
+	return &credentials.Account{OrgID: orgID, Sandbox: a.sandbox, Client: a.clients[orgID]}, nil
+}
+
+func (a *accounts) Renew(ctx context.Context, refused *credentials.Account) (*credentials.Account, error) {
+	a.renewals.Add(1)
+	return a.ForOrg(ctx, refused.OrgID)
+}
+
+// letters keeps dead letters, or fails.
+type letters struct {
+	mu   sync.Mutex
+	all  []deadletter.Letter
+	fail error
+}
+
+func (l *letters) Send(_ context.Context, letter deadletter.Letter) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, letter)
+	return l.fail
+}
+
+// fixture is a Service against a server, with a clock that the test moves.
+type fixture struct {
+	service  *retrigger.Service
+	accounts *accounts
+	letters  *letters
+	calls    atomic.Int32 // re-triggers
+	headers  sync.Map     // of the last re-trigger, by run
+	now      time.Time
+}
+
+func newFixture(t *testing.T, answer func(w http.ResponseWriter, r *http.Request)) *fixture {
+	t.Helper()
+	f := &fixture{letters: &letters{}, now: time.Now()}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/ims/") {
+			_, _ = io.WriteString(w, `{"access_token":"t","expires_in":3600}`)
+			return
+		}
+		if r.Method == http.MethodPost {
+			f.calls.Add(1)
+			f.headers.Store(strings.Split(r.URL.Path, "/")[2], r.Header.Clone())
+		}
+		answer(w, r)
+	}))
+	t.Cleanup(server.Close)
+	f.accounts = newAccounts(t, server.URL)
+	f.service = retrigger.New(f.accounts, f.letters, retrigger.Options{
+		CallTimeout: 10 * time.Second, Now: func() time.Time { return f.now }, Log: slog.New(slog.DiscardHandler), DefaultSandbox: "default",
+	})
+	return f
+}
+
+func succeed(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"id":"new"}`) }
+
+func want(t *testing.T, got retrigger.Result, outcome retrigger.Outcome, reason retrigger.Reason) {
+	t.Helper()
+	if got.Outcome != outcome || got.Reason != reason {
+		t.Errorf("result = %+v, want %s %s", got, outcome, reason)
+	}
+}
+
+func TestTheSandboxIsTheRequestsThenTheSecretsThenTheDefault(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, succeed)
+	for _, tt := range []struct{ request, secret, want string }{{"own", "secret", "own"}, {"", "secret", "secret"}, {"", "", "default"}} {
+		f.accounts.sandbox = tt.secret
+		run := "run-" + tt.want
+		result := f.service.Retry(t.Context(), event.Request{RunID: run, Sandbox: tt.request})
+		want(t, result, retrigger.Retriggered, "")
+		header, _ := f.headers.Load(run)
+		if sent, ok := header.(http.Header); !ok || sent.Get("X-Sandbox-Name") != tt.want || result.Sandbox != tt.want || sent.Get("X-Gw-Ims-Org-Id") != orgA {
+			t.Errorf("%+v was sent with %v", tt, header)
+		}
+	}
+}
+
+func TestAPanicIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, succeed)
+	f.accounts.panics = true
+	want(t, f.service.Retry(t.Context(), event.Request{RunID: "run"}), retrigger.DeadLettered, retrigger.InternalError)
+	if len(f.letters.all) != 1 || f.letters.all[0].Request.RunID != "run" {
+		t.Errorf("dead letters = %+v", f.letters.all)
+	}
+}
+
+func TestAThrottledOrgWaitsAndOthersDoNot(t *testing.T) {
+	t.Parallel()
+	limited := true
+	f := newFixture(t, func(w http.ResponseWriter, r *http.Request) {
+		if limited && r.Header.Get("X-Gw-Ims-Org-Id") == orgA {
+			w.Header().Set("Retry-After", "60")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		succeed(w, r)
+	})
+	retry := func(run, org string) retrigger.Result {
+		return f.service.Retry(t.Context(), event.Request{RunID: run, OrgID: org})
+	}
+	first := retry("1", orgA)
+	want(t, first, retrigger.Returned, retrigger.Throttled)
+	limited = false
+	f.now = f.now.Add(20 * time.Second)
+	held := retry("2", orgA)
+	want(t, held, retrigger.Returned, retrigger.Throttled)
+	if first.RetryAfter != time.Minute || held.RetryAfter != 40*time.Second {
+		t.Errorf("waits are %s and %s, want 1m and 40s", first.RetryAfter, held.RetryAfter)
+	}
+	want(t, retry("3", orgB), retrigger.Retriggered, "")
+	if n := f.calls.Load(); n != 2 {
+		t.Errorf("%d calls, want 2", n)
+	}
+	f.now = f.now.Add(40 * time.Second)
+	want(t, retry("2", orgA), retrigger.Retriggered, "")
+}
+
+func TestConcurrentRequestsForOneRunAreOneCall(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, succeed)
+	var wg sync.WaitGroup
+	var retriggered, duplicates atomic.Int32
+	for i := range 40 {
+		wg.Go(func() {
+			r := event.Request{RunID: "run"}
+			if i%2 == 0 {
+				r.OrgID, r.Sandbox = orgA, "default" // the same once resolved
+			}
+			switch result := f.service.Retry(t.Context(), r); {
+			case result.Outcome == retrigger.Retriggered:
+				retriggered.Add(1)
+			case result.Reason == retrigger.ReasonDuplicate && result.NewRunID == "new":
+				duplicates.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if f.calls.Load() != 1 || retriggered.Load() != 1 || duplicates.Load() != 39 {
+		t.Errorf("%d calls, %d retriggered, %d duplicates", f.calls.Load(), retriggered.Load(), duplicates.Load())
+	}
+}
+
+func TestARedriveOfAnUnknownOutcomeIsSent(t *testing.T) {
+	t.Parallel()
+	lost := true
+	f := newFixture(t, func(w http.ResponseWriter, r *http.Request) {
+		if lost {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		succeed(w, r)
+	})
+	want(t, f.service.Retry(t.Context(), event.Request{RunID: "run"}), retrigger.DeadLettered, retrigger.OutcomeUnknown)
+	lost = false
+	want(t, f.service.Retry(t.Context(), f.letters.all[0].Request), retrigger.Retriggered, "")
+}
+
+func TestNothingIsSentWithoutTimeForIt(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, succeed)
+	ctx, cancel := context.WithDeadline(t.Context(), f.now.Add(14*time.Second)) // a call takes up to 10 s, settling 5 s
+	defer cancel()
+	if f.service.TimeFor(ctx) {
+		t.Error("TimeFor() = true with 14 s left")
+	}
+	want(t, f.service.Retry(ctx, event.Request{RunID: "run"}), retrigger.Returned, retrigger.Deadline)
+	if n := f.calls.Load(); n != 0 {
+		t.Errorf("%d calls", n)
+	}
+	if !f.service.TimeFor(t.Context()) {
+		t.Error("TimeFor() = false without a deadline")
+	}
+}
+
+func TestARefusedCredentialIsRenewedOnceForEachRefusal(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+	want(t, f.service.Retry(t.Context(), event.Request{RunID: "run"}), retrigger.Returned, retrigger.CredentialsRefused)
+	if n := f.accounts.renewals.Load(); n != 2 {
+		t.Errorf("%d renewals, want 2: one to try again, one to tell that it was refused, too", n)
+	}
+}
+
+func TestADryRunChangesNothing(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		answer func(http.ResponseWriter, *http.Request)
+		says   string
+	}{
+		"failed":      {status("failed"), "would be re-triggered"},
+		"succeeded":   {status("success"), "would be skipped (run_succeeded)"},
+		"running":     {status("inProgress"), "would be skipped (run_in_progress)"},
+		"partly":      {status("partialSuccess"), "Flow Service, which decides"},
+		"unavailable": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, "could not be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, tt.answer)
+			result := f.service.Retry(t.Context(), event.Request{RunID: "run", DryRun: true})
+			want(t, result, retrigger.Skipped, retrigger.DryRun)
+			if !strings.Contains(result.Message, tt.says) || f.calls.Load() != 0 || len(f.letters.all) != 0 {
+				t.Errorf("%q, %d calls, %d dead letters", result.Message, f.calls.Load(), len(f.letters.all))
+			}
+		})
+	}
+}
+
+func status(text string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"items":[{"id":"run","metrics":{"statusSummary":{"status":%q}}}]}`, text)
+	}
+}
+
+func TestARejectionIsExplainedByTheRun(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		status  string
+		outcome retrigger.Outcome
+		reason  retrigger.Reason
+	}{
+		"it failed":    {"Failed", retrigger.DeadLettered, retrigger.Rejected},
+		"it succeeded": {"SUCCESS", retrigger.Skipped, retrigger.RunSucceeded},
+		"it runs":      {"IN_PROGRESS", retrigger.Skipped, retrigger.RunInProgress},
+		"unknown":      {"odd", retrigger.DeadLettered, retrigger.Rejected},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPost {
+					w.WriteHeader(http.StatusConflict)
+					return
+				}
+				status(tt.status)(w, r)
+			})
+			want(t, f.service.Retry(t.Context(), event.Request{RunID: "run"}), tt.outcome, tt.reason)
+		})
+	}
+}
+
+func TestADeadLetterThatCannotBeWrittenIsReturned(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+	f.letters.fail = errors.New("no queue")
+	want(t, f.service.Retry(t.Context(), event.Request{RunID: "run"}), retrigger.Returned, retrigger.DeadLetterQueueUnavailable)
+	want(t, f.service.Refuse(t.Context(), []byte("x"), &event.Error{Reason: event.Unreadable, Message: "m"}), retrigger.Returned, retrigger.DeadLetterQueueUnavailable)
+}

@@ -1,0 +1,62 @@
+package telemetry_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
+)
+
+func decode(t *testing.T, line []byte) map[string]any {
+	t.Helper()
+	var got map[string]any
+	if err := json.Unmarshal(line, &got); err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	return got
+}
+
+func TestLogLinesAreLambdas(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	log := telemetry.NewLogger(&out, slog.LevelInfo).With("a", 1)
+	ctx := lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "id"})
+	log.DebugContext(ctx, "not this")
+	log.WarnContext(ctx, "this")
+	got := decode(t, out.Bytes())
+	if _, err := time.Parse(time.RFC3339Nano, got["timestamp"].(string)); err != nil { //nolint:errcheck // a panic fails the test
+		t.Error(err)
+	}
+	delete(got, "timestamp")
+	if diff := cmp.Diff(map[string]any{"level": "WARN", "message": "this", "a": 1.0, "requestId": "id"}, got); diff != "" {
+		t.Errorf("line (-want +got):\n%s", diff)
+	}
+}
+
+func TestMetricsAreEmbedded(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	metrics := telemetry.NewMetrics(&out, "f", func() time.Time { return time.UnixMilli(1795000000123) })
+	if err := metrics.Put([]telemetry.Count{{Name: "retriggered", Value: 2}, {Name: "skipped"}}); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"FunctionName": "f", "retriggered": 2.0, "skipped": 0.0,
+		"_aws": map[string]any{
+			"Timestamp": 1795000000123.0,
+			"CloudWatchMetrics": []any{map[string]any{
+				"Namespace": "aep-retrigger", "Dimensions": []any{[]any{"FunctionName"}},
+				"Metrics": []any{map[string]any{"Name": "retriggered", "Unit": "Count"}, map[string]any{"Name": "skipped", "Unit": "Count"}},
+			}},
+		},
+	}
+	if diff := cmp.Diff(want, decode(t, out.Bytes())); diff != "" {
+		t.Errorf("line (-want +got):\n%s", diff)
+	}
+}
