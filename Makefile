@@ -10,7 +10,7 @@ BENCHTIME ?= 1s
 .PHONY: help run invoke test test-emulators fuzz bench build build-RetriggerFunction fmt fmt-check vet lint vuln validate deploy ci clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## run the function beside simulated AWS and Adobe, through every trigger
 	@go run ./local/run
@@ -39,7 +39,7 @@ bench: ## measure start-up, retries and memory
 build: ## build the function for Lambda into dist/
 	GOOS=linux GOARCH=arm64 $(BUILD) -o dist/bootstrap ./functions/retrigger
 
-build-RetriggerFunction: # called by sam build
+build-RetriggerFunction: ## build the function for sam build
 	GOOS=linux GOARCH=arm64 $(BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/retrigger
 
 fmt: ## format the code

@@ -383,6 +383,24 @@ func TestTheDeadlineIsKept(t *testing.T) {
 	}
 }
 
+func TestTheDeadlineIsKeptWhenAWSHangs(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ op, want string }{{"GetSecretValue", "returned credentials_unavailable"}, {"SendMessage", "returned dead_letter_queue_unavailable"}} {
+		t.Run(tt.op, func(t *testing.T) {
+			t.Parallel()
+			s := embedded(t, env("CALL_TIMEOUT=1s"), func(o *stack.Options) { o.Timeout = 8 * time.Second })
+			if err := s.Send(t.Context(), request("no-such-run")); err != nil {
+				t.Fatal(err)
+			}
+			s.AWS.Inject(awssim.Fault{Op: tt.op, Hang: true, Times: 100})
+			if _, deleted := deliver(t, s); deleted != 0 { // deliver fails the test if the function is killed
+				t.Error("the message was deleted")
+			}
+			wantOutcomes(t, s, map[string]int{tt.want: 1})
+		})
+	}
+}
+
 func TestAListIsNeverHalfDone(t *testing.T) {
 	t.Parallel()
 	s := embedded(t, env("MAX_CONCURRENT_RUNS=1"))
@@ -491,4 +509,64 @@ func deliverOne(ctx context.Context, s *stack.Stack, id string) (int, error) {
 		return 0, err
 	}
 	return s.Drain(ctx)
+}
+
+func TestEachOrgIsServedByItsOwnSecret(t *testing.T) {
+	t.Parallel()
+	const orgB, secretB = "BBBBBBBBBBBBBBBB@AdobeOrg", "aep/b"
+	s := embedded(t, env("SECRET_ID="+stack.SecretID+","+secretB))
+	s.AWS.PutSecret(secretB, `{"client_id":"client-b","client_secret":"`+stack.ClientSecret+`-b","org_id":"`+orgB+`","scopes":["openid"],"sandbox":"b"}`)
+	s.Adobe.AddOrg(flowsim.Org{ID: orgB, ClientID: "client-b", Secrets: []string{stack.ClientSecret + "-b"}, Scopes: []string{"openid"}, Sandboxes: []string{"b"}})
+	s.AddFailedRun("run-a", "flow-a", stack.OrgID, stack.Sandbox)
+	s.AddFailedRun("run-b", "flow-b", orgB, "b")
+	// The simulator refuses a token of one org for the other.
+	deliver(t, s, string(s.Adobe.FailureEvent("run-a")), string(s.Adobe.FailureEvent("run-b")), request("run-a"))
+	wantOutcomes(t, s, map[string]int{"retriggered": 2, "dead_lettered org_missing": 1})
+	if s.Adobe.Retriggers("run-a") != 1 || s.Adobe.Retriggers("run-b") != 1 {
+		t.Error("a run was not re-triggered once")
+	}
+}
+
+func TestARequestWithoutSandboxIsRefused(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)
+	failedRuns(s, 1)
+	err := s.PutSecret(t.Context(), stack.Credential{ClientID: stack.ClientID, ClientSecret: stack.ClientSecret, OrgID: stack.OrgID, Scopes: stack.Scopes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deliver(t, s, request("run-0"), `{"runId":"run-0","sandbox":"prod"}`)
+	wantOutcomes(t, s, map[string]int{"dead_lettered sandbox_missing": 1, "retriggered": 1})
+}
+
+// TestARealOrgIsAMatterOfTheEnvironment stands for a real org with a simulator
+// that the stack knows only by its address and credential.
+func TestARealOrgIsAMatterOfTheEnvironment(t *testing.T) { //nolint:paralleltest // it sets the environment
+	other := flowsim.New(flowsim.Options{})
+	base, stop, err := other.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	other.AddOrg(flowsim.Org{ID: "REAL@AdobeOrg", ClientID: "real", Secrets: []string{stack.ClientSecret}, Scopes: []string{"openid"}, Sandboxes: []string{"dev"}})
+	other.AddFlow(flowsim.Flow{ID: flow, OrgID: "REAL@AdobeOrg", Sandbox: "dev"})
+	other.AddRun(flowsim.Run{ID: "run-0", FlowID: flow, Status: flowsim.Failed})
+	t.Setenv("FLOW_SERVICE_URL", base+flowsim.FlowServicePath)
+	t.Setenv("IMS_URL", base)
+
+	variables := map[string]string{"AEP_CLIENT_ID": "real", "AEP_CLIENT_SECRET": stack.ClientSecret, "AEP_ORG_ID": "REAL@AdobeOrg", "AEP_SCOPES": "openid"}
+	getenv := func(name string) string { return variables[name] }
+	if _, err := stack.CredentialFromEnv(getenv); err == nil {
+		t.Error("a credential without AEP_SANDBOX was accepted")
+	}
+	variables["AEP_SANDBOX"] = "dev"
+	credential, err := stack.CredentialFromEnv(getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := embedded(t, func(o *stack.Options) { o.Credential = credential })
+	deliver(t, s, request("run-0"))
+	if n := other.Retriggers("run-0"); n != 1 || s.Adobe != nil {
+		t.Errorf("the run was re-triggered %d times, want once", n)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"golang.org/x/sync/errgroup"
@@ -26,6 +27,11 @@ type Handler struct {
 	concurrency int
 }
 
+// answerTime is kept back from Lambda's deadline for the answer. An invocation
+// that passes the deadline is killed and its whole batch delivered again, what was
+// done with it included.
+const answerTime = 500 * time.Millisecond
+
 // delivery is one payload, or one message of a batch, and what became of its
 // items.
 type delivery struct {
@@ -45,6 +51,11 @@ type Answer struct {
 // is an [Answer], and an error means that Lambda is to deliver the event again:
 // nothing was sent for it and it could not be put on the request queue.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-answerTime))
+		defer cancel()
+	}
 	records, isBatch, err := event.SQSRecords(payload)
 	switch {
 	case err != nil:

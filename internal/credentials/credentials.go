@@ -124,8 +124,11 @@ func (s *Store) Renew(ctx context.Context, refused *Account) (*Account, error) {
 	for _, e := range s.entries {
 		if e.id == refused.secretID {
 			account, err := s.renew(ctx, e, refused)
-			if err != nil {
+			switch {
+			case err != nil:
 				return nil, err
+			case account.OrgID != refused.OrgID:
+				return nil, &Error{Kind: OrgUnknown, SecretID: e.id, Err: fmt.Errorf("it is no longer of org %s", refused.OrgID)}
 			}
 			return account, nil
 		}

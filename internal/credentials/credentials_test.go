@@ -329,3 +329,17 @@ func TestRefusedSecretIsLeftAloneForAWhile(t *testing.T) {
 		t.Errorf("ForOrg() after the pause = %v, %v", again, err)
 	}
 }
+
+func TestARenewedSecretOfAnotherOrgIsNotUsed(t *testing.T) {
+	t.Parallel()
+	store, m, _ := newStore("a")
+	m.set("a", secret("s"), nil)
+	account, err := store.ForOrg(t.Context(), "A@AdobeOrg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.set("a", strings.ReplaceAll(secret("s"), "A@AdobeOrg", "B@AdobeOrg"), nil)
+	if got, err := store.Renew(t.Context(), account); kind(err) != credentials.OrgUnknown {
+		t.Errorf("Renew() = %+v, %v; want OrgUnknown", got, err)
+	}
+}

@@ -42,6 +42,9 @@ type DeadLetters interface {
 // the answer.
 const SettleTime = 5 * time.Second
 
+// writeTime is how much of it a dead letter may take.
+const writeTime = 4 * time.Second
+
 // Service retries runs. It is safe for concurrent use.
 type Service struct {
 	accounts       Accounts
@@ -91,6 +94,11 @@ func (s *Service) Retry(ctx context.Context, req event.Request) (result Result) 
 	if req.FirstSeen.IsZero() {
 		req.FirstSeen = s.now()
 	}
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-SettleTime))
+		defer cancel()
+	}
 	result = s.retry(ctx, req)
 	if req.DryRun && result.Outcome == Returned {
 		return result.skipped(DryRun, fmt.Sprintf("would be returned (%s): %s", result.Reason, result.Message))
@@ -105,7 +113,7 @@ func (s *Service) Refuse(ctx context.Context, payload []byte, fault *event.Error
 		Outcome: DeadLettered, Reason: Reason(fault.Reason), Message: fault.Message,
 	}
 	now := s.now()
-	err := s.deadLetters.Send(ctx, deadletter.Letter{
+	err := s.write(ctx, deadletter.Letter{
 		Unreadable: payload, Reason: string(fault.Reason), Message: fault.Message, FirstTime: now, LastTime: now,
 	})
 	if err != nil {
@@ -190,8 +198,6 @@ func (s *Service) call(ctx context.Context, req event.Request, account *credenti
 var errNoTime = errors.New("the deadline of the invocation is too near for a call to Flow Service")
 
 func (s *Service) send(ctx context.Context, req event.Request, account *credentials.Account) (flowclient.Retriggered, error) {
-	ctx, cancel := s.reserve(ctx)
-	defer cancel()
 	// The token is fetched first, so that what is left of the time is known
 	// before the call that can't be repeated.
 	if err := account.Client.Authorize(ctx); err != nil {
@@ -201,15 +207,6 @@ func (s *Service) send(ctx context.Context, req event.Request, account *credenti
 		return flowclient.Retriggered{}, errNoTime
 	}
 	return account.Client.Retrigger(ctx, req.Sandbox, req.RunID)
-}
-
-// reserve ends the context early enough to settle the request.
-func (s *Service) reserve(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithDeadline(ctx, deadline.Add(-SettleTime))
 }
 
 func refused(err error) bool { return errors.Is(err, flowclient.KindUnauthorized) }
@@ -253,9 +250,7 @@ func (s *Service) notSent(ctx context.Context, req event.Request, account *crede
 // the rejection.
 func (s *Service) rejected(ctx context.Context, req event.Request, account *credentials.Account, v verdict) Result {
 	v.reason = Rejected
-	reading, cancel := s.reserve(ctx)
-	defer cancel()
-	run, err := account.Client.Run(reading, req.Sandbox, req.RunID)
+	run, err := account.Client.Run(ctx, req.Sandbox, req.RunID)
 	if err != nil {
 		return s.deadLetter(ctx, req, v)
 	}
@@ -281,9 +276,7 @@ func needsNone(run *flowclient.Run) Reason {
 
 // dryRun says what would happen, as far as reading tells.
 func (s *Service) dryRun(ctx context.Context, req event.Request, account *credentials.Account) Result {
-	reading, cancel := s.reserve(ctx)
-	defer cancel()
-	run, err := account.Client.Run(reading, req.Sandbox, req.RunID)
+	run, err := account.Client.Run(ctx, req.Sandbox, req.RunID)
 	message := "would be re-triggered: it has failed"
 	switch {
 	case err != nil:
@@ -328,10 +321,18 @@ func (s *Service) deadLetter(ctx context.Context, req event.Request, v verdict) 
 	}
 	result := newResult(req)
 	result.Outcome, result.Reason, result.Message = DeadLettered, v.reason, v.message
-	if err := s.deadLetters.Send(ctx, l); err != nil {
+	if err := s.write(ctx, l); err != nil {
 		return result.returned(DeadLetterQueueUnavailable, fmt.Sprintf("%v (was to be a dead letter: %s)", err, v.message))
 	}
 	return result
+}
+
+// write sends a dead letter in the time that is kept back for it, even where the
+// time for the work is over.
+func (s *Service) write(ctx context.Context, l deadletter.Letter) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
+	defer cancel()
+	return s.deadLetters.Send(ctx, l)
 }
 
 func (s *Service) throttledUntil(orgID string) time.Time {

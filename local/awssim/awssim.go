@@ -83,6 +83,8 @@ type Fault struct {
 	Code string
 	// EntriesOnly fails the entries of a batch instead of the call.
 	EntriesOnly bool
+	// Hang answers nothing until the caller gives up.
+	Hang bool
 }
 
 type queue struct {
@@ -252,6 +254,10 @@ func (s *Server) serve(r *http.Request) (any, error) {
 	s.calls[op]++
 	fault := s.fault(op)
 	s.mu.Unlock()
+	if fault != nil && fault.Hang {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
 	if fault != nil && !fault.EntriesOnly {
 		if fault.Code != "" {
 			return nil, refuse(fault.Code, "an injected fault")
