@@ -1,6 +1,7 @@
 package event_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
@@ -20,5 +21,24 @@ func BenchmarkDecode(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkBatch reads a batch of ten failure events, as Lambda delivers it.
+func BenchmarkBatch(b *testing.B) {
+	body := string(exampleFiles(b)["eventbridge-failure.json"])
+	payload := []byte(sqs(slices.Repeat([]string{body}, 10)...))
+	b.ReportAllocs()
+	b.SetBytes(int64(len(payload)))
+	for b.Loop() {
+		records, _, err := event.SQSRecords(payload)
+		if err != nil || len(records) != 10 {
+			b.Fatalf("%d records, error %v", len(records), err)
+		}
+		for _, record := range records {
+			if _, err := event.Decode([]byte(record.Body)); err != nil {
+				b.Fatal(err)
+			}
+		}
 	}
 }

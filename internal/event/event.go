@@ -178,7 +178,7 @@ func (d *decoder) object(raw json.RawMessage, depth int, foreign bool) *Error {
 	case has("requestContext", "requestPayload"): // Lambda's on-failure destination
 		return d.value(fields["requestPayload"], depth+1, foreign)
 	case has("detail-type", "source"):
-		return d.eventBridge(fields, depth)
+		return d.eventBridge(fields, depth, foreign)
 	case has("Type", "TopicArn"):
 		return d.sns(fields, raw, depth, foreign)
 	case has("Records"):
@@ -189,6 +189,8 @@ func (d *decoder) object(raw json.RawMessage, depth int, foreign bool) *Error {
 		return d.event(fields["event"], eventID(fields), depth)
 	case has("messages"):
 		return d.pipeline(fields["messages"], raw)
+	case text(fields["Event"]) == "s3:TestEvent":
+		return d.skip("a test event of S3", raw)
 	}
 	item, known := adobeObject(raw, fields, message{})
 	switch {
@@ -204,6 +206,7 @@ func (d *decoder) object(raw json.RawMessage, depth int, foreign bool) *Error {
 // event reads what Adobe I/O Events wraps with an event id. What is no run or
 // alert may be one more wrapping.
 func (d *decoder) event(raw json.RawMessage, id string, depth int) *Error {
+	raw = unquoted(raw)
 	if raw[0] != '{' && raw[0] != '[' {
 		return d.skip("the event has no content about a dataflow run", nil)
 	}
@@ -214,6 +217,14 @@ func (d *decoder) event(raw json.RawMessage, id string, depth int) *Error {
 		}
 	}
 	return d.value(raw, depth+1, true)
+}
+
+// unquoted returns the JSON in a string, or else raw itself.
+func unquoted(raw json.RawMessage) json.RawMessage {
+	if inner := bytes.TrimSpace([]byte(text(raw))); json.Valid(inner) {
+		return inner
+	}
+	return raw
 }
 
 // eventID returns Adobe's id of an event. The field event_id ends in 2026.
@@ -250,7 +261,7 @@ func (d *decoder) byHand(raw json.RawMessage) *Error {
 		return nil
 	case "requests":
 		var elements []json.RawMessage
-		if json.Unmarshal(list[0].value, &elements) != nil {
+		if json.Unmarshal(list[0].value, &elements) != nil || elements == nil {
 			return wrongType("requests", "a list of requests", list[0].value)
 		}
 		if len(elements) == 0 {

@@ -31,7 +31,7 @@ func TestDecode(t *testing.T) {
 		"list of requests":           {`[` + request + `,{"runId":"` + runB + `"}]`, []string{retryA, retryB}},
 		"requests, empty":            {`{"requests":[]}`, []string{"error unreadable"}},
 		"requests, no list":          {`{"requests":{}}`, []string{"error wrong_type"}},
-		"requests, null":             {`{"requests":null}`, []string{"error unreadable"}},
+		"requests, null":             {`{"requests":null}`, []string{"error wrong_type"}},
 		"requests with more":         {`{"requests":[` + request + `],"dryRun":true}`, []string{"error unreadable"}},
 		"requests, twice":            {`{"requests":[` + request + `],"requests":[]}`, []string{"error repeated_field"}},
 		"requests, bad ones":         {`{"requests":[` + request + `,{},5,{"runId":""},` + run + `,"` + runA + `",{"runId":"` + runB + `"}]}`, []string{retryA, "error missing_run_id", "error wrong_type", "error invalid_run_id", "error unknown_field", "error wrong_type", retryB}},
@@ -53,7 +53,12 @@ func TestDecode(t *testing.T) {
 		"reason, list":               {`{"runId":"a","reason":["x"]}`, []string{"error wrong_type"}},
 		"origin, text":               {`{"runId":"a","origin":"x"}`, []string{"error wrong_type"}},
 		"origin, null":               {`{"runId":"a","origin":null}`, []string{"error wrong_type"}},
-		"origin, unknown field":      {`{"runId":"a","origin":{"color":"red"}}`, []string{"error wrong_type"}},
+		"origin, unknown field":      {`{"runId":"a","origin":{"color":"red"}}`, []string{"error unknown_field"}},
+		"origin, case is not folded": {`{"runId":"a","origin":{"Attempts":3}}`, []string{"error unknown_field"}},
+		"origin, field twice":        {`{"runId":"a","origin":{"attempts":3,"attempts":0}}`, []string{"error repeated_field"}},
+		"origin, unknown in errors":  {`{"runId":"a","origin":{"errors":[{"color":"red"}]}}`, []string{"error wrong_type"}},
+		"origin, attempts a text":    {`{"runId":"a","origin":{"attempts":"3"}}`, []string{"error wrong_type"}},
+		"records beside a request":   {`{"runId":"a","Records":[]}`, []string{"error unknown_field"}},
 		"origin, year beyond RFC":    {`{"runId":"a","origin":{"failedAt":"9999-12-31T23:59:59-23:59"}}`, []string{"retry a"}},
 		"sandbox with space":         {`{"runId":"a","sandbox":"my prod"}`, []string{"error invalid_field"}},
 		"org with control character": {`{"runId":"a","orgId":"o\u0000"}`, []string{"error invalid_field"}},
@@ -71,6 +76,9 @@ func TestDecode(t *testing.T) {
 		"sweep, limit a float":   {`{"sweep":{"limit":1.5}}`, []string{"error wrong_type"}},
 		"sweep, unknown field":   {`{"sweep":{"dry_run":true}}`, []string{"error unknown_field"}},
 		"sweep, field twice":     {`{"sweep":{"limit":1,"limit":2}}`, []string{"error repeated_field"}},
+		"sweep, bad sandbox":     {`{"sweep":{"sandbox":"a b"}}`, []string{"error invalid_field"}},
+		"sweep, bad flow":        {`{"sweep":{"flowId":"f\n"}}`, []string{"error invalid_field"}},
+		"sweep, empty names":     {`{"sweep":{"sandbox":"","flowId":""}}`, []string{"sweep"}},
 		"sweep, true":            {`{"sweep":true}`, []string{"error wrong_type"}},
 		"sweep, null":            {`{"sweep":null}`, []string{"error wrong_type"}},
 		"sweep with more":        {`{"sweep":{},"runId":"a"}`, []string{"error unreadable"}},
@@ -78,6 +86,10 @@ func TestDecode(t *testing.T) {
 		"sweep twice":            {`[{"sweep":{}},{"sweep":{"limit":5}}]`, []string{"error unreadable"}},
 		"sweep and bad sweep":    {`[{"sweep":{}},{"sweep":{"limit":0}}]`, []string{"error unreadable"}},
 		"schedule":               {`{"detail-type":"Scheduled Event","source":"aws.events","detail":{}}`, []string{"sweep"}},
+		"schedule, Scheduler":    {`{"detail-type":"Scheduled Event","source":"aws.scheduler","detail":"{}"}`, []string{"sweep"}},
+		"schedule, on-failure":   {onFailure(`{"detail-type":"Scheduled Event","source":"aws.events","detail":{}}`), []string{"sweep"}},
+		"schedule of another":    {`{"detail-type":"Scheduled Event","source":"com.example","detail":{}}`, []string{"skip foreign_event"}},
+		"schedule in an event":   {eventBridge(`{"detail-type":"Scheduled Event","source":"aws.events","detail":{}}`), []string{"skip foreign_event"}},
 
 		// Wrappings, alone and nested.
 		"bare run":                   {run, []string{retryA}},
@@ -90,6 +102,8 @@ func TestDecode(t *testing.T) {
 		"event":                      {adobeEvent(run), []string{retryA}},
 		"event, eventid":             {`{"eventid":"e","event":` + run + `}`, []string{retryA}},
 		"event, pipeline":            {adobeEvent(pipeline(run)), []string{retryA}},
+		"event, text":                {adobeEvent(quote(run)), []string{retryA}},
+		"event, text of nothing":     {adobeEvent(`"hello"`), []string{"skip foreign_event"}},
 		"CloudEvent":                 {cloudEvent(run), []string{retryA}},
 		"CloudEvent, text":           {cloudEvent(quote(run)), []string{retryA}},
 		"CloudEvent, base64":         {`{"specversion":"1.0","data_base64":"` + base64.StdEncoding.EncodeToString([]byte(run)) + `"}`, []string{retryA}},
@@ -101,6 +115,7 @@ func TestDecode(t *testing.T) {
 		"SNS, confirmation":          {`{"Type":"SubscriptionConfirmation","TopicArn":"t","Message":"m"}`, []string{"skip foreign_event"}},
 		"SNS records":                {snsRecord(request), []string{retryA}},
 		"SQS records":                {sqs(request, run, "x"), []string{retryA, retryA, "error unreadable"}},
+		"test event of S3":           {`{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}`, []string{"skip foreign_event"}},
 		"records of S3":              {`{"Records":[{"eventSource":"aws:s3"}]}`, []string{"skip foreign_event"}},
 		"records, empty":             {`{"Records":[]}`, []string{"error unreadable"}},
 		"records, text":              {`{"Records":"x"}`, []string{"error unreadable"}},
@@ -111,6 +126,7 @@ func TestDecode(t *testing.T) {
 		"text in text":               {quote(quote(run)), []string{retryA}},
 		"SQS, SNS, on-failure, EB":   {sqs(sns(onFailure(eventBridge(run)))), []string{retryA}},
 		"pipeline":                   {pipeline(run, ended(`"success"`), failed(runB, "")), []string{retryA, "skip run_succeeded", retryB}},
+		"pipeline, text":             {pipeline(quote(run)), []string{retryA}},
 		"pipeline, one message":      {pipeline(run)[1 : len(pipeline(run))-1], []string{retryA}},
 		"pipeline, bad ones":         {pipeline(failed("", ""), run, "null", "5", "{}"), []string{"error missing_run_id", retryA, "skip foreign_event", "skip foreign_event", "skip foreign_event"}},
 		"pipeline, no messages":      {`[{"messages":[]},` + request + `]`, []string{"skip foreign_event", retryA}},
@@ -137,12 +153,17 @@ func TestDecode(t *testing.T) {
 		"status in_progress":          {ended(`"IN_PROGRESS"`), []string{"skip run_in_progress"}},
 		"status queued":               {ended(`"queued"`), []string{"skip run_in_progress"}},
 		"status unknown":              {ended(`"canceled"`), []string{"skip run_status_unknown"}},
+		"org no text":                 {failed(runA, `,"imsOrgId":{"id":"x"}`), []string{"error wrong_type"}},
+		"sandbox no text":             {failed(runA, `,"sandboxName":7`), []string{"error wrong_type"}},
+		"no metrics but activities":   {`{"id":"r","flowId":"f","activities":[]}`, []string{"skip run_status_unknown"}},
 		"status missing":              {ended(`null`), []string{"skip run_status_unknown"}},
 		"status no text":              {ended(`{"x":1}`), []string{"skip run_status_unknown"}},
 		"code of failure, success":    {strings.Replace(ended(`"success"`), "{", `{"header":{"_adobeio":{"eventCode":"source_flow_run_error"}},`, 1), []string{"skip run_succeeded"}},
 		"delay alert":                 {`{"id":"a","name":"sources_flow_run_delay_150","status":"FIRING","flowId":"f","header":{"_adobeio":{"eventCode":"source_flow_run_error"}}}`, []string{"skip run_delayed_alert"}},
 		"delay alert by its run":      {`{"id":"a","flowRunId":"r","flowId":"f"}`, []string{"skip run_delayed_alert"}},
 		"error-rate alert":            {`{"id":"a","flowId":"f","header":{"_adobeio":{"eventCode":"source_flow_run_error"}}}`, []string{"skip error_rate_alert"}},
+		"ingestion by its id":         {`{"xdm:ingestionId":"i"}`, []string{"skip ingestion_event"}},
+		"ingestion by its code":       {`{"eventCode":"ing_load_success"}`, []string{"skip ingestion_event"}},
 		"ingestion":                   {`{"xdm:ingestionId":"i","xdm:eventCode":"ing_load_failure"}`, []string{"skip ingestion_event"}},
 		"downstream":                  {failed(runA, `,"predecessors":[{"id":"x"}]`), []string{"skip downstream_run"}},
 		"no predecessors":             {failed(runA, `,"predecessors":[ ]`), []string{retryA}},
@@ -215,6 +236,52 @@ func TestRequestOfEvent(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, d.Items[0].Request); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+func TestEventID(t *testing.T) {
+	t.Parallel()
+	run := failed(runA, "")
+	for payload, want := range map[string]string{
+		run:                                    "",
+		adobeEvent(run):                        "e1",
+		adobeEvent(quote(run)):                 "e1",
+		`{"eventid":"e2","event":` + run + `}`: "e2",
+		`{"event_id":"old","eventid":"e3","event":` + run + `}`: "e3",
+		cloudEvent(run):              "c",
+		eventBridge(adobeEvent(run)): "e1",
+		eventBridge(run):             "", // EventBridge's own id is not Adobe's
+	} {
+		if got := only(t, []byte(payload)).EventID; got != want {
+			t.Errorf("event id %q of %.80s…, want %q", got, payload, want)
+		}
+	}
+}
+
+// TestSkipNames checks that what an event names is told where it is passed over.
+func TestSkipNames(t *testing.T) {
+	t.Parallel()
+	const names = `"flowId":"flow","imsOrgId":"` + org + `","sandboxName":"prod"`
+	for payload, want := range map[string]event.Skip{
+		`{"id":"r","metrics":{"statusSummary":{"status":"success"}},` + names + `}`: {
+			Reason: event.RunSucceeded, RunID: "r", FlowID: "flow", OrgID: org, Sandbox: "prod",
+		},
+		`{"id":"alert","flowRunId":"r",` + names + `}`: {
+			Reason: event.RunDelayedAlert, RunID: "r", FlowID: "flow", OrgID: org, Sandbox: "prod",
+		},
+		`{"id":"alert","eventCode":"source_flow_run_error",` + names + `}`: {
+			Reason: event.ErrorRateAlert, FlowID: "flow", OrgID: org, Sandbox: "prod",
+		},
+	} {
+		d, err := event.Decode([]byte(payload))
+		if err != nil || len(d.Items) != 1 || d.Items[0].Skip == nil {
+			t.Fatalf("%s: %+v, %v", payload, d, err)
+		}
+		got := *d.Items[0].Skip
+		got.Detail = ""
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: -want +got\n%s", payload, diff)
+		}
 	}
 }
 
@@ -307,7 +374,10 @@ func TestMessages(t *testing.T) {
 		failed("a b", ""):                           `"a b"`,
 		`{"Records":[{"body":"` + long + `"}]}`:     `begins with "kkk`,
 		`{"runId":"a","runId":"` + long + `"}`:      `field "runId" stands twice`,
-		`{"runId":"a","origin":{"` + long + `":1}}`: `field "origin"`,
+		`{"runId":"a","origin":{"` + long + `":1}}`: `in "origin": unknown field "kkk`,
+		`{"runId":"a","origin":{"attempt":1}}`:      `did you mean "attempts"?`,
+		`{"runId":"a","origin":{"attempts":"1"}}`:   `field "origin"`,
+		`{"requests":null}`:                         `want a list of requests`,
 	} {
 		var first *event.Error
 		times := 20 // an order of map keys would show
@@ -422,6 +492,9 @@ func TestSQSRecords(t *testing.T) {
 		"one":               {`{"Records":[` + good + `]}`, 1, true, false},
 		"two":               {`{"Records":[` + good + `,` + good + `]}`, 2, true, false},
 		"empty":             {`{"Records":[]}`, 0, true, false},
+		"empty, a request":  {`{"runId":"a","Records":[]}`, 0, false, false},
+		"case not folded":   {`{"records":[]}`, 0, false, false},
+		"other case beside": {`{"Records":[` + good + `],"records":[]}`, 1, true, false},
 		"null":              {`{"Records":null}`, 0, false, false},
 		"no list":           {`{"Records":"x"}`, 0, false, false},
 		"no records":        {request, 0, false, false},

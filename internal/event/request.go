@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -170,9 +171,15 @@ func decodeRequest(raw json.RawMessage) (*Request, *Error) {
 
 // decodeOrigin reads what MarshalJSON wrote.
 func decodeOrigin(raw json.RawMessage) (Origin, *Error) {
+	if raw[0] == '{' {
+		if fault := originFields(raw); fault != nil {
+			fault.Message = "in \"origin\": " + fault.Message
+			return Origin{}, fault
+		}
+	}
 	var o originJSON
 	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
+	decoder.DisallowUnknownFields() // those of errors
 	if raw[0] != '{' || decoder.Decode(&o) != nil {
 		return Origin{}, faultf(WrongType, "field \"origin\" is not as the function writes it: leave it out, or send a dead letter's body unchanged")
 	}
@@ -185,6 +192,22 @@ func decodeOrigin(raw json.RawMessage) (Origin, *Error) {
 		origin.Errors = append(origin.Errors, RunError{Code: bounded(e.Code, MaxID), Message: bounded(e.Message, maxErrorText)})
 	}
 	return origin, nil
+}
+
+// originFields refuses what decoding into a struct lets pass: unknown fields,
+// other cases and repetitions.
+func originFields(raw json.RawMessage) *Error {
+	known := []string{"eventId", "flowName", "failedAt", "createdClient", "errors", "firstSeen", "attempts", "error"}
+	list, fault := members(raw)
+	if fault != nil {
+		return fault
+	}
+	for _, f := range list {
+		if !slices.Contains(known, f.name) {
+			return unknownField(f.name, known)
+		}
+	}
+	return nil
 }
 
 // writable returns the time with the precision that requests have, and no time

@@ -84,7 +84,7 @@ func adobeObject(raw json.RawMessage, fields map[string]json.RawMessage, m messa
 	isRun := p.Metrics != nil && (p.Metrics.Status.Status != "" || p.FlowID != "") || p.FlowID != "" && p.Activities != nil
 	switch {
 	case isRun:
-		return p.run(raw, m), true
+		return p.run(raw, fields, m), true
 	case p.IngestionID != "" || strings.HasPrefix(code, "ing_"):
 		return item(IngestionEvent, "a data-ingestion event names no run")
 	case p.FlowRunID != "" || strings.HasPrefix(string(p.Name), "sources_flow_run_delay"):
@@ -102,7 +102,7 @@ func adobeObject(raw json.RawMessage, fields map[string]json.RawMessage, m messa
 }
 
 // run decides on a run by its status.
-func (p *payload) run(raw json.RawMessage, m message) Item {
+func (p *payload) run(raw json.RawMessage, fields map[string]json.RawMessage, m message) Item {
 	status := lenient("")
 	if p.Metrics != nil {
 		status = p.Metrics.Status.Status
@@ -132,6 +132,11 @@ func (p *payload) run(raw json.RawMessage, m message) Item {
 	}
 	if !agree {
 		return fault(OrgMismatch, "the event names two orgs: imsOrgId of the run and of what is around it differ")
+	}
+	for _, name := range []string{"imsOrgId", "sandboxName"} { // a guess could be another org's or sandbox's
+		if value := fields[name]; len(value) > 0 && value[0] != '"' && string(value) != "null" {
+			return fault(WrongType, "field \""+name+"\" of the run is "+excerpt(value)+", want a string")
+		}
 	}
 	if p.ID == "" {
 		return fault(MissingRunID, "the failed run has no id")

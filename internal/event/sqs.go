@@ -25,18 +25,21 @@ func (r SQSRecord) ReceiveCount() int {
 }
 
 // SQSRecords reports whether the payload is an SQS batch, and returns its
-// messages, none for an empty batch. A batch whose messages can't be named in a
-// partial batch response is an error: nothing of it must be started, since
-// nothing could be returned.
+// messages, none for an empty batch. An empty list beside other fields is no
+// batch: it would be answered as done, whatever the fields ask for. A batch
+// whose messages can't be named in a partial batch response is an error: nothing
+// of it must be started, since nothing could be returned.
 func SQSRecords(payload []byte) ([]SQSRecord, bool, error) {
-	var batch struct {
-		Records *[]json.RawMessage `json:"Records"`
-	}
-	if json.Unmarshal(payload, &batch) != nil || batch.Records == nil {
+	var fields map[string]json.RawMessage // unlike a struct's, its names are not folded
+	var list []json.RawMessage
+	if json.Unmarshal(payload, &fields) != nil || json.Unmarshal(fields["Records"], &list) != nil || list == nil {
 		return nil, false, nil
 	}
-	records := make([]SQSRecord, len(*batch.Records))
-	for i, raw := range *batch.Records {
+	if len(list) == 0 && len(fields) > 1 {
+		return nil, false, nil
+	}
+	records := make([]SQSRecord, len(list))
+	for i, raw := range list {
 		err := json.Unmarshal(raw, &records[i])
 		switch {
 		case records[i].EventSource != "aws:sqs" && i == 0:

@@ -34,9 +34,9 @@ func decodeSweep(raw json.RawMessage) (*Sweep, *Error) {
 				fault = faultf(InvalidField, "field \"since\" is %s, want a duration such as \"24h\" or a time such as \"2026-11-23T06:00:00Z\"", excerpt([]byte(s.Since)))
 			}
 		case "sandbox":
-			s.Sandbox, fault = f.text()
+			s.Sandbox, fault = f.sweepName()
 		case "flowId":
-			s.FlowID, fault = f.text()
+			s.FlowID, fault = f.sweepName()
 		case "limit":
 			if s.Limit, fault = f.whole(); fault == nil && s.Limit < 1 {
 				fault = faultf(InvalidField, "field \"limit\" is %d, want at least 1", s.Limit)
@@ -51,6 +51,18 @@ func decodeSweep(raw json.RawMessage) (*Sweep, *Error) {
 		}
 	}
 	return &s, nil
+}
+
+// sweepName reads a name that may be empty.
+func (f member) sweepName() (string, *Error) {
+	name, fault := f.text()
+	if fault != nil || name == "" {
+		return "", fault
+	}
+	if err := validName(f.name, name); err != nil {
+		return "", faultf(InvalidField, "%v", err)
+	}
+	return name, nil
 }
 
 func validSince(text string) bool {

@@ -8,8 +8,13 @@ import (
 // eventBridge opens EventBridge's envelope:
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html.
 // What Adobe puts into detail is not documented, so every known shape is tried.
-func (d *decoder) eventBridge(fields map[string]json.RawMessage, depth int) *Error {
+func (d *decoder) eventBridge(fields map[string]json.RawMessage, depth int, foreign bool) *Error {
 	if text(fields["detail-type"]) == "Scheduled Event" {
+		// Sources that begin with "aws." are reserved to AWS; the first is of
+		// rules, the second of EventBridge Scheduler.
+		if source := text(fields["source"]); foreign || source != "aws.events" && source != "aws.scheduler" {
+			return d.skip("a Scheduled Event that is not of a schedule of AWS", nil)
+		}
 		if d.sweep == nil {
 			d.sweep = &Sweep{}
 		}
@@ -94,11 +99,12 @@ func (d *decoder) pipeline(list, raw json.RawMessage) *Error {
 			Value json.RawMessage `json:"value"`
 		}
 		_ = json.Unmarshal(one, &m)
+		value := unquoted(m.Value)
 		var fields map[string]json.RawMessage
-		_ = json.Unmarshal(m.Value, &fields)
+		_ = json.Unmarshal(value, &fields)
 		item, known := Item{}, false
 		if fields != nil {
-			item, known = adobeObject(m.Value, fields, message{orgID: string(m.OrgID)})
+			item, known = adobeObject(value, fields, message{orgID: string(m.OrgID)})
 		}
 		if !known {
 			item = Item{Skip: &Skip{Reason: ForeignEvent, OrgID: short(m.OrgID), Detail: "the notification is not about a dataflow run"}}
