@@ -541,7 +541,7 @@ func TestARequestWithoutSandboxIsRefused(t *testing.T) {
 
 // TestARealOrgIsAMatterOfTheEnvironment stands for a real org with a simulator
 // that the stack knows only by its address and credential.
-func TestARealOrgIsAMatterOfTheEnvironment(t *testing.T) { //nolint:paralleltest // it sets the environment
+func TestARealOrgIsAMatterOfTheEnvironment(t *testing.T) {
 	other := flowsim.New(flowsim.Options{})
 	base, stop, err := other.Listen()
 	if err != nil {

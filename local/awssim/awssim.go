@@ -321,12 +321,14 @@ func batch[E entry[E]](entries []E, fault *Fault, run func(E) (any, error), queu
 		return nil, refuse("com.amazonaws.sqs#TooManyEntriesInBatchRequest", "there are more than 10 entries")
 	}
 	seen := map[string]bool{}
-	successful, failed := []any{}, []any{}
 	for _, e := range entries {
 		if seen[e.name()] || e.name() == "" {
 			return nil, refuse("com.amazonaws.sqs#BatchEntryIdsNotDistinct", "id "+e.name()+" stands twice or is empty")
 		}
 		seen[e.name()] = true
+	}
+	successful, failed := []any{}, []any{}
+	for _, e := range entries {
 		var out any
 		err := error(&refusal{code: "InternalError", message: "an injected fault"})
 		if fault == nil {

@@ -1,0 +1,126 @@
+package lambdaenv_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
+	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
+)
+
+// answers is a function that answers by the batch that it is given.
+type answers func(records []event.SQSRecord) (lambdaenv.Response, error)
+
+func (a answers) Invoke(_ context.Context, payload []byte) (lambdaenv.Response, error) {
+	records, _, err := event.SQSRecords(payload)
+	if err != nil {
+		return lambdaenv.Response{}, err
+	}
+	return a(records)
+}
+
+func payload(text string) answers {
+	return func([]event.SQSRecord) (lambdaenv.Response, error) {
+		return lambdaenv.Response{Payload: []byte(text)}, nil
+	}
+}
+
+// TestPartialBatchResponses holds the poller to Lambda's rules.
+func TestPartialBatchResponses(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		function answers
+		left     int // of three messages
+		fails    bool
+	}{
+		"empty list": {payload(`{"batchItemFailures":[]}`), 0, false},
+		"no list":    {payload(`{}`), 0, false},
+		"null":       {payload(`null`), 0, false},
+		"one":        {name(0), 1, false},
+		"all":        {name(0, 1, 2), 3, false},
+		"unknown id": {payload(`{"batchItemFailures":[{"itemIdentifier":"x"}]}`), 3, true},
+		"empty id":   {payload(`{"batchItemFailures":[{"itemIdentifier":""}]}`), 3, true},
+		"null id":    {payload(`{"batchItemFailures":[{"itemIdentifier":null}]}`), 3, true},
+		"no JSON":    {payload(`done`), 3, true},
+		"error": {func([]event.SQSRecord) (lambdaenv.Response, error) {
+			return lambdaenv.Response{Payload: []byte(`{}`), FunctionError: "Unhandled"}, nil
+		}, 3, true},
+		"not invoked": {func([]event.SQSRecord) (lambdaenv.Response, error) {
+			return lambdaenv.Response{}, errors.New("throttled")
+		}, 3, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sim := awssim.New()
+			base, stop, err := sim.Listen()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(stop)
+			url := sim.AddQueue(awssim.Queue{Name: "q", VisibilityTimeout: time.Minute})
+			client := sqs.New(sqs.Options{Region: awssim.Region, BaseEndpoint: &base, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+				return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
+			})})
+			for i := range 3 {
+				if _, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(strconv.Itoa(i))}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			mapping := lambdaenv.Mapping{SQS: client, QueueURL: url, BatchSize: 10, Invoker: tt.function}
+			received, deleted, err := mapping.Poll(t.Context(), 0)
+			if (err != nil) != tt.fails || received != 3 || deleted != 3-tt.left || len(sim.Messages(url)) != tt.left {
+				t.Errorf("Poll() = %d, %d, %v with %d left; want %d left", received, deleted, err, len(sim.Messages(url)), tt.left)
+			}
+		})
+	}
+}
+
+// name answers with the ids of some messages.
+func name(places ...int) answers {
+	return func(records []event.SQSRecord) (lambdaenv.Response, error) {
+		var ids []string
+		for _, i := range places {
+			ids = append(ids, `{"itemIdentifier":"`+records[i].MessageID+`"}`)
+		}
+		return lambdaenv.Response{Payload: []byte(`{"batchItemFailures":[` + strings.Join(ids, ",") + `]}`)}, nil
+	}
+}
+
+// calls fails a number of times.
+type calls struct{ failures, seen int }
+
+func (c *calls) Invoke(context.Context, []byte) (lambdaenv.Response, error) {
+	if c.seen++; c.seen <= c.failures {
+		return lambdaenv.Response{Payload: []byte(`{"errorMessage":"no"}`), FunctionError: "Unhandled"}, nil
+	}
+	return lambdaenv.Response{Payload: []byte(`{}`)}, nil
+}
+
+func TestAsynchronousInvocation(t *testing.T) {
+	t.Parallel()
+	for failures, wantSeen := range map[int]int{0: 1, 1: 2, 2: 3, 3: 3} {
+		function := &calls{failures: failures}
+		var envelopes []string
+		err := lambdaenv.InvokeAsync(t.Context(), function, []byte(`{"runId":"run"}`), func(envelope []byte) error {
+			envelopes = append(envelopes, string(envelope))
+			return nil
+		})
+		if err != nil || function.seen != wantSeen || len(envelopes) != max(failures-2, 0) {
+			t.Errorf("%d failures: %d invocations, %d envelopes, %v", failures, function.seen, len(envelopes), err)
+		}
+		for _, envelope := range envelopes {
+			decoded, err := event.Decode([]byte(envelope))
+			if err != nil || len(decoded.Items) != 1 || decoded.Items[0].Request == nil || decoded.Items[0].Request.RunID != "run" {
+				t.Errorf("%s reads as %+v, %v", envelope, decoded, err)
+			}
+		}
+	}
+}
