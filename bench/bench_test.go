@@ -7,20 +7,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
+	"github.com/aep-retrigger/aep-retrigger/local/loopback"
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
 )
 
@@ -28,18 +27,16 @@ import (
 // never gets.
 func runtimeAPI(b *testing.B) (address string, asked <-chan struct{}) {
 	b.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
+	next := make(chan struct{})
+	base, stop, err := loopback.Serve(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		next <- struct{}{}
+		<-r.Context().Done()
+	}))
 	if err != nil {
 		b.Fatal(err)
 	}
-	next := make(chan struct{})
-	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		next <- struct{}{}
-		<-r.Context().Done()
-	})}
-	go func() { _ = server.Serve(listener) }() // ends with Close
-	b.Cleanup(func() { _ = server.Close() })
-	return listener.Addr().String(), next
+	b.Cleanup(stop)
+	return strings.TrimPrefix(base, "http://"), next
 }
 
 // BenchmarkStartUp is the time from the start of the process to its first call of

@@ -21,6 +21,7 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
+	"github.com/aep-retrigger/aep-retrigger/local/loopback"
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
 )
 
@@ -136,16 +137,11 @@ func startEmulators(ctx context.Context, dir string) (stop func(), err error) {
 }
 
 func freePort() (address, port string, err error) {
-	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
+	if address, err = loopback.FreeAddress(); err != nil {
 		return "", "", err
 	}
-	address = listener.Addr().String()
 	_, port, err = net.SplitHostPort(address)
-	if err != nil {
-		return "", "", err
-	}
-	return address, port, listener.Close()
+	return address, port, err
 }
 
 // start starts a stack on a backend. When the test ends, everything that the

@@ -18,13 +18,14 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/local/loopback"
 )
 
 // Limits of SQS.
@@ -113,23 +114,11 @@ func New() *Server {
 
 // Listen serves on a free loopback port until stop is called.
 func (s *Server) Listen() (baseURL string, stop func(), err error) {
-	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(listener) // ends with stop
-	}()
+	baseURL, stop, err = loopback.Serve(s)
 	s.mu.Lock()
-	s.base = "http://" + listener.Addr().String()
-	s.mu.Unlock()
-	return s.base, sync.OnceFunc(func() {
-		_ = server.Close()
-		<-done
-	}), nil
+	defer s.mu.Unlock()
+	s.base = baseURL
+	return baseURL, stop, err
 }
 
 // AddQueue makes a queue and returns its URL. Call it after Listen.

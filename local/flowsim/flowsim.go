@@ -13,7 +13,6 @@ package flowsim
 
 import (
 	"cmp"
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -25,6 +24,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/local/loopback"
 )
 
 // TokenPrefix begins every access token.
@@ -175,21 +176,11 @@ func New(o Options) *Server {
 
 // Listen serves on a free loopback port until stop is called.
 func (s *Server) Listen() (baseURL string, stop func(), err error) {
-	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(listener) // ends with stop
-	}()
-	return "http://" + listener.Addr().String(), sync.OnceFunc(func() {
+	baseURL, end, err := loopback.Serve(s)
+	return baseURL, sync.OnceFunc(func() {
 		close(s.closed)
-		_ = server.Close()
-		<-done
-	}), nil
+		end()
+	}), err
 }
 
 // AddOrg adds or replaces an org.

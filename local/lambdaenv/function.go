@@ -21,6 +21,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/local/loopback"
 )
 
 // FunctionName and FunctionARN are what the function is told it is called.
@@ -87,21 +89,12 @@ type process struct {
 // Start serves the Runtime API. The process starts with the first invocation.
 func Start(o Options) (*Function, error) {
 	o.Timeout = cmp.Or(o.Timeout, time.Minute)
-	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	f := &Function{options: o, next: make(chan *invocation)}
+	base, stop, err := loopback.Serve(f.runtimeAPI())
 	if err != nil {
 		return nil, fmt.Errorf("runtime API: %w", err)
 	}
-	f := &Function{options: o, api: listener.Addr().String(), next: make(chan *invocation)}
-	server := &http.Server{Handler: f.runtimeAPI(), ReadHeaderTimeout: 10 * time.Second}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(listener) // ends with Close
-	}()
-	f.stop = func() {
-		_ = server.Close()
-		<-done
-	}
+	f.api, f.stop = strings.TrimPrefix(base, "http://"), stop
 	return f, nil
 }
 
@@ -231,11 +224,11 @@ type RIE struct {
 
 // StartRIE starts the emulator at path with the binary. Close it.
 func StartRIE(ctx context.Context, path string, o Options) (*RIE, error) {
-	address, err := freeAddress()
+	address, err := loopback.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
-	runtimeAPI, err := freeAddress()
+	runtimeAPI, err := loopback.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -310,14 +303,6 @@ func WaitForPort(ctx context.Context, address string, exited <-chan struct{}) er
 			return fmt.Errorf("nothing listens at %s: %w", address, context.Cause(ctx))
 		}
 	}
-}
-
-func freeAddress() (string, error) {
-	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 // Build compiles the function for this machine, with the flags of the
