@@ -365,7 +365,7 @@ func TestTheRestOfABatchWaitsWhenThrottled(t *testing.T) {
 
 func TestTheDeadlineIsKept(t *testing.T) {
 	t.Parallel()
-	s := embedded(t, env("MAX_CONCURRENT_RUNS=1", "CALL_TIMEOUT=1s"), func(o *stack.Options) { o.Timeout = 8 * time.Second })
+	s := embedded(t, env("MAX_CONCURRENT_RUNS=1", "CALL_TIMEOUT=1s"), func(o *stack.Options) { o.Timeout = 12 * time.Second })
 	ids := failedRuns(s, 10)
 	s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true, Times: 10})
 	var bodies []string
@@ -388,7 +388,7 @@ func TestTheDeadlineIsKeptWhenAWSHangs(t *testing.T) {
 	for _, tt := range []struct{ op, want string }{{"GetSecretValue", "returned credentials_unavailable"}, {"SendMessage", "returned dead_letter_queue_unavailable"}} {
 		t.Run(tt.op, func(t *testing.T) {
 			t.Parallel()
-			s := embedded(t, env("CALL_TIMEOUT=1s"), func(o *stack.Options) { o.Timeout = 8 * time.Second })
+			s := embedded(t, env("CALL_TIMEOUT=1s"), func(o *stack.Options) { o.Timeout = 12 * time.Second })
 			if err := s.Send(t.Context(), request("no-such-run")); err != nil {
 				t.Fatal(err)
 			}
