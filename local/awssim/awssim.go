@@ -72,6 +72,7 @@ type Message struct {
 
 	sentAt, receivedAt time.Time
 	receipt            string
+	source             string // the queue from which SQS moved it to its dead-letter queue
 }
 
 // Fault makes the next calls of an operation go wrong.
@@ -462,7 +463,7 @@ func (s *Server) take(q *queue, most int, invisible time.Duration) ([]any, time.
 		}
 		if dead := s.queues[q.DeadLetterQueue]; dead != nil && m.Receives >= q.MaxReceives {
 			q.drop(m)
-			m.Receives = 0
+			m.Receives, m.source = 0, q.Name
 			dead.messages = append(dead.messages, m)
 			continue
 		}
@@ -533,33 +534,36 @@ func (s *Server) changeVisibility(in receiptIn) (any, error) {
 	return map[string]string{}, nil
 }
 
-// move is a redrive: every message of a dead-letter queue goes back.
+// move is a redrive. Without a destination a message goes back to the queue from
+// which SQS moved it, and the task ends at the first message that was sent to the
+// dead-letter queue instead:
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/troubleshooting-dlq-redrive.html.
 func (s *Server) move(in struct {
 	SourceArn      string
 	DestinationArn string
 },
 ) (any, error) {
-	source := s.queues[in.SourceArn[strings.LastIndex(in.SourceArn, ":")+1:]]
-	var target *queue
-	for _, q := range s.queues {
-		if source != nil && q.DeadLetterQueue == source.Name {
-			target = q
+	source, destination := s.byARN(in.SourceArn), s.byARN(in.DestinationArn)
+	if source == nil || in.DestinationArn != "" && destination == nil {
+		return nil, refuse("com.amazonaws.sqs#ResourceNotFoundException", "A queue of the task does not exist.")
+	}
+	for _, m := range slices.Clone(source.messages) {
+		target := destination
+		if target == nil {
+			target = s.queues[m.source]
 		}
-	}
-	if in.DestinationArn != "" {
-		target = s.queues[in.DestinationArn[strings.LastIndex(in.DestinationArn, ":")+1:]]
-	}
-	if source == nil || target == nil {
-		return nil, refuse("com.amazonaws.sqs#ResourceNotFoundException", "Source queue is no dead-letter queue.")
-	}
-	for _, m := range source.messages {
+		if target == nil {
+			break // the task has failed: CouldNotDetermineMessageSource
+		}
+		source.drop(m)
 		m.Receives, m.receipt, m.VisibleAt = 0, "", s.now()
+		target.messages = append(target.messages, m)
 	}
-	target.messages = append(target.messages, source.messages...)
-	source.messages = nil
 	s.wake()
 	return map[string]string{"TaskHandle": rand.Text()}, nil
 }
+
+func (s *Server) byARN(arn string) *queue { return s.queues[arn[strings.LastIndex(arn, ":")+1:]] }
 
 func (s *Server) secret(in struct{ SecretId string }) (any, error) { //nolint:revive,staticcheck // AWS's spelling
 	text, ok := s.secrets[in.SecretId]

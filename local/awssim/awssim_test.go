@@ -229,3 +229,20 @@ func TestSecretsAndSignatures(t *testing.T) {
 		t.Errorf("an unsigned request is answered with %d", answer.StatusCode)
 	}
 }
+
+func TestARedriveOfSentLettersNeedsADestination(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if _, err := w.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &w.dead, MessageBody: aws.String("x")}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		destination *string
+		moved       int
+	}{{nil, 0}, {aws.String(awssim.QueueARN("queue")), 1}} {
+		_, err := w.sqs.StartMessageMoveTask(t.Context(), &sqs.StartMessageMoveTaskInput{SourceArn: aws.String(awssim.QueueARN("dead")), DestinationArn: tt.destination})
+		if err != nil || len(w.sim.Messages(w.queue)) != tt.moved || len(w.sim.Messages(w.dead)) != 1-tt.moved {
+			t.Errorf("%d moved (%v), want %d", len(w.sim.Messages(w.queue)), err, tt.moved)
+		}
+	}
+}

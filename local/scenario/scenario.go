@@ -266,7 +266,10 @@ func Faults() []Step {
 				if err != nil {
 					return err
 				}
-				_, err = s.SQS.StartMessageMoveTask(ctx, &sqs.StartMessageMoveTaskInput{SourceArn: aws.String(awssim.QueueARN(stack.DeadLetterQueue))})
+				// Without a destination SQS refuses what was sent to the dead-letter queue.
+				_, err = s.SQS.StartMessageMoveTask(ctx, &sqs.StartMessageMoveTaskInput{
+					SourceArn: aws.String(awssim.QueueARN(stack.DeadLetterQueue)), DestinationArn: aws.String(awssim.QueueARN(stack.RequestQueue)),
+				})
 				if err != nil {
 					return err
 				}
