@@ -61,7 +61,7 @@ func BenchmarkStartUp(b *testing.B) {
 				cmd := exec.CommandContext(b.Context(), binary.path)
 				cmd.Env = []string{
 					"AWS_LAMBDA_RUNTIME_API=" + address, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b",
-					"SECRET_ID=s", "DEAD_LETTER_QUEUE_URL=https://sqs.us-east-1.amazonaws.com/1/d", "QUEUE_URL=https://sqs.us-east-1.amazonaws.com/1/q",
+					"SECRET_ID=s", "DEAD_LETTER_QUEUE_URL=https://sqs.us-east-1.amazonaws.com/1/d", "QUEUE_URL=https://sqs.us-east-1.amazonaws.com/1/q", "LEDGER_TABLE=t",
 				}
 				if err := cmd.Start(); err != nil {
 					b.Fatal(err)
@@ -109,9 +109,9 @@ func BenchmarkRetry(b *testing.B) {
 		for range 10 {
 			serial++
 			id := fmt.Sprintf("run-%d", serial)
-			s.AddFailedRun(id, "flow", stack.OrgID, stack.Sandbox)
+			s.AddFailedRun(id, "flow-of-"+id, stack.OrgID, stack.Sandbox)
 			event.Records = append(event.Records, events.SQSMessage{
-				MessageId: id, Body: `{"runId":"` + id + `"}`, EventSource: "aws:sqs", EventSourceARN: awssim.QueueARN(stack.RequestQueue),
+				MessageId: id, Body: string(s.Adobe.FailureEvent(id)), EventSource: "aws:sqs", EventSourceARN: awssim.QueueARN(stack.RequestQueue),
 			})
 		}
 		payload, err := json.Marshal(event)
@@ -127,7 +127,7 @@ func BenchmarkRetry(b *testing.B) {
 		}
 	}
 	invoke(batch()) // the cold start, with secret and token
-	calls := len(s.Adobe.Calls())
+	calls, ledger := len(s.Adobe.Calls()), s.LedgerCalls()
 	for b.Loop() {
 		b.StopTimer()
 		payload := batch()
@@ -136,6 +136,7 @@ func BenchmarkRetry(b *testing.B) {
 		runs += 10
 	}
 	b.ReportMetric(float64(len(s.Adobe.Calls())-calls)/float64(runs), "adobe-calls/run")
+	b.ReportMetric(float64(s.LedgerCalls()-ledger)/float64(runs), "ledger-calls/run")
 	b.ReportMetric(float64(s.AWS.Count("GetSecretValue"))/float64(runs+10), "secret-calls/run")
 	if n := s.Adobe.Count(flowsim.OpRetrigger); n != serial {
 		b.Fatalf("%d re-triggers of %d runs", n, serial)

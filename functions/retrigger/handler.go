@@ -49,7 +49,7 @@ type Answer struct {
 // Invoke implements [lambda.Handler]. For an SQS batch the answer is a partial
 // batch response and an error means that nothing was done. Otherwise the answer
 // is an [Answer], and an error means that Lambda is to deliver the event again:
-// nothing was sent for it and it could not be put on the request queue.
+// it could not be handled and could not be put on the request queue.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
@@ -79,8 +79,12 @@ func (h *Handler) batch(ctx context.Context, records []event.SQSRecord) ([]byte,
 	named := map[string]bool{} // a message id goes into the answer once
 	for i := range deliveries {
 		d := &deliveries[i]
+		receives := records[i].ReceiveCount()
 		if d.mixed() {
 			h.deferReturned(ctx, d)
+			h.deadLetterReturned(ctx, d)
+		}
+		if d.spent(receives) {
 			h.deadLetterReturned(ctx, d)
 		}
 		if id := records[i].MessageID; d.returned() > 0 && !named[id] {
@@ -88,7 +92,7 @@ func (h *Handler) batch(ctx context.Context, records []event.SQSRecord) ([]byte,
 			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: id})
 			if h.requests != nil && h.requests.Is(records[i].EventSourceARN) {
 				postponed = append(postponed, requestqueue.Postponed{
-					ReceiptHandle: records[i].ReceiptHandle, Delay: backoff(records[i].ReceiveCount(), d.retryAfter()),
+					ReceiptHandle: records[i].ReceiptHandle, Delay: d.backoff(receives),
 				})
 			}
 		}
@@ -159,50 +163,28 @@ func decode(payload []byte) delivery {
 	return d
 }
 
-// work gives every item its result. Runs are retried concurrently within the
-// limit; a run that was brought more than once is retried once.
+// work gives every item its result, concurrently within the limit.
 func (h *Handler) work(ctx context.Context, deliveries []delivery) {
-	type key struct {
-		runID, orgID, sandbox string
-		dryRun                bool
-	}
-	type duplicate struct{ of, result *retrigger.Result }
-	first := map[key]*retrigger.Result{}
-	var duplicates []duplicate
-
 	var group errgroup.Group
 	group.SetLimit(h.concurrency)
 	for i := range deliveries {
 		d := &deliveries[i]
 		for j, item := range d.items {
-			result := &d.results[j]
-			switch {
-			case item.Skip != nil:
-				*result = retrigger.Skip(*item.Skip)
-			case item.Err != nil:
-				group.Go(func() error {
-					*result = h.service.Refuse(ctx, d.part(j), item.Err)
-					return nil
-				})
-			default:
-				r := *item.Request
-				k := key{r.RunID, r.OrgID, r.Sandbox, r.DryRun}
-				if of, ok := first[k]; ok {
-					duplicates = append(duplicates, duplicate{of, result})
-					continue
-				}
-				first[k] = result
-				group.Go(func() error {
-					*result = h.retry(ctx, r)
-					return nil
-				})
+			if item.Skip != nil {
+				d.results[j] = retrigger.Skip(*item.Skip)
+				continue
 			}
+			group.Go(func() error {
+				if item.Err != nil {
+					d.results[j] = h.service.Refuse(ctx, d.part(j), item.Err)
+				} else {
+					d.results[j] = h.retry(ctx, *item.Request)
+				}
+				return nil
+			})
 		}
 	}
 	_ = group.Wait() // every fault is in a result
-	for _, d := range duplicates {
-		*d.result = retrigger.Duplicate(*d.of)
-	}
 }
 
 func (h *Handler) retry(ctx context.Context, req event.Request) retrigger.Result {

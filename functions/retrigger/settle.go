@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
@@ -25,6 +26,37 @@ func backoff(receives int, least time.Duration) time.Duration {
 		d = min(firstBackoff<<(receives-1), maxBackoff)
 	}
 	return max(least, d/2) + rand.N(d/2) //nolint:gosec // jitter
+}
+
+// maxReceives is how often a message that could not be handled is received
+// before it becomes a dead letter. One that waits is received once more, when it
+// has come out of SQS's longest delay and waits on as an invisible message. The
+// request queue's own maxReceiveCount is higher: it is for messages that kill the
+// function.
+const maxReceives = 10
+
+// spent reports whether the delivery came so often that it is given up. One that
+// waits for another is not.
+func (d *delivery) spent(receives int) bool {
+	allowed := maxReceives
+	for i, r := range d.results {
+		if r.Outcome == retrigger.Returned && (r.Waits() || d.items[i].Request == nil) {
+			return false
+		}
+		if req := d.items[i].Request; req != nil && req.Due.Sub(req.FirstSeen) > requestqueue.MaxDelay {
+			allowed = maxReceives + 1
+		}
+	}
+	return d.returned() > 0 && receives >= allowed
+}
+
+// backoff is how long the delivery's message stays invisible. One that waits for
+// its due time waits exactly.
+func (d *delivery) backoff(receives int) time.Duration {
+	if r := d.firstReturned(); r.Reason == retrigger.NotDue {
+		return r.RetryAfter
+	}
+	return backoff(receives, d.retryAfter())
 }
 
 // returned counts the results that are to be delivered again.
@@ -77,30 +109,30 @@ func (d *delivery) part(item int) []byte {
 // deferReturned puts the delivery's returned requests on the request queue, each
 // as a message of its own. Those that are there become deferred.
 func (h *Handler) deferReturned(ctx context.Context, d *delivery) {
-	if h.requests == nil || d.returned() == 0 {
+	if h.requests == nil {
 		return
 	}
-	var places []int
-	var waiting []requestqueue.Waiting
+	var group errgroup.Group
+	group.SetLimit(h.concurrency)
 	for i, r := range d.results {
-		if r.Outcome == retrigger.Returned && d.items[i].Request != nil {
-			places = append(places, i)
-			waiting = append(waiting, requestqueue.Waiting{Request: *d.items[i].Request, Delay: backoff(1, r.RetryAfter)})
+		if r.Outcome != retrigger.Returned || d.items[i].Request == nil {
+			continue
 		}
-	}
-	for i, err := range h.requests.Send(ctx, waiting) {
-		result := &d.results[places[i]]
-		if err == nil {
-			result.Outcome = retrigger.Deferred
-		} else {
-			result.Message = fmt.Sprintf("%s (and it could not be deferred: %v)", result.Message, err)
+		delay := backoff(1, r.RetryAfter)
+		if r.Reason == retrigger.NotDue {
+			delay = r.RetryAfter
 		}
+		group.Go(func() error {
+			d.results[i] = h.service.Defer(ctx, *d.items[i].Request, r, delay)
+			return nil
+		})
 	}
+	_ = group.Wait() // what could not be deferred says so
 }
 
-// deadLetterReturned is for a mixed delivery whose rest could not be put on the
-// request queue: the dead-letter queue keeps it, so that the delivery need not
-// come back.
+// deadLetterReturned is for a delivery that need not or must not come back: one
+// that came too often, and a mixed one whose rest could not be put on the request
+// queue.
 func (h *Handler) deadLetterReturned(ctx context.Context, d *delivery) {
 	for i, r := range d.results {
 		if r.Outcome == retrigger.Returned && d.items[i].Request != nil {

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -24,6 +26,13 @@ const (
 	SecretID           = "SECRET_ID"
 	QueueURL           = "QUEUE_URL"
 	DeadLetterQueueURL = "DEAD_LETTER_QUEUE_URL"
+	LedgerTable        = "LEDGER_TABLE"
+	LedgerTTL          = "LEDGER_TTL"
+	RetryDelays        = "RETRY_DELAYS"
+	RetryPolicy        = "RETRY_POLICY"
+	MaxRunAge          = "MAX_RUN_AGE"
+	BreakerThreshold   = "BREAKER_THRESHOLD"
+	BreakerCooldown    = "BREAKER_COOLDOWN"
 	DefaultSandbox     = "DEFAULT_SANDBOX"
 	FlowServiceURL     = "FLOW_SERVICE_URL"
 	IMSURL             = "IMS_URL"
@@ -51,6 +60,9 @@ const (
 	minCallTimeout    = time.Second
 	maxCallTimeout    = 5 * time.Minute
 	maxSecretCacheTTL = 24 * time.Hour
+	maxBreaker        = 100
+	day               = 24 * time.Hour
+	maxDays           = 365 * day
 )
 
 // Config is the function's configuration, complete and valid.
@@ -61,6 +73,20 @@ type Config struct {
 	QueueURL string
 	// DeadLetterQueueURL is where dead letters go.
 	DeadLetterQueueURL string
+	// LedgerTable is the DynamoDB table, LedgerTTL how long its entries are kept
+	// after their last change.
+	LedgerTable string
+	LedgerTTL   time.Duration
+	// RetryDelays are those before attempt 1, 2, …; their count is the limit.
+	RetryDelays []time.Duration
+	// RetryPolicy are the rules; none by default.
+	RetryPolicy []policy.Rule
+	// MaxRunAge is how long ago a run may have failed.
+	MaxRunAge time.Duration
+	// BreakerThreshold is how many lineages of a dataflow in a row are exhausted
+	// before its breaker opens for BreakerCooldown; 0 for no breaker.
+	BreakerThreshold int
+	BreakerCooldown  time.Duration
 	// DefaultSandbox is for requests and secrets that name none; may be empty.
 	DefaultSandbox string
 	// FlowServiceURL and IMSURL are base URLs without a trailing slash.
@@ -87,17 +113,27 @@ func Load(lookup func(string) (string, bool)) (Config, error) {
 		SecretIDs:          r.list(SecretID),
 		QueueURL:           r.url(QueueURL, ""),
 		DeadLetterQueueURL: r.url(DeadLetterQueueURL, required),
+		LedgerTable:        r.text(LedgerTable, required),
+		LedgerTTL:          r.duration(LedgerTTL, ledger.DefaultTTL, day, maxDays),
+		RetryDelays:        r.delays(RetryDelays),
+		RetryPolicy:        r.rules(RetryPolicy),
+		MaxRunAge:          r.duration(MaxRunAge, policy.DefaultMaxAge, time.Hour, maxDays),
+		BreakerThreshold:   r.count(BreakerThreshold, policy.DefaultBreakerThreshold, 0, maxBreaker),
+		BreakerCooldown:    r.duration(BreakerCooldown, policy.DefaultBreakerCooldown, time.Minute, maxDays),
 		DefaultSandbox:     r.text(DefaultSandbox, ""),
 		FlowServiceURL:     r.url(FlowServiceURL, flowclient.DefaultBaseURL),
 		IMSURL:             r.url(IMSURL, flowclient.DefaultIMSURL),
 		RetriggerOp:        r.text(RetriggerOp, flowclient.DefaultOp),
 		LogLevel:           r.level(LogLevel),
-		MaxConcurrentRuns:  r.count(MaxConcurrentRuns, DefaultMaxConcurrentRuns, maxConcurrentRuns),
+		MaxConcurrentRuns:  r.count(MaxConcurrentRuns, DefaultMaxConcurrentRuns, 1, maxConcurrentRuns),
 		CallTimeout:        r.duration(CallTimeout, DefaultCallTimeout, minCallTimeout, maxCallTimeout),
 		SecretCacheTTL:     r.duration(SecretCacheTTL, DefaultSecretCacheTTL, 0, maxSecretCacheTTL),
 	}
 	if c.QueueURL != "" && c.QueueURL == c.DeadLetterQueueURL {
 		r.fail(QueueURL, "is the same queue as "+DeadLetterQueueURL)
+	}
+	if c.LedgerTTL < c.MaxRunAge {
+		r.fail(LedgerTTL, "is shorter than "+MaxRunAge+": a run that the ledger has forgotten could be retried again")
 	}
 	if err := errors.Join(r.errs...); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
@@ -191,13 +227,44 @@ func (r *reader) level(name string) slog.Level {
 	}
 }
 
-func (r *reader) count(name string, fallback, most int) int {
+func (r *reader) count(name string, fallback, least, most int) int {
 	text := r.text(name, strconv.Itoa(fallback))
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > most {
-		r.fail(name, fmt.Sprintf("is %q, must be a whole number from 1 to %d", text, most))
+	if err != nil || n < least || n > most {
+		r.fail(name, fmt.Sprintf("is %q, must be a whole number from %d to %d", text, least, most))
 	}
 	return n
+}
+
+func (r *reader) delays(name string) []time.Duration {
+	text := r.text(name, "")
+	if text == "" {
+		return policy.DefaultDelays()
+	}
+	delays, err := policy.ParseDelays(text)
+	r.each(name, err)
+	return delays
+}
+
+func (r *reader) rules(name string) []policy.Rule {
+	text := r.text(name, "")
+	if text == "" {
+		return nil
+	}
+	rules, err := policy.ParseRules(text)
+	r.each(name, err)
+	return rules
+}
+
+// each reports each of the errors that one joins.
+func (r *reader) each(name string, err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			r.fail(name, e.Error())
+		}
+	} else if err != nil {
+		r.fail(name, err.Error())
+	}
 }
 
 func (r *reader) duration(name string, fallback, least, most time.Duration) time.Duration {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
+	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 )
 
 func lookup(env map[string]string) func(string) (string, bool) {
@@ -23,6 +24,7 @@ func TestLoadDefaults(t *testing.T) {
 	got, err := config.Load(lookup(map[string]string{
 		"SECRET_ID":             "aep/ims",
 		"DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/dead-letters",
+		"LEDGER_TABLE":          "ledger",
 		"QUEUE_URL":             "  ",
 	}))
 	if err != nil {
@@ -38,6 +40,12 @@ func TestLoadDefaults(t *testing.T) {
 		MaxConcurrentRuns:  5,
 		CallTimeout:        10 * time.Second,
 		SecretCacheTTL:     5 * time.Minute,
+		LedgerTable:        "ledger",
+		LedgerTTL:          35 * 24 * time.Hour,
+		RetryDelays:        []time.Duration{0, 5 * time.Minute, 30 * time.Minute},
+		MaxRunAge:          7 * 24 * time.Hour,
+		BreakerThreshold:   3,
+		BreakerCooldown:    24 * time.Hour,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Load() (-want +got):\n%s", diff)
@@ -58,6 +66,13 @@ func TestLoadEverything(t *testing.T) {
 		"MAX_CONCURRENT_RUNS":   "1",
 		"CALL_TIMEOUT":          "30s",
 		"SECRET_CACHE_TTL":      "0s",
+		"LEDGER_TABLE":          "ledger",
+		"LEDGER_TTL":            "1440h",
+		"RETRY_DELAYS":          "1s, 12h",
+		"RETRY_POLICY":          `[{"code":"MAPPER-*","action":"dead_letter"}]`,
+		"MAX_RUN_AGE":           "24h",
+		"BREAKER_THRESHOLD":     "0",
+		"BREAKER_COOLDOWN":      "1h",
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +88,12 @@ func TestLoadEverything(t *testing.T) {
 		LogLevel:           slog.LevelDebug,
 		MaxConcurrentRuns:  1,
 		CallTimeout:        30 * time.Second,
+		LedgerTable:        "ledger",
+		LedgerTTL:          1440 * time.Hour,
+		RetryDelays:        []time.Duration{time.Second, 12 * time.Hour},
+		RetryPolicy:        []policy.Rule{{Code: policy.Patterns{"MAPPER-*"}, Action: policy.DeadLetter}},
+		MaxRunAge:          24 * time.Hour,
+		BreakerCooldown:    time.Hour,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Load() (-want +got):\n%s", diff)
@@ -90,6 +111,10 @@ func TestLoadReportsEveryMistakeByName(t *testing.T) {
 		"MAX_CONCURRENT_RUNS": "0",
 		"CALL_TIMEOUT":        "10",
 		"SECRET_CACHE_TTL":    "-1s",
+		"LEDGER_TTL":          "24h",
+		"RETRY_DELAYS":        "0s,soon,13h",
+		"RETRY_POLICY":        `[{"code":"","action":"retry"},{"action":"dead_leter"},{"cod":"x","action":"skip","delays":["1s"]}]`,
+		"BREAKER_THRESHOLD":   "-1",
 	}))
 	if err == nil {
 		t.Fatal("Load() succeeded")
@@ -100,6 +125,10 @@ func TestLoadReportsEveryMistakeByName(t *testing.T) {
 		"DEAD_LETTER_QUEUE_URL is required and not set",
 		"FLOW_SERVICE_URL must be https", "IMS_URL must not contain a user name or password",
 		`LOG_LEVEL is "loud"`, `MAX_CONCURRENT_RUNS is "0"`, `CALL_TIMEOUT is "10"`, `SECRET_CACHE_TTL is "-1s"`,
+		"LEDGER_TABLE is required and not set", "LEDGER_TTL is shorter than MAX_RUN_AGE", `BREAKER_THRESHOLD is "-1"`,
+		`RETRY_DELAYS "soon" is no delay`, `RETRY_DELAYS "13h" is no delay`,
+		"RETRY_POLICY rule 1: code has an empty pattern", `RETRY_POLICY rule 2: action is "dead_leter"`,
+		`RETRY_POLICY rule 3: unknown field "cod"`, `RETRY_POLICY rule 3: delays belong to the action "retry"`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %q:\n%v", want, err)

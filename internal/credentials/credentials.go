@@ -45,6 +45,9 @@ type SecretsManager interface {
 type Account struct {
 	// OrgID is the IMS org, "…@AdobeOrg".
 	OrgID string
+	// ClientID is the credential's: Adobe names it as the creator of the runs that
+	// its re-triggers make.
+	ClientID string
 	// Sandbox is the secret's own default, or empty.
 	Sandbox string
 	// Client calls Flow Service with the secret's credential.
@@ -249,7 +252,7 @@ func (s *Store) fetch(ctx context.Context, e *entry) *Error {
 			return invalid(value.orgID, err)
 		}
 		e.secret = value
-		e.account = &Account{OrgID: value.orgID, Sandbox: value.sandbox, Client: client, secretID: e.id}
+		e.account = &Account{OrgID: value.orgID, ClientID: value.clientID, Sandbox: value.sandbox, Client: client, secretID: e.id}
 	}
 	e.fetchedAt = s.now()
 	return nil

@@ -58,8 +58,17 @@ type Origin struct {
 	Errors []RunError
 	// FirstSeen is when the function first saw the request.
 	FirstSeen time.Time
-	// Attempts counts the re-triggers already sent.
-	Attempts int
+	// CreatedAt is when Adobe made the run.
+	CreatedAt time.Time
+	// Root is the first run of the lineage and Parent the run whose re-trigger
+	// made this one, where known.
+	Root, Parent string
+	// Attempts counts the re-triggers already sent for the lineage, Forgiven those
+	// of them that limits no longer count.
+	Attempts, Forgiven int
+	// Due is until when the request waits, in a message that the function sent to
+	// the request queue, and zero elsewhere.
+	Due time.Time
 	// LastError is why the request became a dead letter.
 	LastError string
 }
@@ -70,14 +79,24 @@ type RunError struct {
 	Message string `json:"message,omitempty"`
 }
 
+// NewRunError returns the error with its texts cut to what a request may hold.
+func NewRunError(code, message string) RunError {
+	return RunError{Code: bounded(code, MaxID), Message: bounded(message, maxErrorText)}
+}
+
 type originJSON struct {
 	EventID       string     `json:"eventId,omitempty"`
 	FlowName      string     `json:"flowName,omitempty"`
 	FailedAt      *time.Time `json:"failedAt,omitempty"`
 	CreatedClient string     `json:"createdClient,omitempty"`
 	Errors        []RunError `json:"errors,omitempty"`
+	CreatedAt     *time.Time `json:"createdAt,omitempty"`
 	FirstSeen     *time.Time `json:"firstSeen,omitempty"`
+	Root          string     `json:"root,omitempty"`
+	Parent        string     `json:"parent,omitempty"`
 	Attempts      int        `json:"attempts,omitempty"`
+	Forgiven      int        `json:"forgiven,omitempty"`
+	Due           *time.Time `json:"due,omitempty"`
 	LastError     string     `json:"error,omitempty"`
 }
 
@@ -87,7 +106,8 @@ func (r Request) MarshalJSON() ([]byte, error) {
 	if o := r.Origin; !o.empty() {
 		origin = &originJSON{
 			EventID: o.EventID, FlowName: o.FlowName, FailedAt: timeOrNil(o.FailedAt), CreatedClient: o.CreatedClient,
-			Errors: o.Errors, FirstSeen: timeOrNil(o.FirstSeen), Attempts: o.Attempts, LastError: o.LastError,
+			Errors: o.Errors, CreatedAt: timeOrNil(o.CreatedAt), FirstSeen: timeOrNil(o.FirstSeen), Root: o.Root, Parent: o.Parent,
+			Attempts: o.Attempts, Forgiven: o.Forgiven, Due: timeOrNil(o.Due), LastError: o.LastError,
 		}
 	}
 	return json.Marshal(struct {
@@ -104,7 +124,8 @@ func (r Request) MarshalJSON() ([]byte, error) {
 
 func (o Origin) empty() bool {
 	return o.EventID == "" && o.FlowName == "" && o.FailedAt.IsZero() && o.CreatedClient == "" &&
-		len(o.Errors) == 0 && o.FirstSeen.IsZero() && o.Attempts == 0 && o.LastError == ""
+		len(o.Errors) == 0 && o.CreatedAt.IsZero() && o.FirstSeen.IsZero() && o.Root == "" && o.Parent == "" &&
+		o.Attempts == 0 && o.Forgiven == 0 && o.Due.IsZero() && o.LastError == ""
 }
 
 func timeOrNil(t time.Time) *time.Time {
@@ -186,7 +207,8 @@ func decodeOrigin(raw json.RawMessage) (Origin, *Error) {
 	origin := Origin{
 		EventID: bounded(o.EventID, MaxID), FlowName: bounded(o.FlowName, maxErrorText), CreatedClient: bounded(o.CreatedClient, MaxID),
 		FailedAt: writable(o.FailedAt), FirstSeen: writable(o.FirstSeen),
-		Attempts: max(o.Attempts, 0), LastError: bounded(o.LastError, maxLastError),
+		CreatedAt: writable(o.CreatedAt), Due: writable(o.Due), Root: bounded(o.Root, MaxID), Parent: bounded(o.Parent, MaxID),
+		Attempts: max(o.Attempts, 0), Forgiven: max(o.Forgiven, 0), LastError: bounded(o.LastError, maxLastError),
 	}
 	for _, e := range o.Errors[:min(len(o.Errors), MaxErrors)] {
 		origin.Errors = append(origin.Errors, RunError{Code: bounded(e.Code, MaxID), Message: bounded(e.Message, maxErrorText)})
@@ -197,7 +219,7 @@ func decodeOrigin(raw json.RawMessage) (Origin, *Error) {
 // originFields refuses what decoding into a struct lets pass: unknown fields,
 // other cases and repetitions.
 func originFields(raw json.RawMessage) *Error {
-	known := []string{"eventId", "flowName", "failedAt", "createdClient", "errors", "firstSeen", "attempts", "error"}
+	known := []string{"eventId", "flowName", "failedAt", "createdClient", "errors", "createdAt", "firstSeen", "root", "parent", "attempts", "forgiven", "due", "error"}
 	list, fault := members(raw)
 	if fault != nil {
 		return fault

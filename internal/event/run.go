@@ -37,6 +37,7 @@ type payload struct {
 	XDMEventCode  lenient         `json:"xdm:eventCode"`
 	IngestionID   lenient         `json:"xdm:ingestionId"`
 	Predecessors  json.RawMessage `json:"predecessors"`
+	CreatedAt     instant         `json:"createdAt"`
 	UpdatedAt     instant         `json:"updatedAt"`
 	Header        struct {
 		AdobeIO struct {
@@ -159,7 +160,7 @@ func (p *payload) run(raw json.RawMessage, fields map[string]json.RawMessage, m 
 		RunID: string(p.ID), FlowID: string(p.FlowID), OrgID: orgID, Sandbox: string(p.Sandbox),
 		Origin: Origin{
 			EventID: bounded(m.eventID, MaxID), FlowName: bounded(string(p.FlowName), maxErrorText), FailedAt: failedAt.time(),
-			CreatedClient: bounded(string(p.CreatedClient), MaxID), Errors: p.errors(),
+			CreatedAt: p.CreatedAt.time(), CreatedClient: bounded(string(p.CreatedClient), MaxID), Errors: p.errors(),
 		},
 	}}
 }
@@ -182,7 +183,7 @@ func (p *payload) errors() []RunError {
 	var kept []RunError
 	for _, summary := range summaries {
 		for _, e := range slices.Concat(summary.Errors, summary.Extensions.Errors) {
-			short := RunError{Code: bounded(string(e.Code), MaxID), Message: bounded(string(e.Message), maxErrorText)}
+			short := NewRunError(string(e.Code), string(e.Message))
 			if short != (RunError{}) && !slices.Contains(kept, short) && len(kept) < MaxErrors {
 				kept = append(kept, short)
 			}

@@ -1,27 +1,30 @@
 package retrigger
 
 import (
+	"slices"
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 )
 
 // Outcome is what became of a request. The same word stands in the answer, the
-// log and the metrics.
+// log, the metrics and the ledger.
 type Outcome string
 
 // The outcomes.
 const (
 	// Retriggered means that Flow Service made a new run.
-	Retriggered Outcome = "retriggered"
+	Retriggered = Outcome(ledger.Retriggered)
 	// Deferred means that the request waits on the request queue.
-	Deferred Outcome = "deferred"
+	Deferred = Outcome(ledger.Deferred)
 	// Skipped means that there is nothing to retry, for the reason given.
-	Skipped Outcome = "skipped"
+	Skipped = Outcome(ledger.Skipped)
 	// DeadLettered means that the request is on the dead-letter queue.
-	DeadLettered Outcome = "dead_lettered"
+	DeadLettered = Outcome(ledger.DeadLettered)
 	// Returned means that the request is to be delivered again.
-	Returned Outcome = "returned"
+	Returned = Outcome(ledger.Returned)
 )
 
 // Outcomes are all outcomes.
@@ -35,12 +38,24 @@ type Reason string
 
 // The reasons.
 const (
+	// ReasonDuplicate means that another request stands for the run. The outcome
+	// and the new run are that one's.
+	ReasonDuplicate Reason = "duplicate"
+	// Reconciled means that a re-trigger without an answer was found to have made
+	// the new run.
+	Reconciled Reason = "reconciled"
+
+	// Reasons of the policy; see there.
+	TooOld            = Reason(policy.TooOld)
+	ByPolicy          = Reason(policy.ByPolicy)
+	AttemptsExhausted = Reason(policy.AttemptsExhausted)
+	BreakerOpen       = Reason(policy.BreakerOpen)
+	RetryDelay        = Reason(policy.RetryDelay)
+
 	// Reasons of skipped requests.
 
 	// DryRun means that the request asked for no change.
 	DryRun Reason = "dry_run"
-	// ReasonDuplicate means that another request stands for the run.
-	ReasonDuplicate Reason = "duplicate"
 	// RunInProgress and RunSucceeded are the run's state when Flow Service
 	// rejected the re-trigger.
 	RunInProgress = Reason(event.RunInProgress)
@@ -60,7 +75,9 @@ const (
 	RunNotFound Reason = "run_not_found"
 	// Rejected means that Flow Service refused to retry this run.
 	Rejected Reason = "rejected"
-	// OutcomeUnknown means that no answer tells whether the run was retried.
+	// OutcomeUnknown means that no answer tells whether the run was retried: the
+	// request is returned until that can be looked up, and a dead letter where it
+	// can't be told.
 	OutcomeUnknown Reason = "outcome_unknown"
 	// InternalError means a defect of the function.
 	InternalError Reason = "internal_error"
@@ -78,6 +95,22 @@ const (
 	CredentialsUnavailable Reason = "credentials_unavailable"
 	// DeadLetterQueueUnavailable means that the dead letter could not be written.
 	DeadLetterQueueUnavailable Reason = "dead_letter_queue_unavailable"
+	// LedgerUnavailable means that the ledger could not be asked: nothing was sent,
+	// or what was sent could not be recorded and will be looked up.
+	LedgerUnavailable Reason = "ledger_unavailable"
+	// LedgerBusy means that other deliveries kept changing the same entries.
+	LedgerBusy Reason = "ledger_busy"
+	// QueueUnavailable means that a request that must wait could not be put on the
+	// request queue.
+	QueueUnavailable Reason = "request_queue_unavailable"
+	// InProgress means that another delivery works on the same run, or did so when
+	// it ended without a trace.
+	InProgress Reason = "in_progress"
+	// FlowBusy means that a re-trigger of the same dataflow is under way, or was
+	// lost and is yet to be looked up. It may have made this very run.
+	FlowBusy Reason = "flow_busy"
+	// NotDue means that a message that waits came early.
+	NotDue Reason = "not_due"
 	// Deadline means that the invocation had no time left to start it.
 	Deadline Reason = "deadline"
 )
@@ -89,14 +122,29 @@ type Result struct {
 	Reason   Reason  `json:"reason,omitempty"`
 	Message  string  `json:"message,omitempty"`
 	NewRunID string  `json:"newRunId,omitempty"`
-	// Attempt counts the re-triggers known for this run, this one included.
-	Attempt int    `json:"attempt,omitempty"`
+	// Attempt counts the re-triggers sent for the run's lineage, this one included.
+	Attempt int `json:"attempt,omitempty"`
+	// Root is the first run of the lineage, where the ledger knows the run.
+	Root    string `json:"root,omitempty"`
 	FlowID  string `json:"flowId,omitempty"`
 	Sandbox string `json:"sandbox,omitempty"`
 	OrgID   string `json:"orgId,omitempty"`
 	// RetryAfter is the least time before a returned request is worth another
 	// delivery; zero if nothing is known.
 	RetryAfter time.Duration `json:"-"`
+	// Extra means that the run was re-triggered once more since an earlier
+	// re-trigger of it had left no trace.
+	Extra bool `json:"-"`
+
+	// What the request has in the ledger, for the one that goes on with it.
+	view ledger.View
+	held holding
+}
+
+// Waits reports whether a returned request waits its turn. There is no fault in
+// that.
+func (r Result) Waits() bool {
+	return slices.Contains([]Reason{NotDue, InProgress, FlowBusy, LedgerBusy}, r.Reason)
 }
 
 // Skip is the result of an event that asks for nothing.
@@ -110,17 +158,6 @@ func Skip(skip event.Skip) Result {
 // Return is the result of a request that was not started.
 func Return(req event.Request, reason Reason, message string) Result {
 	return newResult(req).returned(reason, message)
-}
-
-// Duplicate is the result of a request for a run that another request stands
-// for: one before it in the same invocation, or one that this process has
-// re-triggered. Should that one be delivered again, the run is retried then.
-func Duplicate(first Result) Result {
-	message := "another request asked for the same run; it was " + string(first.Outcome)
-	if first.Reason != "" {
-		message += " (" + string(first.Reason) + ")"
-	}
-	return first.skipped(ReasonDuplicate, message)
 }
 
 func newResult(req event.Request) Result {

@@ -1,20 +1,21 @@
 // Package retrigger is the one path on which a failed run is retried, whatever
 // brought the request.
 //
-// [Service.Retry] takes a request through it: choose the org's credential and
-// the sandbox, call Flow Service, and settle what came of it. Each request ends
-// in exactly one [Outcome], which is for the caller to carry out where it is
-// [Returned]. What can't be retried is written to the dead-letter queue before
-// the outcome says so; where that fails, the request is returned.
+// [Service.Retry] takes a request through it: decide by policy and ledger, claim
+// the run in the ledger while the org's credential is being fetched, call Flow
+// Service, record what came of it. Each request ends in exactly one [Outcome],
+// which is for the caller to carry out where it is [Returned]. What can't be
+// retried is written to the dead-letter queue before the outcome says so, and
+// what must wait is put on the request queue before the outcome says so.
 //
 // Flow Service has no idempotency key. A re-trigger that may have taken effect
-// although no answer came is therefore never sent again: it becomes a dead
-// letter with the reason [OutcomeUnknown], and a person decides.
+// although no answer came keeps its claim in the ledger; the request is returned,
+// and when the claim has expired the run that it made is looked up before
+// anything else is sent ([Service] reconciles).
 package retrigger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -24,6 +25,9 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/policy"
+	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -38,23 +42,50 @@ type DeadLetters interface {
 	Send(ctx context.Context, l deadletter.Letter) error
 }
 
-// SettleTime is kept back from the deadline for writing a dead letter and for
-// the answer.
+// Requests is where requests wait; see [requestqueue.Queue].
+type Requests interface {
+	Send(ctx context.Context, requests []requestqueue.Waiting) []error
+}
+
+// Ledger is the memory of what was done; see [ledger.Ledger].
+type Ledger interface {
+	Look(ctx context.Context, v ledger.View) (ledger.View, error)
+	Runs(ctx context.Context, orgID string, runIDs ...string) (map[string]ledger.Run, error)
+	Hold(ctx context.Context, v ledger.View, until time.Time) (ledger.View, error)
+	Yield(ctx context.Context, v ledger.View) (ledger.View, error)
+	Claim(ctx context.Context, v ledger.View, until time.Time, forgive bool) (ledger.View, error)
+	Retriggered(ctx context.Context, v ledger.View, newRunID string) (ledger.View, error)
+	Release(ctx context.Context, v ledger.View, state ledger.State, reason string) (ledger.View, error)
+	Note(ctx context.Context, v ledger.View, state ledger.State, reason string, due time.Time) (ledger.View, error)
+	Exhausted(ctx context.Context, v ledger.View, reason string, restart bool, blockedUntil time.Time) (ledger.View, error)
+	CloseBreaker(ctx context.Context, v ledger.View) (ledger.View, error)
+	Adopt(ctx context.Context, parent ledger.View, send ledger.Send, others []ledger.Send, newRunID string) (ledger.View, error)
+}
+
+// SettleTime is kept back from the deadline for recording what was done: in the
+// ledger, on the queues and in the answer.
 const SettleTime = 5 * time.Second
 
-// writeTime is how much of it a dead letter may take.
-const writeTime = 4 * time.Second
+const (
+	// writeTime is how much of it the records of one request may take.
+	writeTime = 4 * time.Second
+	// ledgerTime bounds a call of the ledger before anything is sent.
+	ledgerTime = 5 * time.Second
+	// claimTime is how long a claim lasts where the invocation has no deadline.
+	claimTime = 5 * time.Minute
+	// maxRounds is how often a decision is made anew since the ledger had
+	// something else than was believed.
+	maxRounds = 20
+)
 
 // Service retries runs. It is safe for concurrent use.
 type Service struct {
-	accounts       Accounts
-	deadLetters    DeadLetters
-	defaultSandbox string
-	callTimeout    time.Duration
-	now            func() time.Time
-	log            *slog.Logger
-
-	memory *memory
+	accounts    Accounts
+	ledger      Ledger
+	deadLetters DeadLetters
+	requests    Requests // nil where no request queue is configured
+	Options
+	turns turns
 
 	mu        sync.Mutex
 	throttled map[string]time.Time // by org: no call before then
@@ -62,6 +93,12 @@ type Service struct {
 
 // Options are the settings of a [Service].
 type Options struct {
+	// Policy decides.
+	Policy *policy.Policy
+	// BreakerThreshold is how many lineages of a dataflow in a row are exhausted
+	// before its breaker opens, for BreakerCooldown; 0 for no breaker.
+	BreakerThreshold int
+	BreakerCooldown  time.Duration
 	// DefaultSandbox is for requests whose event and secret name none.
 	DefaultSandbox string
 	// CallTimeout is what the client allows for one call. No re-trigger is sent
@@ -69,37 +106,35 @@ type Options struct {
 	CallTimeout time.Duration
 	// Now is the clock.
 	Now func() time.Time
-	// Log receives what no result can carry: the stack of a panic.
+	// Log receives what no result can carry: the stack of a panic, and what went
+	// on in the ledger.
 	Log *slog.Logger
 }
 
-// New returns a Service.
-func New(accounts Accounts, deadLetters DeadLetters, o Options) *Service {
+// New returns a Service. Without a request queue (nil) nothing can wait, and what
+// would have to is returned.
+func New(accounts Accounts, memory Ledger, deadLetters DeadLetters, requests Requests, o Options) *Service {
 	return &Service{
-		accounts: accounts, deadLetters: deadLetters,
-		defaultSandbox: o.DefaultSandbox, callTimeout: o.CallTimeout, now: o.Now, log: o.Log,
-		memory: newMemory(), throttled: map[string]time.Time{},
+		accounts: accounts, ledger: memory, deadLetters: deadLetters, requests: requests, Options: o,
+		throttled: map[string]time.Time{},
 	}
 }
 
 // Retry takes one request through the path and says what became of it. It never
 // panics, and ends before the context's deadline.
 func (s *Service) Retry(ctx context.Context, req event.Request) (result Result) {
+	w := s.work(ctx, req)
+	defer w.cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			s.log.ErrorContext(ctx, "panic while retrying a run", "runId", req.RunID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			result = s.deadLetter(ctx, req, verdict{reason: InternalError, message: "the function failed while it worked on this run; its log has the details. Whether the run was re-triggered is not known"})
+			s.Log.ErrorContext(ctx, "panic while retrying a run", "runId", req.RunID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			if w.held == claim {
+				w.held = unsure
+			}
+			result = w.giveUp(verdict{reason: InternalError, message: "the function failed while it worked on this run; its log has the details. Whether the run was re-triggered is not known"})
 		}
 	}()
-	if req.FirstSeen.IsZero() {
-		req.FirstSeen = s.now()
-	}
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-SettleTime))
-		defer cancel()
-	}
-	result = s.retry(ctx, req)
+	result = w.retry()
 	if req.DryRun && result.Outcome == Returned {
 		return result.skipped(DryRun, fmt.Sprintf("would be returned (%s): %s", result.Reason, result.Message))
 	}
@@ -112,8 +147,10 @@ func (s *Service) Refuse(ctx context.Context, payload []byte, fault *event.Error
 		RunID: fault.RunID, FlowID: fault.FlowID, OrgID: fault.OrgID,
 		Outcome: DeadLettered, Reason: Reason(fault.Reason), Message: fault.Message,
 	}
-	now := s.now()
-	err := s.write(ctx, deadletter.Letter{
+	now := s.Now()
+	w := s.work(ctx, event.Request{})
+	defer w.cancel()
+	err := w.send(deadletter.Letter{
 		Unreadable: payload, Reason: string(fault.Reason), Message: fault.Message, FirstTime: now, LastTime: now,
 	})
 	if err != nil {
@@ -122,217 +159,268 @@ func (s *Service) Refuse(ctx context.Context, payload []byte, fault *event.Error
 	return result
 }
 
-// GiveUp makes a dead letter of a request that can't be delivered again.
+// GiveUp makes a dead letter of a returned request that can't be delivered again.
 func (s *Service) GiveUp(ctx context.Context, req event.Request, r Result) Result {
-	if req.FirstSeen.IsZero() {
-		req.FirstSeen = s.now()
+	w := s.resume(ctx, req, r)
+	defer w.cancel()
+	return w.giveUp(verdict{reason: r.Reason, message: r.Message})
+}
+
+// Defer puts a returned request on the request queue, to be delivered after the
+// delay. Where that fails the result says so and stays returned.
+func (s *Service) Defer(ctx context.Context, req event.Request, r Result, delay time.Duration) Result {
+	w := s.resume(ctx, req, r)
+	defer w.cancel()
+	due := s.Now().UTC().Truncate(time.Millisecond) // it may be handled at any time, and SQS delays it
+	if delay > requestqueue.MaxDelay {
+		due = due.Add(delay)
 	}
-	return s.deadLetter(ctx, req, verdict{reason: r.Reason, message: r.Message})
+	if err := w.enqueue(due, delay); err != nil {
+		r.Message = fmt.Sprintf("%s (and it could not be deferred: %v)", r.Message, err)
+		return r
+	}
+	w.note(ledger.Deferred, r.Reason, due)
+	r.Outcome = Deferred
+	return r
 }
 
 // TimeFor reports whether a request may be started: whether a call and its
 // settlement fit before the deadline.
 func (s *Service) TimeFor(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
-	return !ok || deadline.Sub(s.now()) >= s.callTimeout+SettleTime
+	return !ok || deadline.Sub(s.Now()) >= s.CallTimeout+SettleTime
+}
+
+// work is one request on its way.
+type work struct {
+	*Service
+	ctx    context.Context // ends SettleTime before the deadline
+	cancel context.CancelFunc
+	until  time.Time // a claim made now expires then
+	req    event.Request
+	// raw marks an event of Adobe's as it came: no request of a person, no message
+	// of our own.
+	raw     bool
+	account func() (*credentials.Account, error)
+	run     *flowclient.Run // the run as Flow Service tells of it, if it was asked
+
+	view ledger.View
+	held holding
+}
+
+// holding is what the work has in the ledger.
+type holding int
+
+const (
+	nothing holding = iota
+	hold            // the run's entry is ours, and nothing is sent
+	claim           // a re-trigger may be sent, and has not taken effect
+	unsure          // a re-trigger was sent, and may have taken effect
+)
+
+func (s *Service) work(ctx context.Context, req event.Request) *work {
+	w := &work{Service: s, until: s.Now().Add(claimTime), req: req}
+	w.raw = req.FirstSeen.IsZero() && (req.EventID != "" || req.CreatedClient != "" || !req.FailedAt.IsZero() || len(req.Errors) > 0)
+	if req.FirstSeen.IsZero() {
+		w.req.FirstSeen = s.Now()
+	}
+	w.req.FirstSeen = w.req.FirstSeen.UTC().Truncate(time.Millisecond) // as a message keeps it
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		w.ctx, w.cancel = context.WithCancel(ctx)
+		return w
+	}
+	w.until = deadline
+	w.ctx, w.cancel = context.WithDeadline(ctx, deadline.Add(-SettleTime))
+	return w
+}
+
+// resume goes on with a returned request.
+func (s *Service) resume(ctx context.Context, req event.Request, r Result) *work {
+	w := s.work(ctx, req)
+	w.view, w.held = r.view, r.held
+	w.req.OrgID, w.req.Sandbox, w.req.FlowID = firstOf(req.OrgID, r.OrgID), firstOf(req.Sandbox, r.Sandbox), firstOf(req.FlowID, r.FlowID)
+	return w
 }
 
 // verdict is why a request is not retried.
 type verdict struct {
 	reason  Reason
 	message string
-	answer  *flowclient.Error // Adobe's answer, if there was one
+	answer  answer
 }
 
-func (s *Service) retry(ctx context.Context, req event.Request) Result {
-	account, err := s.accounts.ForOrg(ctx, req.OrgID)
-	if err != nil {
-		return s.noAccount(ctx, req, err)
+// answer is what a dead letter tells of Adobe's answer, if there was one.
+type answer struct {
+	code      string
+	status    int
+	requestID string
+}
+
+func (w *work) retry() Result {
+	if wait := w.req.Due.Sub(w.Now()); wait > 0 { // a message of our own came early
+		return w.waiting(w.req.Due, NotDue, "it waits until it is due")
 	}
-	req.OrgID = account.OrgID
-	req.Sandbox = firstOf(req.Sandbox, account.Sandbox, s.defaultSandbox)
-	if req.Sandbox == "" {
-		return s.deadLetter(ctx, req, verdict{reason: SandboxMissing, message: "neither the request nor the org's secret names a sandbox and DEFAULT_SANDBOX is not set: send the request again with sandbox"})
+	w.account = w.fetchAccount()
+	if w.req.OrgID == "" || w.req.Sandbox == "" {
+		account, err := w.account()
+		if err != nil {
+			return w.noAccount(err)
+		}
+		w.req.OrgID = account.OrgID
+		if w.req.Sandbox = firstOf(w.req.Sandbox, account.Sandbox, w.DefaultSandbox); w.req.Sandbox == "" {
+			return w.giveUp(verdict{reason: SandboxMissing, message: "neither the request nor the org's secret names a sandbox and DEFAULT_SANDBOX is not set: send the request again with sandbox"})
+		}
 	}
-	if until := s.throttledUntil(req.OrgID); until.After(s.now()) {
-		result := newResult(req).returned(Throttled, "Adobe asked this org to slow down; nothing was sent for this run")
-		result.RetryAfter = until.Sub(s.now())
+	if until := w.throttledUntil(w.req.OrgID); until.After(w.Now()) {
+		result := w.result().returned(Throttled, "Adobe asked this org to slow down; nothing was sent for this run")
+		result.RetryAfter = until.Sub(w.Now())
 		return result
 	}
-	if req.DryRun {
-		return s.dryRun(ctx, req, account)
+	if w.req.FlowID == "" || !w.raw && w.Policy.NeedsErrors() && len(w.req.Errors) == 0 {
+		if end := w.complete(); end != nil {
+			return *end
+		}
 	}
-	result, err := s.memory.once(ctx, runKey{req.OrgID, req.Sandbox, req.RunID}, func() Result {
-		return s.call(ctx, req, account)
+	w.view = w.guess() // what reading told is in it
+	if w.req.DryRun {
+		return w.dryRun()
+	}
+	leave, err := w.turns.take(w.ctx, w.req.OrgID+"#"+w.req.FlowID)
+	if err != nil {
+		return w.result().returned(Deadline, "other runs of the same dataflow took all the time of the invocation")
+	}
+	defer leave()
+	if deadline, ok := w.ctx.Deadline(); ok && deadline.Sub(w.Now()) < w.CallTimeout {
+		return w.result().returned(Deadline, errNoTime.Error())
+	}
+	for range maxRounds {
+		if end := w.round(); end != nil {
+			return *end
+		}
+	}
+	return w.result().returned(LedgerBusy, "other deliveries keep changing the ledger's entries of this run or its dataflow")
+}
+
+// fetchAccount begins to fetch the org's account. The function that it returns
+// waits for it.
+func (w *work) fetchAccount() func() (*credentials.Account, error) {
+	type fetched struct {
+		account *credentials.Account
+		err     error
+		panic   any
+	}
+	done := make(chan fetched, 1)
+	go func() {
+		var f fetched
+		defer func() {
+			f.panic = recover() // it is raised again where it is waited for
+			done <- f
+		}()
+		f.account, f.err = w.accounts.ForOrg(w.ctx, w.req.OrgID)
+	}()
+	return sync.OnceValues(func() (*credentials.Account, error) {
+		f := <-done
+		if f.panic != nil {
+			panic(f.panic)
+		}
+		return f.account, f.err
 	})
-	if err != nil {
-		return newResult(req).returned(Deadline, "the same run is being retried by another request and the invocation has no time left: "+err.Error())
-	}
-	return result
 }
 
-// call sends the re-trigger, with a renewed credential if the first is refused.
-func (s *Service) call(ctx context.Context, req event.Request, account *credentials.Account) Result {
-	made, err := s.send(ctx, req, account)
-	if refused(err) {
-		if account, err = s.accounts.Renew(ctx, account); err != nil {
-			return s.noAccount(ctx, req, err)
+// guess is what is believed of the run without asking the ledger.
+func (w *work) guess() ledger.View {
+	r := w.req
+	if r.Due.IsZero() {
+		return ledger.Guess(r.OrgID, r.FlowID, r.Sandbox, r.RunID)
+	}
+	return ledger.GuessDeferred(ledger.Run{
+		OrgID: r.OrgID, RunID: r.RunID, FlowID: r.FlowID, Sandbox: r.Sandbox, Root: firstOf(r.Root, r.RunID), Parent: r.Parent,
+		Attempt: r.Attempts, Forgiven: r.Forgiven, Due: r.Due, FirstSeen: r.FirstSeen,
+	})
+}
+
+// round decides on what is believed and acts on it. It returns nothing where the
+// belief was wrong, and the decision is to be made again.
+func (w *work) round() *Result {
+	now := w.Now()
+	if end := w.known(now); end != nil {
+		return end
+	}
+	run := &w.view.Run
+	if run.Parent == "" && run.Sends == 0 && len(w.view.Flow.Sends) > 0 {
+		if end, again := w.place(now); end != nil || again {
+			return end
 		}
-		made, err = s.send(ctx, req, account)
-		if refused(err) {
-			if _, err := s.accounts.Renew(ctx, account); err != nil {
-				return s.noAccount(ctx, req, err)
-			}
-			return newResult(req).returned(CredentialsRefused, "the secret changed again while its credential was refused")
+	}
+	if run.Sends > 0 {
+		return w.reconcile()
+	}
+	d := w.decide(now)
+	if d.Reason == policy.BreakerOpen && w.succeededSince(w.view.Flow.Since) {
+		return w.again(w.ledger.CloseBreaker)
+	}
+	switch d.Action {
+	case policy.Skip:
+		return w.end(ledger.Skipped, Reason(d.Reason), d.Detail)
+	case policy.DeadLetter:
+		if end := w.hold(); end != nil || w.held == nothing {
+			return end
+		}
+		return new(w.giveUp(verdict{reason: Reason(d.Reason), message: d.Detail}))
+	case policy.Wait:
+		return w.wait(d.At, Reason(d.Reason), d.Detail)
+	default:
+		if end := w.turn(now, true); end != nil {
+			return end
+		}
+		if end := w.claim(); end != nil || w.held == nothing {
+			return end
+		}
+		return new(w.call())
+	}
+}
+
+// known answers a request whose run the ledger knows as done, waiting or worked
+// on.
+func (w *work) known(now time.Time) *Result {
+	run := &w.view.Run
+	switch run.State {
+	case ledger.Retriggered:
+		return new(w.duplicate(Retriggered))
+	case ledger.Claimed, ledger.Held:
+		if now.Before(run.ClaimUntil) {
+			return new(w.result().returned(InProgress, "another delivery is working on this run"))
+		}
+	case ledger.Deferred:
+		switch {
+		case !now.Before(run.Due), w.req.Force:
+		case w.req.Due.IsZero():
+			return new(w.duplicate(Deferred))
+		default:
+			return new(w.waiting(run.Due, NotDue, "it waits until it is due"))
+		}
+	case ledger.Skipped:
+		if w.raw {
+			return new(w.duplicate(Skipped))
+		}
+	case ledger.DeadLettered:
+		if w.raw {
+			return new(w.duplicate(DeadLettered))
 		}
 	}
-	if err != nil {
-		return s.notSent(ctx, req, account, err)
-	}
-	result := newResult(req)
-	result.Outcome, result.NewRunID, result.Attempt = Retriggered, made.RunID, req.Attempts+1
-	return result
+	return nil
 }
 
-// errNoTime means that the deadline is too near for a call.
-var errNoTime = errors.New("the deadline of the invocation is too near for a call to Flow Service")
-
-func (s *Service) send(ctx context.Context, req event.Request, account *credentials.Account) (flowclient.Retriggered, error) {
-	// The token is fetched first, so that what is left of the time is known
-	// before the call that can't be repeated.
-	if err := account.Client.Authorize(ctx); err != nil {
-		return flowclient.Retriggered{}, err
+func (w *work) decide(now time.Time) policy.Decision {
+	run := policy.Run{ID: w.req.RunID, FlowID: w.req.FlowID, Sandbox: w.req.Sandbox, FailedAt: w.req.FailedAt}
+	for _, e := range w.req.Errors {
+		run.Errors = append(run.Errors, policy.Error{Code: e.Code, Message: e.Message})
 	}
-	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(s.now()) < s.callTimeout {
-		return flowclient.Retriggered{}, errNoTime
-	}
-	return account.Client.Retrigger(ctx, req.Sandbox, req.RunID)
-}
-
-func refused(err error) bool { return errors.Is(err, flowclient.KindUnauthorized) }
-
-// notSent decides on a re-trigger that gave no new run.
-func (s *Service) notSent(ctx context.Context, req event.Request, account *credentials.Account, err error) Result {
-	result := newResult(req)
-	if errors.Is(err, errNoTime) {
-		return result.returned(Deadline, err.Error())
-	}
-	var answer *flowclient.Error
-	if !errors.As(err, &answer) {
-		return s.deadLetter(ctx, req, verdict{reason: InternalError, message: err.Error()})
-	}
-	v := verdict{message: err.Error(), answer: answer}
-	switch answer.Kind {
-	case flowclient.KindThrottled:
-		result = result.returned(Throttled, v.message)
-		result.RetryAfter = answer.RetryAfter
-		s.throttle(req.OrgID, answer.RetryAfter)
-		return result
-	case flowclient.KindForbidden:
-		v.reason = Forbidden
-	case flowclient.KindNotFound:
-		v.reason = RunNotFound
-	case flowclient.KindRejected:
-		return s.rejected(ctx, req, account, v)
-	case flowclient.KindUnknownOutcome:
-		v.reason = OutcomeUnknown
-		v.message += ". The run may have been re-triggered: look for a newer run of its dataflow before this is sent again"
-	default: // transient, or a token answer that can't be read: nothing was sent
-		result = result.returned(AdobeUnavailable, v.message)
-		result.RetryAfter = answer.RetryAfter
-		return result
-	}
-	return s.deadLetter(ctx, req, v)
-}
-
-// rejected asks for the run's state to tell a run that needs no retry from one
-// that can't have one. Without an answer it is a dead letter, with the words of
-// the rejection.
-func (s *Service) rejected(ctx context.Context, req event.Request, account *credentials.Account, v verdict) Result {
-	v.reason = Rejected
-	run, err := account.Client.Run(ctx, req.Sandbox, req.RunID)
-	if err != nil {
-		return s.deadLetter(ctx, req, v)
-	}
-	if reason := needsNone(run); reason != "" {
-		return newResult(req).skipped(reason, v.message)
-	}
-	return s.deadLetter(ctx, req, v)
-}
-
-// needsNone returns why a run in this state needs no retry, or nothing.
-func needsNone(run *flowclient.Run) Reason {
-	switch {
-	case run.Status().Failed():
-		return ""
-	case run.Status().Running():
-		return RunInProgress
-	case run.Status().Succeeded():
-		return RunSucceeded
-	default:
-		return ""
-	}
-}
-
-// dryRun says what would happen, as far as reading tells.
-func (s *Service) dryRun(ctx context.Context, req event.Request, account *credentials.Account) Result {
-	run, err := account.Client.Run(ctx, req.Sandbox, req.RunID)
-	message := "would be re-triggered: it has failed"
-	switch {
-	case err != nil:
-		message = "could not be read: " + err.Error()
-	case needsNone(run) != "":
-		message = fmt.Sprintf("would be skipped (%s)", needsNone(run))
-	case !run.Status().Failed():
-		message = fmt.Sprintf("would be sent to Flow Service, which decides: its status is %q", run.Status())
-	}
-	return newResult(req).skipped(DryRun, message)
-}
-
-// noAccount decides on a request for which there is no usable credential. A
-// fault of a secret is an alarm and not a dead letter for each run: those
-// requests come back when it is mended.
-func (s *Service) noAccount(ctx context.Context, req event.Request, err error) Result {
-	var fault *credentials.Error
-	if !errors.As(err, &fault) {
-		return newResult(req).returned(CredentialsUnavailable, err.Error())
-	}
-	switch fault.Kind {
-	case credentials.OrgUnknown:
-		return s.deadLetter(ctx, req, verdict{reason: OrgUnknown, message: err.Error()})
-	case credentials.OrgMissing:
-		return s.deadLetter(ctx, req, verdict{reason: OrgMissing, message: err.Error()})
-	case credentials.Refused:
-		result := newResult(req).returned(CredentialsRefused, err.Error())
-		result.RetryAfter = credentials.RefusalPause
-		return result
-	default:
-		return newResult(req).returned(CredentialsUnavailable, err.Error())
-	}
-}
-
-func (s *Service) deadLetter(ctx context.Context, req event.Request, v verdict) Result {
-	if req.DryRun {
-		return newResult(req).skipped(DryRun, fmt.Sprintf("would be dead-lettered (%s): %s", v.reason, v.message))
-	}
-	l := deadletter.Letter{Request: req, Reason: string(v.reason), Message: v.message, FirstTime: req.FirstSeen, LastTime: s.now()}
-	if v.answer != nil {
-		l.Code, l.HTTPStatus, l.AdobeRequestID = v.answer.Code, v.answer.Status, v.answer.RequestID
-	}
-	result := newResult(req)
-	result.Outcome, result.Reason, result.Message = DeadLettered, v.reason, v.message
-	if err := s.write(ctx, l); err != nil {
-		return result.returned(DeadLetterQueueUnavailable, fmt.Sprintf("%v (was to be a dead letter: %s)", err, v.message))
-	}
-	return result
-}
-
-// write sends a dead letter in the time that is kept back for it, even where the
-// time for the work is over.
-func (s *Service) write(ctx context.Context, l deadletter.Letter) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
-	defer cancel()
-	return s.deadLetters.Send(ctx, l)
+	return w.Policy.Decide(run, policy.History{
+		Attempts: w.view.Lineage.Attempts, Forgiven: w.view.Lineage.Forgiven, FirstSeen: w.req.FirstSeen,
+		BlockedUntil: w.view.Flow.BlockedUntil, Force: w.req.Force,
+	}, now)
 }
 
 func (s *Service) throttledUntil(orgID string) time.Time {
@@ -348,7 +436,7 @@ func (s *Service) throttle(orgID string, wait time.Duration) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if until := s.now().Add(wait); until.After(s.throttled[orgID]) {
+	if until := s.Now().Add(wait); until.After(s.throttled[orgID]) {
 		s.throttled[orgID] = until
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
@@ -84,6 +86,7 @@ type fixture struct {
 	service  *retrigger.Service
 	accounts *accounts
 	letters  *letters
+	memory   *ledger.Memory
 	calls    atomic.Int32 // re-triggers
 	headers  sync.Map     // of the last re-trigger, by run
 	now      time.Time
@@ -91,7 +94,7 @@ type fixture struct {
 
 func newFixture(t *testing.T, answer func(w http.ResponseWriter, r *http.Request)) *fixture {
 	t.Helper()
-	f := &fixture{letters: &letters{}, now: time.Now()}
+	f := &fixture{letters: &letters{}, memory: ledger.NewMemory(), now: time.Now()}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/ims/") {
 			_, _ = io.WriteString(w, `{"access_token":"t","expires_in":3600}`)
@@ -105,8 +108,8 @@ func newFixture(t *testing.T, answer func(w http.ResponseWriter, r *http.Request
 	}))
 	t.Cleanup(server.Close)
 	f.accounts = newAccounts(t, server.URL)
-	f.service = retrigger.New(f.accounts, f.letters, retrigger.Options{
-		CallTimeout: 10 * time.Second, Now: func() time.Time { return f.now }, Log: slog.New(slog.DiscardHandler), DefaultSandbox: "default",
+	f.service = retrigger.New(f.accounts, ledger.New(f.memory, ledger.DefaultTTL, func() time.Time { return f.now }), f.letters, nil, retrigger.Options{
+		Policy: &policy.Policy{Delays: policy.DefaultDelays(), MaxAge: policy.DefaultMaxAge}, CallTimeout: 10 * time.Second, Now: func() time.Time { return f.now }, Log: slog.New(slog.DiscardHandler), DefaultSandbox: "default",
 	})
 	return f
 }
@@ -126,7 +129,7 @@ func TestTheSandboxIsTheRequestsThenTheSecretsThenTheDefault(t *testing.T) {
 	for _, tt := range []struct{ request, secret, want string }{{"own", "secret", "own"}, {"", "secret", "secret"}, {"", "", "default"}} {
 		f.accounts.sandbox = tt.secret
 		run := "run-" + tt.want
-		result := f.service.Retry(t.Context(), event.Request{RunID: run, Sandbox: tt.request})
+		result := f.service.Retry(t.Context(), event.Request{RunID: run, FlowID: "flow-" + run, Sandbox: tt.request})
 		want(t, result, retrigger.Retriggered, "")
 		header, _ := f.headers.Load(run)
 		if sent, ok := header.(http.Header); !ok || sent.Get("X-Sandbox-Name") != tt.want || result.Sandbox != tt.want || sent.Get("X-Gw-Ims-Org-Id") != orgA {
@@ -139,7 +142,7 @@ func TestAPanicIsADeadLetter(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, succeed)
 	f.accounts.panics = true
-	want(t, f.service.Retry(t.Context(), event.Request{RunID: "run"}), retrigger.DeadLettered, retrigger.InternalError)
+	want(t, f.service.Retry(t.Context(), event.Request{RunID: "run", FlowID: "flow"}), retrigger.DeadLettered, retrigger.InternalError)
 	if len(f.letters.all) != 1 || f.letters.all[0].Request.RunID != "run" {
 		t.Errorf("dead letters = %+v", f.letters.all)
 	}
@@ -157,7 +160,7 @@ func TestAThrottledOrgWaitsAndOthersDoNot(t *testing.T) {
 		succeed(w, r)
 	})
 	retry := func(run, org string) retrigger.Result {
-		return f.service.Retry(t.Context(), event.Request{RunID: run, OrgID: org})
+		return f.service.Retry(t.Context(), event.Request{RunID: run, FlowID: "flow-" + run, OrgID: org})
 	}
 	first := retry("1", orgA)
 	want(t, first, retrigger.Returned, retrigger.Throttled)
@@ -180,40 +183,27 @@ func TestConcurrentRequestsForOneRunAreOneCall(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, succeed)
 	var wg sync.WaitGroup
-	var retriggered, duplicates atomic.Int32
+	var first, duplicates, busy atomic.Int32
 	for i := range 40 {
 		wg.Go(func() {
-			r := event.Request{RunID: "run"}
+			r := event.Request{RunID: "run", FlowID: "flow"}
 			if i%2 == 0 {
 				r.OrgID, r.Sandbox = orgA, "default" // the same once resolved
 			}
 			switch result := f.service.Retry(t.Context(), r); {
-			case result.Outcome == retrigger.Retriggered:
-				retriggered.Add(1)
-			case result.Reason == retrigger.ReasonDuplicate && result.NewRunID == "new":
+			case result.Outcome == retrigger.Retriggered && result.NewRunID == "new" && result.Reason == retrigger.ReasonDuplicate:
 				duplicates.Add(1)
+			case result.Outcome == retrigger.Retriggered && result.NewRunID == "new":
+				first.Add(1)
+			case result.Outcome == retrigger.Returned && result.Reason == retrigger.InProgress:
+				busy.Add(1)
 			}
 		})
 	}
 	wg.Wait()
-	if f.calls.Load() != 1 || retriggered.Load() != 1 || duplicates.Load() != 39 {
-		t.Errorf("%d calls, %d retriggered, %d duplicates", f.calls.Load(), retriggered.Load(), duplicates.Load())
+	if f.calls.Load() != 1 || first.Load() != 1 || duplicates.Load()+busy.Load() != 39 {
+		t.Errorf("%d calls, %d retriggered, %d duplicates, %d returned", f.calls.Load(), first.Load(), duplicates.Load(), busy.Load())
 	}
-}
-
-func TestARedriveOfAnUnknownOutcomeIsSent(t *testing.T) {
-	t.Parallel()
-	lost := true
-	f := newFixture(t, func(w http.ResponseWriter, r *http.Request) {
-		if lost {
-			w.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		succeed(w, r)
-	})
-	want(t, f.service.Retry(t.Context(), event.Request{RunID: "run"}), retrigger.DeadLettered, retrigger.OutcomeUnknown)
-	lost = false
-	want(t, f.service.Retry(t.Context(), f.letters.all[0].Request), retrigger.Retriggered, "")
 }
 
 func TestNothingIsSentWithoutTimeForIt(t *testing.T) {
@@ -224,7 +214,7 @@ func TestNothingIsSentWithoutTimeForIt(t *testing.T) {
 	if f.service.TimeFor(ctx) {
 		t.Error("TimeFor() = true with 14 s left")
 	}
-	want(t, f.service.Retry(ctx, event.Request{RunID: "run"}), retrigger.Returned, retrigger.Deadline)
+	want(t, f.service.Retry(ctx, event.Request{RunID: "run", FlowID: "flow"}), retrigger.Returned, retrigger.Deadline)
 	if n := f.calls.Load(); n != 0 {
 		t.Errorf("%d calls", n)
 	}
@@ -236,7 +226,7 @@ func TestNothingIsSentWithoutTimeForIt(t *testing.T) {
 func TestARefusedCredentialIsRenewedOnceForEachRefusal(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
-	want(t, f.service.Retry(t.Context(), event.Request{RunID: "run"}), retrigger.Returned, retrigger.CredentialsRefused)
+	want(t, f.service.Retry(t.Context(), event.Request{RunID: "run", FlowID: "flow"}), retrigger.Returned, retrigger.CredentialsRefused)
 	if n := f.accounts.renewals.Load(); n != 2 {
 		t.Errorf("%d renewals, want 2: one to try again, one to tell that it was refused, too", n)
 	}
@@ -257,7 +247,7 @@ func TestADryRunChangesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, tt.answer)
-			result := f.service.Retry(t.Context(), event.Request{RunID: "run", DryRun: true})
+			result := f.service.Retry(t.Context(), event.Request{RunID: "run", FlowID: "flow", DryRun: true})
 			want(t, result, retrigger.Skipped, retrigger.DryRun)
 			if !strings.Contains(result.Message, tt.says) || f.calls.Load() != 0 || len(f.letters.all) != 0 {
 				t.Errorf("%q, %d calls, %d dead letters", result.Message, f.calls.Load(), len(f.letters.all))
@@ -293,7 +283,7 @@ func TestARejectionIsExplainedByTheRun(t *testing.T) {
 				}
 				status(tt.status)(w, r)
 			})
-			want(t, f.service.Retry(t.Context(), event.Request{RunID: "run"}), tt.outcome, tt.reason)
+			want(t, f.service.Retry(t.Context(), event.Request{RunID: "run", FlowID: "flow"}), tt.outcome, tt.reason)
 		})
 	}
 }
@@ -302,6 +292,6 @@ func TestADeadLetterThatCannotBeWrittenIsReturned(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
 	f.letters.fail = errors.New("no queue")
-	want(t, f.service.Retry(t.Context(), event.Request{RunID: "run"}), retrigger.Returned, retrigger.DeadLetterQueueUnavailable)
+	want(t, f.service.Retry(t.Context(), event.Request{RunID: "run", FlowID: "flow"}), retrigger.Returned, retrigger.DeadLetterQueueUnavailable)
 	want(t, f.service.Refuse(t.Context(), []byte("x"), &event.Error{Reason: event.Unreadable, Message: "m"}), retrigger.Returned, retrigger.DeadLetterQueueUnavailable)
 }

@@ -252,6 +252,13 @@ func (s *Server) Inject(f Fault) {
 	s.faults = append(s.faults, &f)
 }
 
+// Heal removes all faults.
+func (s *Server) Heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
 // RotateSecret sets the secrets that are valid from now on, and revokes the
 // org's tokens.
 func (s *Server) RotateSecret(orgID string, secrets ...string) {
@@ -314,6 +321,18 @@ func (s *Server) Retriggers(runID string) int {
 		}
 	}
 	return n
+}
+
+// MadeOf returns the run that the last re-trigger of a run made; empty if there is
+// none.
+func (s *Server) MadeOf(runID string) string {
+	made := ""
+	for _, r := range s.Runs() {
+		if r.Of == runID {
+			made = r.ID
+		}
+	}
+	return made
 }
 
 // ServeHTTP answers one call.

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -48,7 +50,11 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := stack.Start(ctx, stack.Options{Binary: binary, Credential: credential})
+	options := stack.Options{Binary: binary, Credential: credential}
+	if credential == nil {
+		options.Env = scenario.LineageDelays()
+	}
+	s, err := stack.Start(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -60,7 +66,7 @@ func run(ctx context.Context) error {
 func plan(credential *stack.Credential) ([]scenario.Step, error) {
 	if credential == nil {
 		steps, err := scenario.Files("events")
-		return append(steps, scenario.Faults()...), err
+		return slices.Concat(steps, scenario.Faults(), scenario.Lineages()), err
 	}
 	runs := strings.Fields(os.Getenv("RUNS"))
 	if len(runs) == 0 {
@@ -87,7 +93,7 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	row := func(cells ...string) { _, _ = fmt.Fprintln(w, strings.Join(cells, "\t")) } // Flush says what went wrong
-	row("", "TRIGGER", "INPUT", "RUN", "OUTCOME", "REASON", "NEW RUN")
+	row("", "TRIGGER", "INPUT", "RUN", "OUTCOME", "REASON", "NEW RUN", "ATTEMPT")
 	wrong := 0
 	for i, step := range steps {
 		fmt.Printf("%2d/%d  %-18s %s\n", i+1, len(steps), step.Trigger, step.Name)
@@ -99,7 +105,7 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 			fmt.Println("      NOT AS EXPECTED:", err)
 		}
 		for _, r := range records {
-			row(mark, step.Trigger, step.Name, dash(r.RunID), r.Outcome, dash(r.Reason), dash(r.NewRunID))
+			row(mark, step.Trigger, step.Name, dash(r.RunID), r.Outcome, dash(r.Reason), dash(r.NewRunID), attempt(r))
 		}
 	}
 	if err := w.Flush(); err != nil {
@@ -118,6 +124,13 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 		return fmt.Errorf("%d of %d steps did not end as expected", wrong, len(steps))
 	}
 	return nil
+}
+
+func attempt(r stack.Record) string {
+	if r.Attempt == 0 {
+		return "–"
+	}
+	return strconv.Itoa(r.Attempt)
 }
 
 func made(s *stack.Stack) int {

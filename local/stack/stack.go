@@ -3,8 +3,8 @@
 // Service with IMS. It is what make run, make invoke and the integration suite
 // stand on.
 //
-// AWS is simulated by package awssim unless endpoints of other emulators are
-// given, the execution environment is package lambdaenv's unless the official
+// SQS and Secrets Manager are simulated by package awssim and DynamoDB by minidyn,
+// unless endpoints of other emulators are given, the execution environment is package lambdaenv's unless the official
 // Runtime Interface Emulator is given, and Adobe is package flowsim unless the
 // credential of a real org is given.
 package stack
@@ -26,14 +26,18 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/truora/minidyn/server"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
+	"github.com/aep-retrigger/aep-retrigger/local/loopback"
 )
 
 // The simulated org. The secret is recognizable, so that output can be searched
@@ -47,13 +51,14 @@ const (
 	Scopes       = "openid,AdobeID,read_organizations,additional_info.projectedProductContext,session"
 )
 
-// Names of the queues, their visibility timeout and the receives before SQS
+// Names of the queues and the table, the visibility timeout and the receives before SQS
 // moves a message to the dead-letter queue, as in template.yaml.
 const (
 	RequestQueue      = "requests"
 	DeadLetterQueue   = "dead-letters"
+	LedgerTable       = "ledger"
 	VisibilityTimeout = 6 * time.Minute
-	MaxReceives       = 10
+	MaxReceives       = 50
 )
 
 // Credential is that of a real org.
@@ -82,9 +87,9 @@ type Options struct {
 	Binary string
 	// Credential is that of a real org; nil simulates Adobe.
 	Credential *Credential
-	// SQSEndpoint and SecretsEndpoint are those of emulators; empty simulates
-	// them.
-	SQSEndpoint, SecretsEndpoint string
+	// SQSEndpoint, SecretsEndpoint and DynamoDBEndpoint are those of emulators;
+	// empty simulates them.
+	SQSEndpoint, SecretsEndpoint, DynamoDBEndpoint string
 	// RIE is the path of the Runtime Interface Emulator; empty for none.
 	RIE string
 	// Timeout is the function's; 0 means a minute.
@@ -108,10 +113,15 @@ type Stack struct {
 	Function lambdaenv.Invoker
 	// Log is what the function wrote.
 	Log *Log
+	// Ledger is the function's memory, to read in.
+	Ledger *ledger.Ledger
 
-	secrets  *secretsmanager.Client
-	secretID string
-	closers  []func()
+	simulated *dynamo // nil where DynamoDB is an emulator's
+	dynamo    *dynamodb.Client
+	secrets   *secretsmanager.Client
+	secretID  string
+	table     string
+	closers   []func()
 }
 
 // Start starts everything. Close it.
@@ -133,6 +143,7 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 		"AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "LOG_LEVEL=debug",
 		"SECRET_ID=" + s.secretID, "QUEUE_URL=" + s.RequestQueueURL, "DEAD_LETTER_QUEUE_URL=" + s.DeadLetterQueueURL,
 		"AWS_ENDPOINT_URL_SQS=" + aws.ToString(s.SQS.Options().BaseEndpoint),
+		"LEDGER_TABLE=" + s.table, "AWS_ENDPOINT_URL_DYNAMODB=" + aws.ToString(s.dynamo.Options().BaseEndpoint),
 		"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + aws.ToString(s.secrets.Options().BaseEndpoint),
 	}, adobe, o.Env) // of two values of one variable the last one counts
 	options := lambdaenv.Options{Binary: o.Binary, Env: env, Timeout: o.Timeout, Logs: s.Log}
@@ -205,6 +216,9 @@ func (s *Stack) startAWS(ctx context.Context, o Options) error {
 	if err := s.addQueues(ctx, o); err != nil {
 		return err
 	}
+	if err := s.addLedger(ctx, o, config); err != nil {
+		return err
+	}
 	credential := cmp.Or(o.Credential, &Credential{ClientID: ClientID, ClientSecret: ClientSecret, OrgID: OrgID, Scopes: Scopes, Sandbox: Sandbox})
 	return s.PutSecret(ctx, *credential)
 }
@@ -236,6 +250,26 @@ func (s *Stack) addQueues(ctx context.Context, o Options) error {
 		return fmt.Errorf("create the request queue: %w", err)
 	}
 	s.DeadLetterQueueURL, s.RequestQueueURL = *dead.QueueUrl, *requests.QueueUrl
+	return nil
+}
+
+func (s *Stack) addLedger(ctx context.Context, o Options, config aws.Config) error {
+	endpoint := o.DynamoDBEndpoint
+	if endpoint == "" {
+		s.simulated = &dynamo{Server: server.NewServer()}
+		base, stop, err := loopback.Serve(s.simulated)
+		if err != nil {
+			return err
+		}
+		s.closers = append(s.closers, stop)
+		endpoint = base
+	}
+	s.dynamo = dynamodb.NewFromConfig(config, func(c *dynamodb.Options) { c.BaseEndpoint = aws.String(endpoint) })
+	s.table = LedgerTable + "-" + rand.Text()
+	if _, err := s.dynamo.CreateTable(ctx, ledger.Schema(s.table)); err != nil {
+		return fmt.Errorf("create the ledger's table: %w", err)
+	}
+	s.Ledger = ledger.New(ledger.NewTable(s.dynamo, s.table), ledger.DefaultTTL, time.Now)
 	return nil
 }
 
@@ -289,6 +323,39 @@ func (s *Stack) Drain(ctx context.Context) (deleted int, err error) {
 	}
 }
 
+// Live sends the event of a failed run, and lets Adobe and the function go on until
+// nothing more comes of it: runs end as they are scripted, failures come as
+// events, messages wait in real time.
+func (s *Stack) Live(ctx context.Context, runID string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := s.Send(ctx, string(s.Adobe.FailureEvent(runID))); err != nil {
+		return err
+	}
+	mapping := lambdaenv.Mapping{SQS: s.SQS, QueueURL: s.RequestQueueURL, BatchSize: 10, Invoker: s.Function}
+	const longPoll, quiet = 1, 2 // seconds; polls: together longer than any wait of the function
+	for idle := 0; idle < quiet; {
+		received, _, err := mapping.Poll(ctx, longPoll)
+		if err != nil {
+			return err
+		}
+		idle++
+		for _, r := range s.Adobe.Settle() {
+			idle = 0
+			if r.Status != flowsim.Failed {
+				continue
+			}
+			if err := s.Send(ctx, string(s.Adobe.FailureEvent(r.ID))); err != nil {
+				return err
+			}
+		}
+		if received > 0 {
+			idle = 0
+		}
+	}
+	return nil
+}
+
 // DeadLetters takes all dead letters off their queue.
 func (s *Stack) DeadLetters(ctx context.Context) ([]types.Message, error) {
 	var all []types.Message
@@ -336,11 +403,11 @@ func (s *Stack) Seed(payload []byte) {
 	}
 }
 
-// AddFailedRun makes Adobe know a failed run and its dataflow.
+// AddFailedRun makes Adobe know a failed run of an hour ago and its dataflow.
 func (s *Stack) AddFailedRun(runID, flowID, orgID, sandbox string) {
 	s.Adobe.AddFlow(flowsim.Flow{ID: flowID, Name: "Flow " + flowID, OrgID: orgID, Sandbox: sandbox})
 	s.Adobe.AddRun(flowsim.Run{
-		ID: runID, FlowID: flowID, Status: flowsim.Failed, CreatedClient: "acp_ui_platform",
+		ID: runID, FlowID: flowID, Status: flowsim.Failed, CreatedClient: "acp_ui_platform", CreatedAt: time.Now().Add(-time.Hour),
 		Errors: []flowsim.RunError{{Code: "CONNECTOR-1001-500", Message: "Copying from the source failed"}},
 	})
 }
@@ -352,6 +419,8 @@ type Record struct {
 	Reason   string `json:"reason"`
 	Detail   string `json:"detail"`
 	NewRunID string `json:"newRunId"`
+	Root     string `json:"root"`
+	Attempt  int    `json:"attempt"`
 }
 
 // logged waits after each invocation until the log of it has come through the

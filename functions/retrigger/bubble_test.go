@@ -1,0 +1,20 @@
+package main
+
+import (
+	"testing"
+	"testing/synctest"
+)
+
+// bubble runs a test in virtual time. A panic, by which rapid ends a property,
+// comes out of it.
+func bubble(t *testing.T, test func()) {
+	t.Helper()
+	var panicked any
+	synctest.Test(t, func(*testing.T) {
+		defer func() { panicked = recover() }()
+		test()
+	})
+	if panicked != nil {
+		panic(panicked)
+	}
+}

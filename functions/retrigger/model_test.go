@@ -1,0 +1,409 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+)
+
+// The model-based test: random dataflows, failures, duplicates, reorderings,
+// concurrent deliveries, crashes between any two calls, and faults of Flow Service
+// and of the ledger. The invariants are checked at every step against what the
+// simulator of Flow Service has seen, which knows the true lineages.
+
+// limit is how many attempts a lineage is allowed.
+const limit = 3
+
+// broken is a violated invariant.
+type broken struct{ invariant, what string }
+
+// history is one random course of events.
+type history struct {
+	*world
+	t    *rapid.T
+	told map[string]bool // runs of whose failure the function was told
+	// grants are how often a person forced a lineage on, by its true root.
+	grants map[string]int
+	broken *broken
+}
+
+func (h *history) violated(invariant, format string, args ...any) {
+	if h.broken == nil {
+		h.broken = &broken{invariant, fmt.Sprintf(format, args...)}
+	}
+}
+
+// roots returns the true root of each run.
+func (h *history) trueRoots() map[string]string {
+	roots := map[string]string{}
+	for _, r := range h.adobe.Runs() { // parents stand before their children
+		roots[r.ID] = r.ID
+		if r.Of != "" {
+			roots[r.ID] = roots[r.Of]
+		}
+	}
+	return roots
+}
+
+// check is made after every step.
+func (h *history) check() {
+	for _, one := range h.logs.outcomes() {
+		if one.Outcome != "retriggered" && one.Reason == "" {
+			h.violated("a reason for everything", "%+v", one)
+		}
+	}
+	for root, n := range h.lineages() {
+		if allowed := limit * (1 + h.grants[root]); n > allowed {
+			h.violated("bounded", "lineage %s has had %d re-triggers, %d are allowed", root, n, allowed)
+		}
+	}
+	flows := map[string]string{}
+	for _, r := range h.adobe.Runs() {
+		flows[r.ID] = r.FlowID
+		if n := h.adobe.Retriggers(r.ID); n > 1 {
+			h.violated("once", "run %s was re-triggered %d times", r.ID, n)
+		}
+	}
+	for _, c := range h.adobe.Calls() {
+		if c.Op == flowsim.OpRetrigger && strings.Contains(flows[c.RunID], "other") != (c.OrgID == worldOther) {
+			h.violated("never the wrong org", "run %s of dataflow %s was re-triggered for %s", c.RunID, flows[c.RunID], c.OrgID)
+		}
+	}
+	for _, r := range h.memory.Records() {
+		if len(r["sends"]) > 20_000 {
+			h.violated("no item grows without bound", "%s", r[ledger.AttributeKey])
+		}
+	}
+}
+
+// process draws a process that may crash.
+func (h *history) process() *process {
+	if rapid.IntRange(0, 3).Draw(h.t, "crash") != 0 {
+		return h.start(-1, false)
+	}
+	return h.start(rapid.IntRange(0, 12).Draw(h.t, "calls"), rapid.Bool().Draw(h.t, "after"))
+}
+
+func (h *history) tell(id string) string {
+	h.told[id] = true
+	return string(h.adobe.FailureEvent(id))
+}
+
+func (h *history) aFailedRun() (string, bool) {
+	var ids []string
+	for _, r := range h.adobe.Runs() {
+		if r.Status == flowsim.Failed {
+			ids = append(ids, r.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return "", false
+	}
+	return rapid.SampledFrom(ids).Draw(h.t, "run"), true
+}
+
+// step does one random thing.
+func (h *history) step() {
+	switch rapid.SampledFrom([]string{
+		"fail", "fail", "settle", "settle", "settle", "poll", "poll", "poll", "poll", "poll", "polls", "duplicate", "direct", "pass", "pass", "pass long", "fault", "ledger", "by hand", "force",
+	}).Draw(h.t, "step") {
+	case "fail":
+		if len(h.flows) == 0 || h.roots > 8 {
+			return
+		}
+		h.send(h.tell(h.fail(rapid.SampledFrom(h.flows).Draw(h.t, "flow"))))
+	case "settle":
+		h.end()
+	case "poll":
+		h.poll(h.process())
+	case "polls":
+		a, b := h.process(), h.process()
+		var group sync.WaitGroup
+		group.Go(func() { h.poll(a) })
+		group.Go(func() { h.poll(b) })
+		group.Wait()
+	case "duplicate":
+		if id, ok := h.aFailedRun(); ok {
+			h.send(h.tell(id))
+		}
+	case "direct":
+		if id, ok := h.aFailedRun(); ok {
+			h.direct([]byte(h.tell(id)), h.process)
+		}
+	case "by hand":
+		if id, ok := h.aFailedRun(); ok {
+			h.told[id] = true
+			h.send(`{"runId":"` + id + `","orgId":"` + h.orgOf(id) + `"}`)
+		}
+	case "force":
+		if id, ok := h.aFailedRun(); ok && rapid.IntRange(0, 2).Draw(h.t, "really") == 0 {
+			h.told[id] = true
+			h.grants[h.trueRoots()[id]]++
+			h.send(`{"runId":"` + id + `","force":true,"orgId":"` + h.orgOf(id) + `"}`)
+		}
+	case "pass":
+		pass(time.Duration(rapid.IntRange(1, 90).Draw(h.t, "seconds")) * time.Second)
+	case "pass long":
+		pass(time.Duration(rapid.IntRange(5, 60).Draw(h.t, "minutes")) * time.Minute)
+	case "fault":
+		h.adobe.Inject(rapid.SampledFrom([]flowsim.Fault{
+			{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "20"}},
+			{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable},
+			{Op: flowsim.OpRetrigger, Status: http.StatusBadGateway, AfterEffect: true},
+			{Op: flowsim.OpRetrigger, AfterEffect: true, Reset: true},
+			{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true},
+			{Op: flowsim.OpRetrigger, Hang: true},
+			{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"error_code":"403025"}`},
+			{Op: flowsim.OpRetrigger, Status: http.StatusUnauthorized, Body: `{"error_code":"401013"}`},
+			{Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable},
+			{Op: flowsim.OpRun, Status: http.StatusServiceUnavailable},
+			{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable},
+		}).Draw(h.t, "fault"))
+	case "ledger":
+		h.faults.mu.Lock()
+		h.faults.before, h.faults.after = rapid.IntRange(0, 2).Draw(h.t, "before"), rapid.IntRange(0, 2).Draw(h.t, "lost")
+		h.faults.mu.Unlock()
+	}
+}
+
+func (h *history) orgOf(id string) string {
+	for _, r := range h.adobe.Runs() {
+		if r.ID == id && strings.Contains(r.FlowID, "other") {
+			return worldOther
+		}
+	}
+	return worldOrg
+}
+
+// end lets runs in progress end; the events of those that fail come now, later or
+// more than once.
+func (h *history) end() {
+	for _, flow := range h.flows {
+		if rapid.IntRange(0, 3).Draw(h.t, "fate") != 0 {
+			h.adobe.Script(flow, flowsim.Fail("CONNECTOR-1001-500", "again"))
+		} else {
+			h.adobe.Script(flow, flowsim.Succeed())
+		}
+	}
+	for _, r := range h.adobe.Settle() {
+		if r.Status == flowsim.Failed {
+			for range rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(h.t, "copies") {
+				h.send(h.tell(r.ID))
+			}
+		}
+	}
+}
+
+// finish lets everything come to its end without further faults, and checks that
+// nothing has vanished.
+func (h *history) finish() {
+	h.adobe.Heal()
+	h.faults.mu.Lock()
+	h.faults.before, h.faults.after = 0, 0
+	h.faults.mu.Unlock()
+	for range 30 { // Adobe's events come at least once
+		h.drain(48 * time.Hour)
+		h.check()
+		if h.broken != nil {
+			return
+		}
+		if !h.running() && h.next().IsZero() {
+			break
+		}
+	}
+	if next := h.next(); !next.IsZero() || h.running() {
+		h.violated("it ends", "messages are left on the queue until %s", next)
+		return
+	}
+	letters := h.deadLetters()
+	for _, r := range h.adobe.Runs() {
+		if r.Status != flowsim.Failed || !h.told[r.ID] && r.Of == "" {
+			continue
+		}
+		entry := h.entry(r.ID)
+		made := h.adobe.MadeOf(r.ID)
+		switch state := ledger.State(entry["state"]); {
+		case state == ledger.Retriggered && made == "":
+			h.violated("nothing vanishes", "the ledger says that run %s was re-triggered; it was not", r.ID)
+		case state == ledger.Retriggered && entry["newRunId"] != made:
+			h.violated("nothing vanishes", "the ledger says that %s was made of run %s; it was %s", entry["newRunId"], r.ID, made)
+		case state == ledger.Retriggered || state == ledger.Skipped:
+		case state == ledger.DeadLettered && letters[r.ID] > 0:
+		case letters[r.ID] > 0: // SQS or Lambda moved the message there
+		default:
+			h.violated("nothing vanishes", "run %s is nowhere: its entry is %v, and it has no dead letter", r.ID, entry)
+		}
+		h.agree(r.ID, entry, letters[r.ID])
+	}
+}
+
+// agree checks that the last outcome in the log is that of the ledger.
+func (h *history) agree(runID string, entry ledger.Record, letters int) {
+	ends := h.logs.ends(runID)
+	if len(ends) == 0 {
+		return // a process crashed before it could say so
+	}
+	last := ends[len(ends)-1]
+	if last.Outcome != entry["state"] && letters == 0 {
+		h.violated("one outcome", "the log says %s of run %s, the ledger %v", last.Outcome, runID, entry)
+	}
+	if last.Outcome == "retriggered" && last.NewRunID != entry["newRunId"] {
+		h.violated("one outcome", "the log says that run %s became %s, the ledger %s", runID, last.NewRunID, entry["newRunId"])
+	}
+}
+
+// play plays one random course and returns what it broke.
+func play(t *testing.T, r *rapid.T, mutate func(retrigger.Ledger) retrigger.Ledger) (b *broken) {
+	t.Helper()
+	bubble(t, func() {
+		skew := time.Duration(rapid.IntRange(-115, 115).Draw(r, "skew")) * time.Second
+		h := &history{world: newWorld(r, skew), t: r, told: map[string]bool{}, grants: map[string]int{}}
+		h.mutate = mutate
+		h.cfg.BreakerThreshold = rapid.SampledFrom([]int{0, 3}).Draw(r, "breaker")
+		h.flow("f", worldOrg)
+		if rapid.Bool().Draw(r, "several") {
+			h.flow("g", worldOrg)
+			h.flow("other", worldOther)
+		}
+		for range rapid.IntRange(1, 40).Draw(r, "steps") {
+			h.step()
+			if h.check(); h.broken != nil {
+				break
+			}
+		}
+		if h.broken == nil {
+			h.finish()
+		}
+		b = h.broken
+	})
+	return b
+}
+
+func TestInvariants(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(r *rapid.T) {
+		if b := play(t, r, nil); b != nil {
+			r.Fatalf("%s: %s", b.invariant, b.what)
+		}
+	})
+}
+
+// mutants are ledgers that are broken on purpose. TestInvariants must find each.
+func mutants() map[string]func(retrigger.Ledger) retrigger.Ledger {
+	return map[string]func(retrigger.Ledger) retrigger.Ledger{
+		"the claim is dropped":         func(l retrigger.Ledger) retrigger.Ledger { return noClaim{l} },
+		"attempts are counted per run": func(l retrigger.Ledger) retrigger.Ledger { return perRun{l} },
+		"recorded before the call":     func(l retrigger.Ledger) retrigger.Ledger { return recordFirst{l} },
+		"nothing is reconciled":        func(l retrigger.Ledger) retrigger.Ledger { return noReconciliation{l} },
+		"overtaking is not seen":       func(l retrigger.Ledger) retrigger.Ledger { return overtaken{l} },
+	}
+}
+
+// TestTheModelFindsMutants is the test of the test.
+func TestTheModelFindsMutants(t *testing.T) {
+	t.Parallel()
+	for name, mutate := range mutants() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			found := map[string]int{}
+			const courses = 400
+			for seed := range courses {
+				var b *broken
+				rapid.Custom(func(r *rapid.T) bool {
+					b = play(t, r, mutate)
+					return true
+				}).Example(seed)
+				if b != nil {
+					found[b.invariant]++
+					if found[b.invariant] == 1 {
+						t.Logf("course %d: %s: %s", seed, b.invariant, b.what)
+					}
+					return
+				}
+			}
+			t.Errorf("none of %d courses broke an invariant", courses)
+		})
+	}
+}
+
+// noClaim sends without having claimed.
+type noClaim struct{ retrigger.Ledger }
+
+func (m noClaim) Claim(_ context.Context, v ledger.View, until time.Time, _ bool) (ledger.View, error) {
+	v.Run.State, v.Run.ClaimUntil, v.Run.Sends = ledger.Claimed, until, v.Run.Sends+1
+	v.Lineage.Attempts++
+	return v, nil
+}
+
+func (m noClaim) Retriggered(ctx context.Context, v ledger.View, newRunID string) (ledger.View, error) {
+	claimed, err := m.Ledger.Claim(ctx, ledger.Guess(v.Run.OrgID, v.Run.FlowID, v.Run.Sandbox, v.Run.RunID), v.Run.ClaimUntil, false)
+	if errors.As(err, new(*ledger.ConflictError)) {
+		claimed.Run.NewRunID = newRunID
+		return claimed, nil
+	}
+	return m.Ledger.Retriggered(ctx, claimed, newRunID)
+}
+
+func (m noClaim) Release(_ context.Context, v ledger.View, _ ledger.State, _ string) (ledger.View, error) {
+	return v, nil
+}
+
+// perRun forgets what a lineage has had.
+type perRun struct{ retrigger.Ledger }
+
+func (m perRun) Retriggered(ctx context.Context, v ledger.View, newRunID string) (ledger.View, error) {
+	v.Lineage.Attempts = 0
+	return m.Ledger.Retriggered(ctx, v, newRunID)
+}
+
+func (m perRun) Adopt(ctx context.Context, parent ledger.View, send ledger.Send, _ []ledger.Send, newRunID string) (ledger.View, error) {
+	parent.Lineage.Attempts, send.Attempt = 0, 0
+	return m.Ledger.Adopt(ctx, parent, send, nil, newRunID)
+}
+
+// recordFirst calls a run retried that is about to be.
+type recordFirst struct{ retrigger.Ledger }
+
+func (m recordFirst) Claim(ctx context.Context, v ledger.View, until time.Time, forgive bool) (ledger.View, error) {
+	claimed, err := m.Ledger.Claim(ctx, v, until, forgive)
+	if err != nil {
+		return claimed, err
+	}
+	return m.Ledger.Retriggered(ctx, claimed, v.Run.RunID+"-new")
+}
+
+func (m recordFirst) Retriggered(_ context.Context, v ledger.View, newRunID string) (ledger.View, error) {
+	v.Run.NewRunID = newRunID
+	return v, nil
+}
+
+// noReconciliation forgets that something may have been sent.
+type noReconciliation struct{ retrigger.Ledger }
+
+func (m noReconciliation) Look(ctx context.Context, v ledger.View) (ledger.View, error) {
+	v, err := m.Ledger.Look(ctx, v)
+	v.Flow.Sends = nil
+	return v, err
+}
+
+// overtaken does not see that re-triggers are under way.
+type overtaken struct{ retrigger.Ledger }
+
+func (m overtaken) Claim(ctx context.Context, v ledger.View, until time.Time, forgive bool) (ledger.View, error) {
+	next, err := m.Ledger.Claim(ctx, v, until, forgive)
+	if errors.As(err, new(*ledger.ConflictError)) && next.Run.Parent == "" && next.Run.State == ledger.Unknown {
+		return m.Ledger.Claim(ctx, next, until, forgive)
+	}
+	return next, err
+}

@@ -1,0 +1,444 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/config"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/policy"
+	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
+	"github.com/aep-retrigger/aep-retrigger/local/loopback"
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
+)
+
+// A world is Adobe, AWS and the function in one process, in the virtual time of a
+// bubble of testing/synctest: events in, HTTP and AWS calls out, and nothing
+// between them but their real code. A process of the function can be made to
+// crash between any two of its calls.
+type world struct {
+	tb     fataler
+	adobe  *flowsim.Server
+	aws    *awssim.Server
+	memory *ledger.Memory
+	cfg    config.Config
+	// mutate puts a fault into the ledger's logic, for tests of the tests.
+	mutate func(retrigger.Ledger) retrigger.Ledger
+	faults faults
+
+	requests, letters string // queue URLs
+	logs              *records
+	flows             []string
+	roots             int
+}
+
+type fataler interface {
+	Fatal(...any)
+	Fatalf(string, ...any)
+	Helper()
+}
+
+const (
+	worldOrg     = "W@AdobeOrg"
+	worldOther   = "V@AdobeOrg"
+	worldSandbox = "prod"
+	worldTimeout = time.Minute
+)
+
+// faults are those of the ledger's calls to come.
+type faults struct {
+	mu     sync.Mutex
+	before int // calls that fail without effect
+	after  int // calls that take effect and fail
+}
+
+func (f *faults) next() (before, after bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.before > 0:
+		f.before--
+		return true, false
+	case f.after > 0:
+		f.after--
+		return false, true
+	}
+	return false, false
+}
+
+func newWorld(tb fataler, skew time.Duration) *world {
+	w := &world{tb: tb, aws: awssim.New(), memory: ledger.NewMemory(), logs: &records{}}
+	w.adobe = flowsim.New(flowsim.Options{Now: func() time.Time { return time.Now().Add(skew) }})
+	var secrets []string
+	for _, org := range []string{worldOrg, worldOther} {
+		w.adobe.AddOrg(flowsim.Org{ID: org, ClientID: "client-" + org[:1], Secrets: []string{"s"}, Scopes: []string{"openid"}, Sandboxes: []string{worldSandbox}})
+		w.aws.PutSecret("secret-"+org[:1], fmt.Sprintf(`{"client_id":"client-%s","client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, org[:1], org))
+		secrets = append(secrets, "secret-"+org[:1])
+	}
+	w.letters = w.aws.AddQueue(awssim.Queue{Name: "letters", VisibilityTimeout: time.Minute})
+	w.requests = w.aws.AddQueue(awssim.Queue{Name: "requests", VisibilityTimeout: 6 * time.Minute, DeadLetterQueue: "letters", MaxReceives: 50})
+	w.cfg = config.Config{
+		SecretIDs: secrets, QueueURL: w.requests, DeadLetterQueueURL: w.letters, RetryDelays: policy.DefaultDelays(), MaxRunAge: policy.DefaultMaxAge,
+		BreakerThreshold: policy.DefaultBreakerThreshold, BreakerCooldown: policy.DefaultBreakerCooldown,
+		FlowServiceURL: "http://127.0.0.1" + flowsim.FlowServicePath, IMSURL: "http://127.0.0.1", RetriggerOp: "re-trigger",
+		LogLevel: slog.LevelInfo, MaxConcurrentRuns: 5, CallTimeout: 10 * time.Second, SecretCacheTTL: time.Hour,
+	}
+	return w
+}
+
+// flow adds a dataflow of an org.
+func (w *world) flow(id, orgID string) {
+	w.adobe.AddFlow(flowsim.Flow{ID: id, Name: id, OrgID: orgID, Sandbox: worldSandbox})
+	w.flows = append(w.flows, id)
+}
+
+// fail makes a failed run of a dataflow, as its schedule would.
+func (w *world) fail(flowID string) string {
+	w.roots++
+	id := fmt.Sprintf("root-%s-%d", flowID, w.roots)
+	w.adobe.AddRun(flowsim.Run{ID: id, FlowID: flowID, Status: flowsim.Failed, CreatedClient: "acp_ui_platform", Errors: []flowsim.RunError{{Code: "CONNECTOR-1001-500"}}})
+	return id
+}
+
+// gate is what a process's calls go through. It counts them down to the crash.
+type gate struct {
+	mu    sync.Mutex
+	left  int  // calls before the crash; negative for none
+	after bool // the crash comes after the call's effect
+	dead  bool
+	calls int
+}
+
+var errDead = errors.New("the process is dead")
+
+// call runs the effect of a call unless the process is dead.
+func (g *gate) call(effect func()) error {
+	g.mu.Lock()
+	g.calls++
+	last := g.left == 0
+	if g.left > 0 {
+		g.left--
+	}
+	if last {
+		g.dead = true
+	}
+	stop := g.dead && (!last || !g.after)
+	g.mu.Unlock()
+	if stop {
+		return errDead
+	}
+	effect()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.dead {
+		return errDead
+	}
+	return nil
+}
+
+type gated struct {
+	gate *gate
+	next http.RoundTripper
+}
+
+func (g gated) RoundTrip(r *http.Request) (response *http.Response, err error) {
+	dead := g.gate.call(func() { response, err = g.next.RoundTrip(r) }) //nolint:bodyclose // the caller closes it
+	if dead != nil {
+		return nil, dead
+	}
+	return response, err
+}
+
+// gatedStore is the ledger's store as a process sees it.
+type gatedStore struct {
+	gate *gate
+	*world
+}
+
+func (s gatedStore) do(op string, effect func() error) (err error) {
+	before, after := s.faults.next()
+	if before {
+		return &ledger.UnavailableError{Op: op, Err: errors.New("throttled")}
+	}
+	if dead := s.gate.call(func() { err = effect() }); dead != nil {
+		return &ledger.UnavailableError{Op: op, Err: dead}
+	}
+	if after && err == nil {
+		return &ledger.UnavailableError{Op: op, Err: errors.New("the answer is lost")}
+	}
+	return err
+}
+
+func (s gatedStore) Read(ctx context.Context, keys ...string) (found []ledger.Record, err error) {
+	err = s.do("read", func() (err error) { found, err = s.memory.Read(ctx, keys...); return err })
+	return found, err
+}
+
+func (s gatedStore) Commit(ctx context.Context, writes ...ledger.Write) error {
+	return s.do("commit", func() error { return s.memory.Commit(ctx, writes...) })
+}
+
+func (s gatedStore) List(ctx context.Context, index, value string, limit int) (found []ledger.Record, err error) {
+	err = s.do("list", func() (err error) { found, err = s.memory.List(ctx, index, value, limit); return err })
+	return found, err
+}
+
+// process is one execution environment of the function.
+type process struct {
+	handler *Handler
+	gate    *gate
+}
+
+// start starts a process that crashes after so many calls; never with a negative
+// number.
+func (w *world) start(calls int, after bool) *process {
+	g := &gate{left: calls, after: after}
+	memory := retrigger.Ledger(ledger.New(gatedStore{g, w}, ledger.DefaultTTL, time.Now))
+	if w.mutate != nil {
+		memory = w.mutate(memory)
+	}
+	amazon := w.amazon(gated{g, loopback.Transport{Handler: w.aws}})
+	adobe := flowclient.WithHTTPClient(&http.Client{Transport: gated{g, loopback.Transport{Handler: w.adobe}}})
+	return &process{handler: wire(w.cfg, amazon, memory, w.logs.of(g), adobe, flowclient.WithMaxAttempts(1)), gate: g}
+}
+
+func (w *world) amazon(transport http.RoundTripper) aws.Config {
+	return aws.Config{
+		Region: awssim.Region, HTTPClient: &http.Client{Transport: transport}, BaseEndpoint: aws.String("http://127.0.0.1"),
+		Credentials: credentials.NewStaticCredentialsProvider("k", "s", ""),
+	}
+}
+
+// Invoke implements [lambdaenv.Invoker]: a dead process gives no answer.
+func (p *process) Invoke(ctx context.Context, payload []byte) (lambdaenv.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, worldTimeout)
+	defer cancel()
+	answer, err := p.handler.Invoke(ctx, payload)
+	p.gate.mu.Lock()
+	defer p.gate.mu.Unlock()
+	switch {
+	case p.gate.dead:
+		return lambdaenv.Response{}, errDead
+	case err != nil:
+		return lambdaenv.Response{Payload: []byte(`{}`), FunctionError: err.Error()}, nil
+	}
+	return lambdaenv.Response{Payload: answer}, nil
+}
+
+// poll delivers one batch of the queue to a process.
+func (w *world) poll(p *process) int {
+	w.tb.Helper()
+	m := lambdaenv.Mapping{SQS: sqs.NewFromConfig(w.amazon(loopback.Transport{Handler: w.aws})), QueueURL: w.requests, BatchSize: 10, Invoker: p}
+	received, _, err := m.Poll(context.Background(), 0)
+	if err != nil && !errors.Is(err, errDead) {
+		w.tb.Fatal(err)
+	}
+	return received
+}
+
+// send puts a body on the request queue, as EventBridge does.
+func (w *world) send(body string) {
+	w.tb.Helper()
+	client := sqs.NewFromConfig(w.amazon(loopback.Transport{Handler: w.aws}))
+	if _, err := client.SendMessage(context.Background(), &sqs.SendMessageInput{QueueUrl: &w.requests, MessageBody: &body}); err != nil {
+		w.tb.Fatal(err)
+	}
+}
+
+// direct invokes the function with an event as EventBridge's own target would: up
+// to three times, and then to the dead-letter queue.
+func (w *world) direct(payload []byte, start func() *process) {
+	w.tb.Helper()
+	for try := range 3 {
+		if try > 0 {
+			pass(time.Duration(try) * time.Minute)
+		}
+		answer, err := start().Invoke(context.Background(), payload)
+		if err == nil && answer.FunctionError == "" {
+			return
+		}
+	}
+	client := sqs.NewFromConfig(w.amazon(loopback.Transport{Handler: w.aws}))
+	if _, err := client.SendMessage(context.Background(), &sqs.SendMessageInput{QueueUrl: &w.letters, MessageBody: aws.String(string(payload))}); err != nil {
+		w.tb.Fatal(err)
+	}
+}
+
+// pass lets the bubble's time pass.
+func pass(d time.Duration) {
+	if d > 0 {
+		<-time.After(d)
+	}
+}
+
+// drain delivers messages, each to a process of its own, until none is left that
+// becomes visible within the time. Runs that end meanwhile fail or succeed as
+// scripted, and their failures come as events.
+func (w *world) drain(within time.Duration) {
+	w.tb.Helper()
+	end := time.Now().Add(within)
+	p := w.start(-1, false)
+	for {
+		w.settle()
+		if w.poll(p) > 0 {
+			continue
+		}
+		next := w.next()
+		if next.IsZero() && !w.running() {
+			return
+		}
+		if next.IsZero() || w.running() && next.After(time.Now().Add(time.Minute)) {
+			next = time.Now().Add(time.Minute)
+		}
+		if next.After(end) {
+			return
+		}
+		pass(max(time.Until(next), 0))
+	}
+}
+
+// next is when the next message becomes visible; zero without one.
+func (w *world) next() time.Time {
+	var next time.Time
+	for _, m := range w.aws.Messages(w.requests) {
+		if next.IsZero() || m.VisibleAt.Before(next) {
+			next = m.VisibleAt
+		}
+	}
+	return next
+}
+
+func (w *world) running() bool {
+	return slices.ContainsFunc(w.adobe.Runs(), func(r flowsim.Run) bool { return r.Status == flowsim.InProgress })
+}
+
+// settle ends the runs in progress and sends the events of those that failed.
+func (w *world) settle() (failed []string) {
+	w.tb.Helper()
+	for _, r := range w.adobe.Settle() {
+		if r.Status == flowsim.Failed {
+			failed = append(failed, r.ID)
+			w.send(string(w.adobe.FailureEvent(r.ID)))
+		}
+	}
+	return failed
+}
+
+// lineages counts the re-triggers that took effect by the true root of a run.
+func (w *world) lineages() map[string]int {
+	parent := map[string]string{}
+	counts := map[string]int{}
+	for _, r := range w.adobe.Runs() {
+		if r.Of == "" {
+			counts[r.ID] += 0
+			continue
+		}
+		parent[r.ID] = r.Of
+		root := r.ID
+		for parent[root] != "" {
+			root = parent[root]
+		}
+		counts[root]++
+	}
+	return counts
+}
+
+// entry is the ledger's entry of a run.
+func (w *world) entry(runID string) ledger.Record {
+	for _, r := range w.memory.Records() {
+		if r["runId"] == runID {
+			return r
+		}
+	}
+	return nil
+}
+
+// deadLetters counts the dead letters by run, those of SQS and Lambda included.
+func (w *world) deadLetters() map[string]int {
+	counts := map[string]int{}
+	for _, m := range w.aws.Messages(w.letters) {
+		for _, r := range w.adobe.Runs() {
+			if strings.Contains(m.Body, `"runId":"`+r.ID+`"`) || strings.Contains(m.Body, `"id":"`+r.ID+`"`) {
+				counts[r.ID]++
+			}
+		}
+	}
+	return counts
+}
+
+// records keeps the function's log records of outcomes. What a process that has
+// died meanwhile says is not heard.
+type records struct {
+	mu  sync.Mutex
+	all []record
+}
+
+type record struct {
+	RunID, Outcome, Reason, NewRunID string
+	Attempt                          int
+	Extra                            int `json:"extra_retriggers"`
+}
+
+type recorder struct {
+	records *records
+	gate    *gate
+}
+
+func (r *records) of(g *gate) io.Writer { return recorder{r, g} }
+
+func (r recorder) Write(line []byte) (int, error) {
+	r.gate.mu.Lock()
+	dead := r.gate.dead
+	r.gate.mu.Unlock()
+	var one record
+	if err := json.Unmarshal(line, &one); err == nil && !dead {
+		r.records.mu.Lock()
+		defer r.records.mu.Unlock()
+		r.records.all = append(r.records.all, one)
+	}
+	return len(line), nil
+}
+
+// outcomes returns the records of outcomes.
+func (r *records) outcomes() (all []record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, one := range r.all {
+		if one.Outcome != "" {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// ends returns the outcomes of a run that are ends, in their order.
+func (r *records) ends(runID string) (ends []record) {
+	for _, one := range r.outcomes() {
+		if one.RunID == runID && one.Outcome != "returned" && one.Outcome != "deferred" {
+			ends = append(ends, one)
+		}
+	}
+	return ends
+}
+
+func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	bubble(t, func() { test(t, newWorld(t, 0)) })
+}

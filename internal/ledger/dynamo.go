@@ -1,0 +1,246 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// DynamoDB is the part of the AWS client that a [Table] uses.
+type DynamoDB interface {
+	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
+	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+}
+
+// Table is a [Store] on a DynamoDB table: see [Schema].
+type Table struct {
+	client DynamoDB
+	name   string
+}
+
+// NewTable returns the Table with the given name.
+func NewTable(client DynamoDB, name string) *Table { return &Table{client: client, name: name} }
+
+// Schema is the table as template.yaml makes it: one key, spread by run, lineage
+// and flow, and an index for each order in which people read. For tests and the
+// embedded default.
+func Schema(name string) *dynamodb.CreateTableInput {
+	text := func(names ...string) (definitions []types.AttributeDefinition) {
+		for _, n := range names {
+			definitions = append(definitions, types.AttributeDefinition{AttributeName: aws.String(n), AttributeType: types.ScalarAttributeTypeS})
+		}
+		return definitions
+	}
+	index := func(name string) types.GlobalSecondaryIndex {
+		return types.GlobalSecondaryIndex{
+			IndexName: aws.String(name),
+			KeySchema: []types.KeySchemaElement{
+				{AttributeName: aws.String(name), KeyType: types.KeyTypeHash}, {AttributeName: aws.String(AttributeAt), KeyType: types.KeyTypeRange},
+			},
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
+		}
+	}
+	return &dynamodb.CreateTableInput{
+		TableName: &name, BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions:   text(AttributeKey, IndexLineage, IndexFlow, AttributeAt),
+		KeySchema:              []types.KeySchemaElement{{AttributeName: aws.String(AttributeKey), KeyType: types.KeyTypeHash}},
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{index(IndexLineage), index(IndexFlow)},
+	}
+}
+
+// maxRead is how many keys one BatchGetItem may have.
+const maxRead = 100
+
+// Read implements [Store] with strongly consistent reads.
+func (t *Table) Read(ctx context.Context, keys ...string) ([]Record, error) {
+	var found []Record
+	pending := make([]map[string]types.AttributeValue, len(keys))
+	for i, key := range keys {
+		pending[i] = map[string]types.AttributeValue{AttributeKey: &types.AttributeValueMemberS{Value: key}}
+	}
+	for try := 0; len(pending) > 0; try++ {
+		now := pending[:min(len(pending), maxRead)]
+		out, err := t.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
+			RequestItems: map[string]types.KeysAndAttributes{t.name: {Keys: now, ConsistentRead: aws.Bool(true)}},
+		})
+		if err != nil {
+			return nil, &UnavailableError{Op: "read", Err: err}
+		}
+		for _, item := range out.Responses[t.name] {
+			found = append(found, fromItem(item))
+		}
+		unprocessed := out.UnprocessedKeys[t.name].Keys
+		pending = append(unprocessed, pending[len(now):]...)
+		if len(unprocessed) == 0 {
+			continue
+		}
+		if try == maxConflicts {
+			return nil, &UnavailableError{Op: "read", Err: errors.New("DynamoDB left keys unprocessed")}
+		}
+		if err := pause(ctx, try); err != nil {
+			return nil, &UnavailableError{Op: "read", Err: err}
+		}
+	}
+	return found, nil
+}
+
+// maxConflicts is how often a transaction that met another one is sent again.
+const maxConflicts = 8
+
+// Commit implements [Store] with one transaction. One that meets another
+// transaction on the same items is sent again after a short wait with jitter.
+func (t *Table) Commit(ctx context.Context, writes ...Write) error {
+	items := make([]types.TransactWriteItem, len(writes))
+	for i, w := range writes {
+		items[i] = t.write(w)
+	}
+	for try := 0; ; try++ {
+		_, err := t.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items})
+		if err == nil {
+			return nil
+		}
+		canceled, ok := errors.AsType[*types.TransactionCanceledException](err)
+		if !ok || len(canceled.CancellationReasons) != len(writes) {
+			return &UnavailableError{Op: "commit", Err: err}
+		}
+		conflict, again, failed := t.conflict(ctx, writes, canceled.CancellationReasons)
+		switch {
+		case failed != nil:
+			return failed
+		case conflict != nil && made(writes, conflict):
+			return nil
+		case conflict != nil:
+			return conflict
+		case !again || try == maxConflicts:
+			return &UnavailableError{Op: "commit", Err: err}
+		}
+		if err := pause(ctx, try); err != nil {
+			return &UnavailableError{Op: "commit", Err: err}
+		}
+	}
+}
+
+// pause waits with full jitter, up to 20 ms and doubling, at most half a second.
+func pause(ctx context.Context, try int) error {
+	timer := time.NewTimer(rand.N(min(20*time.Millisecond<<try, 500*time.Millisecond))) //nolint:gosec // jitter
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (t *Table) write(w Write) types.TransactWriteItem {
+	condition, names, values := "attribute_not_exists(#key)", map[string]string{"#key": AttributeKey}, map[string]types.AttributeValue(nil)
+	if w.Old != "" {
+		condition, names = "#rev = :rev", map[string]string{"#rev": AttributeRev}
+		values = map[string]types.AttributeValue{":rev": &types.AttributeValueMemberS{Value: w.Old}}
+	}
+	if w.New == nil {
+		return types.TransactWriteItem{Delete: &types.Delete{
+			TableName: &t.name, Key: map[string]types.AttributeValue{AttributeKey: &types.AttributeValueMemberS{Value: w.Key}},
+			ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}}
+	}
+	return types.TransactWriteItem{Put: &types.Put{
+		TableName: &t.name, Item: toItem(w.New),
+		ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}}
+}
+
+// conflict reads why a transaction was canceled: because items are not as
+// expected, or because it is to be tried again. DynamoDB tells the items; where
+// an emulator does not, they are read.
+func (t *Table) conflict(ctx context.Context, writes []Write, reasons []types.CancellationReason) (conflict *ConflictError, again bool, err error) {
+	current := map[string]Record{}
+	var unknown []string
+	for i, reason := range reasons {
+		switch aws.ToString(reason.Code) {
+		case "ConditionalCheckFailed":
+			current[writes[i].Key] = nil
+			if reason.Item != nil {
+				current[writes[i].Key] = fromItem(reason.Item)
+			} else {
+				unknown = append(unknown, writes[i].Key)
+			}
+		case "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
+			again = true
+		case "None", "":
+		default:
+			return nil, false, &UnavailableError{Op: "commit", Err: fmt.Errorf("%s: %s", aws.ToString(reason.Code), aws.ToString(reason.Message))}
+		}
+	}
+	if len(unknown) > 0 {
+		found, err := t.Read(ctx, unknown...)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, r := range found {
+			current[r[AttributeKey]] = r
+		}
+	}
+	if len(current) > 0 {
+		return &ConflictError{Current: current}, false, nil
+	}
+	return nil, again, nil
+}
+
+// List implements [Store].
+func (t *Table) List(ctx context.Context, index, value string, limit int) ([]Record, error) {
+	var found []Record
+	var from map[string]types.AttributeValue
+	for {
+		out, err := t.client.Query(ctx, &dynamodb.QueryInput{
+			TableName: &t.name, IndexName: &index, KeyConditionExpression: aws.String("#value = :value"),
+			ExpressionAttributeNames:  map[string]string{"#value": index},
+			ExpressionAttributeValues: map[string]types.AttributeValue{":value": &types.AttributeValueMemberS{Value: value}},
+			ScanIndexForward:          aws.Bool(false), Limit: aws.Int32(int32(min(limit-len(found), 1000))), //nolint:gosec // it is small
+			ExclusiveStartKey: from,
+		})
+		if err != nil {
+			return nil, &UnavailableError{Op: "list", Err: err}
+		}
+		for _, item := range out.Items {
+			found = append(found, fromItem(item))
+		}
+		if from = out.LastEvaluatedKey; from == nil || len(found) >= limit {
+			return found[:min(limit, len(found))], nil
+		}
+	}
+}
+
+func toItem(r Record) map[string]types.AttributeValue {
+	item := make(map[string]types.AttributeValue, len(r))
+	for name, value := range r {
+		if name == AttributeTTL {
+			item[name] = &types.AttributeValueMemberN{Value: value}
+		} else {
+			item[name] = &types.AttributeValueMemberS{Value: value}
+		}
+	}
+	return item
+}
+
+func fromItem(item map[string]types.AttributeValue) Record {
+	r := make(Record, len(item))
+	for name, value := range item {
+		switch v := value.(type) {
+		case *types.AttributeValueMemberS:
+			r[name] = v.Value
+		case *types.AttributeValueMemberN:
+			r[name] = v.Value
+		}
+	}
+	return r
+}

@@ -1,0 +1,325 @@
+package retrigger
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
+)
+
+// call sends the re-trigger of a claimed run, with a renewed credential if the
+// first is refused, and settles the claim.
+func (w *work) call() Result {
+	account, err := w.account()
+	if err != nil {
+		return w.noAccount(err)
+	}
+	made, err := w.post(account)
+	if refused(err) {
+		if account, err = w.accounts.Renew(w.ctx, account); err != nil {
+			return w.noAccount(err)
+		}
+		made, err = w.post(account)
+		if refused(err) {
+			if _, err := w.accounts.Renew(w.ctx, account); err != nil {
+				return w.noAccount(err)
+			}
+			return w.back(CredentialsRefused, "the secret changed again while its credential was refused")
+		}
+	}
+	if err != nil {
+		return w.notSent(account, err)
+	}
+	return w.record(made.RunID, "")
+}
+
+// errNoTime means that the deadline is too near for a call.
+var errNoTime = errors.New("the deadline of the invocation is too near for a call to Flow Service")
+
+func (w *work) post(account *credentials.Account) (flowclient.Retriggered, error) {
+	// The token is fetched first, so that what is left of the time is known
+	// before the call that can't be repeated.
+	if err := account.Client.Authorize(w.ctx); err != nil {
+		return flowclient.Retriggered{}, err
+	}
+	if deadline, ok := w.ctx.Deadline(); ok && deadline.Sub(w.Now()) < w.CallTimeout {
+		return flowclient.Retriggered{}, errNoTime
+	}
+	return account.Client.Retrigger(w.ctx, w.req.Sandbox, w.req.RunID)
+}
+
+func refused(err error) bool { return errors.Is(err, flowclient.KindUnauthorized) }
+
+// record writes the new run to the ledger. Where that fails the run is looked up
+// when the request comes again.
+func (w *work) record(newRunID string, reason Reason) Result {
+	ctx, cancel := w.settling()
+	defer cancel()
+	claimed := w.view.Run.ClaimID
+	v, err := w.ledger.Retriggered(ctx, w.view, newRunID)
+	for range maxRounds {
+		if !errors.As(err, new(*ledger.ConflictError)) || v.Run.State != ledger.Claimed || v.Run.ClaimID != claimed {
+			break
+		}
+		v, err = w.ledger.Retriggered(ctx, v, newRunID) // something else of its dataflow was recorded
+	}
+	if err != nil && !errors.As(err, new(*ledger.ConflictError)) {
+		w.held = unsure
+		return w.expiring(LedgerUnavailable, fmt.Sprintf("it was re-triggered as run %s, which could not be recorded: %v", newRunID, err))
+	}
+	if err != nil && v.Run.NewRunID != newRunID {
+		// The claim ran out while the answer was on its way, and another delivery
+		// took the run over.
+		w.Log.ErrorContext(w.ctx, "a re-trigger was answered after its claim had expired", "runId", w.req.RunID, "newRunId", newRunID, "state", string(v.Run.State))
+		w.view, w.held = v, nothing
+		return w.result().returned(InProgress, "another delivery took this run over")
+	}
+	w.view, w.held = v, nothing
+	result := w.result()
+	result.Outcome, result.Reason, result.NewRunID, result.Attempt = Retriggered, reason, newRunID, v.Lineage.Attempts
+	return result
+}
+
+// notSent decides on a re-trigger that gave no new run.
+func (w *work) notSent(account *credentials.Account, err error) Result {
+	if errors.Is(err, errNoTime) {
+		return w.back(Deadline, err.Error())
+	}
+	var fault *flowclient.Error
+	if !errors.As(err, &fault) {
+		return w.giveUp(verdict{reason: InternalError, message: err.Error()})
+	}
+	v := w.verdict(fault)
+	switch fault.Kind {
+	case flowclient.KindThrottled:
+		w.throttle(w.req.OrgID, fault.RetryAfter)
+		result := w.back(Throttled, v.message)
+		result.RetryAfter = fault.RetryAfter
+		return result
+	case flowclient.KindRejected:
+		return w.rejected(account, v)
+	case flowclient.KindUnknownOutcome:
+		w.held = unsure
+		return w.lost(v.message)
+	case flowclient.KindForbidden, flowclient.KindNotFound:
+		return w.giveUp(v)
+	default: // transient, or a token answer that can't be read: nothing was sent
+		result := w.back(AdobeUnavailable, v.message)
+		result.RetryAfter = fault.RetryAfter
+		return result
+	}
+}
+
+// lost returns a request whose re-trigger got no clear answer. Nothing more is
+// sent under its claim, which therefore ends now; if that can't be written it
+// expires by itself.
+func (w *work) lost(message string) Result {
+	message += ". The run may have been re-triggered: before anything is sent again, a run that it made is looked for"
+	ctx, cancel := w.settling()
+	defer cancel()
+	v, err := w.ledger.Yield(ctx, w.view)
+	for range maxRounds {
+		if !errors.As(err, new(*ledger.ConflictError)) || v.Run.ClaimID != w.view.Run.ClaimID {
+			break
+		}
+		v, err = w.ledger.Yield(ctx, v) // something else of its dataflow was recorded
+	}
+	if err != nil {
+		return w.expiring(OutcomeUnknown, message)
+	}
+	w.view = v
+	return w.result().returned(OutcomeUnknown, message)
+}
+
+// verdict reads a fault of a call that changed nothing.
+func (w *work) verdict(fault *flowclient.Error) verdict {
+	v := verdict{reason: AdobeUnavailable, message: fault.Error(), answer: answer{fault.Code, fault.Status, fault.RequestID}}
+	switch fault.Kind {
+	case flowclient.KindForbidden:
+		v.reason = Forbidden
+	case flowclient.KindNotFound:
+		v.reason = RunNotFound
+	case flowclient.KindRejected:
+		v.reason = Rejected
+	case flowclient.KindThrottled:
+		v.reason = Throttled
+	}
+	return v
+}
+
+// rejected asks for the run's state to tell a run that needs no retry from one
+// that can't have one. Without an answer it is a dead letter, with the words of
+// the rejection.
+func (w *work) rejected(account *credentials.Account, v verdict) Result {
+	run, err := account.Client.Run(w.ctx, w.req.Sandbox, w.req.RunID)
+	if err != nil || needsNone(run) == "" {
+		return w.giveUp(v)
+	}
+	return *w.end(ledger.Skipped, needsNone(run), v.message)
+}
+
+// needsNone returns why a run in this state needs no retry, or nothing.
+func needsNone(run *flowclient.Run) Reason {
+	switch {
+	case run.Status().Running():
+		return RunInProgress
+	case run.Status().Succeeded():
+		return RunSucceeded
+	default:
+		return ""
+	}
+}
+
+// complete reads the run, for a request that tells too little of it. It returns a
+// result where reading tells that there is nothing to retry, or fails.
+func (w *work) complete() *Result {
+	if w.run != nil {
+		return nil
+	}
+	if w.view.Run.RunID == "" {
+		w.view = w.guess()
+	}
+	run, end := w.readRun()
+	if end != nil {
+		return end
+	}
+	w.run = run
+	w.req.FlowID = firstOf(run.FlowID, w.req.FlowID)
+	w.view.Run.FlowID, w.view.Flow.FlowID = w.req.FlowID, w.req.FlowID
+	w.req.CreatedAt, w.req.CreatedClient = run.CreatedAt.Time(), run.CreatedClient
+	if w.req.FailedAt = run.CompletedAt(); w.req.FailedAt.IsZero() {
+		w.req.FailedAt = run.UpdatedAt.Time()
+	}
+	for _, e := range run.Errors() {
+		if len(w.req.Errors) < event.MaxErrors {
+			w.req.Errors = append(w.req.Errors, event.NewRunError(e.Code, e.Message))
+		}
+	}
+	reason := needsNone(run)
+	// Adobe retries a run that succeeded without a record, too.
+	empty := run.Metrics.Records.Input == 0 && run.Metrics.Records.Output == 0
+	if reason == "" || reason == RunSucceeded && empty || w.req.DryRun {
+		return nil
+	}
+	return w.end(ledger.Skipped, reason, fmt.Sprintf("its status is %q", run.Status()))
+}
+
+func (w *work) readRun() (*flowclient.Run, *Result) {
+	account, err := w.account()
+	if err != nil {
+		return nil, new(w.noAccount(err))
+	}
+	run, err := account.Client.Run(w.ctx, w.req.Sandbox, w.req.RunID)
+	if refused(err) {
+		if account, err = w.accounts.Renew(w.ctx, account); err != nil {
+			return nil, new(w.noAccount(err))
+		}
+		run, err = account.Client.Run(w.ctx, w.req.Sandbox, w.req.RunID)
+	}
+	if err == nil {
+		return run, nil
+	}
+	return nil, new(w.unread(err))
+}
+
+// unread decides on a request for which Flow Service could not be read: nothing
+// was sent.
+func (w *work) unread(err error) Result {
+	var fault *flowclient.Error
+	if !errors.As(err, &fault) {
+		return w.giveUp(verdict{reason: InternalError, message: err.Error()})
+	}
+	v := w.verdict(fault)
+	switch fault.Kind {
+	case flowclient.KindForbidden, flowclient.KindNotFound, flowclient.KindRejected:
+		return w.giveUp(v)
+	case flowclient.KindUnauthorized:
+		v.reason = CredentialsRefused
+	case flowclient.KindThrottled:
+		w.throttle(w.req.OrgID, fault.RetryAfter)
+	}
+	result := w.back(v.reason, v.message)
+	result.RetryAfter = fault.RetryAfter
+	return result
+}
+
+// dryRun says what would happen, as far as reading tells.
+func (w *work) dryRun() Result {
+	dry := func(message string) Result { return w.result().skipped(DryRun, message) }
+	if end := w.complete(); end != nil {
+		return dry(fmt.Sprintf("could not be read: %s: %s", end.Reason, end.Message))
+	}
+	if reason := needsNone(w.run); reason != "" {
+		return dry(fmt.Sprintf("would be skipped (%s)", reason))
+	}
+	ctx, cancel := w.asking()
+	defer cancel()
+	v, err := w.ledger.Look(ctx, w.view)
+	if err != nil {
+		return w.result().returned(LedgerUnavailable, err.Error())
+	}
+	w.view = v
+	if end := w.known(w.Now()); end != nil {
+		return dry(fmt.Sprintf("would be answered %s (%s): %s", end.Outcome, end.Reason, end.Message))
+	}
+	if v.Run.Sends > 0 {
+		return dry("would be reconciled: it may have been re-triggered before")
+	}
+	switch d := w.decide(w.Now()); {
+	case d.Reason != "":
+		return dry(fmt.Sprintf("would be answered %s (%s): %s", d.Action, d.Reason, d.Detail))
+	case !w.run.Status().Failed():
+		return dry(fmt.Sprintf("would be sent to Flow Service, which decides: its status is %q", w.run.Status()))
+	default:
+		return dry(fmt.Sprintf("would be re-triggered, as attempt %d: it has failed", v.Lineage.Attempts+1))
+	}
+}
+
+// noAccount decides on a request for which there is no usable credential. A
+// fault of a secret is an alarm and not a dead letter for each run: those
+// requests come back when it is mended.
+func (w *work) noAccount(err error) Result {
+	var fault *credentials.Error
+	if !errors.As(err, &fault) {
+		return w.back(CredentialsUnavailable, err.Error())
+	}
+	switch fault.Kind {
+	case credentials.OrgUnknown:
+		return w.giveUp(verdict{reason: OrgUnknown, message: err.Error()})
+	case credentials.OrgMissing:
+		return w.giveUp(verdict{reason: OrgMissing, message: err.Error()})
+	case credentials.Refused:
+		result := w.back(CredentialsRefused, err.Error())
+		result.RetryAfter = credentials.RefusalPause
+		return result
+	default:
+		return w.back(CredentialsUnavailable, err.Error())
+	}
+}
+
+// succeededSince reports whether a run of the dataflow is known to have succeeded
+// since the time.
+func (w *work) succeededSince(since time.Time) bool {
+	account, err := w.account()
+	if err != nil {
+		return false
+	}
+	query := flowclient.RunQuery{Filters: []flowclient.Filter{flowclient.Where(flowclient.PropertyFlowID, "==", w.req.FlowID)}, OrderBy: "-createdAt"}
+	for page, err := range account.Client.RunPages(w.ctx, w.req.Sandbox, query) {
+		if err != nil {
+			w.Log.WarnContext(w.ctx, "whether a run of the dataflow has succeeded could not be found out", "flowId", w.req.FlowID, "error", err.Error())
+			return false
+		}
+		for i := range page.Runs {
+			if run := &page.Runs[i]; run.Status().Succeeded() && run.FlowID == w.req.FlowID && run.CompletedAt().After(since) {
+				return true
+			}
+		}
+		break // the newest page tells
+	}
+	return false
+}

@@ -1,0 +1,237 @@
+package retrigger
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/policy"
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
+)
+
+// maxLookedUp bounds how many runs of a dataflow are looked through for one that
+// a lost re-trigger made.
+const maxLookedUp = 2000
+
+// place finds the lineage of a run that the ledger does not know as ours while
+// re-triggers of its dataflow are under way or lost: its failure may have
+// overtaken the answer to the call that made it. A lost re-trigger is taken for
+// what made the run if Adobe says that our client made it. Without a result, again
+// says that the ledger now knows more.
+func (w *work) place(now time.Time) (end *Result, again bool) {
+	if end := w.turn(now, false); end != nil {
+		return end, false
+	}
+	if len(w.view.Lost(w.req.CreatedAt, now)) > 0 && (w.req.CreatedAt.IsZero() || w.req.CreatedClient == "") {
+		if end := w.complete(); end != nil {
+			return end, false
+		}
+	}
+	lost := w.view.Lost(w.req.CreatedAt, now)
+	if len(lost) == 0 {
+		return nil, false
+	}
+	account, err := w.account()
+	if err != nil {
+		return new(w.noAccount(err)), false
+	}
+	if w.req.CreatedClient != account.ClientID {
+		return nil, false
+	}
+	ctx, cancel := w.asking()
+	defer cancel()
+	parent, err := w.ledger.Look(ctx, ledger.Guess(w.req.OrgID, w.req.FlowID, w.req.Sandbox, lost[0].RunID))
+	if err != nil {
+		return new(w.result().returned(LedgerUnavailable, err.Error())), false
+	}
+	if s := parent.Run.State; (s == ledger.Claimed || s == ledger.Held) && now.Before(parent.Run.ClaimUntil) {
+		return new(w.result().returned(FlowBusy, fmt.Sprintf("what became of the re-trigger of run %s is being looked up", lost[0].RunID))), false
+	}
+	if _, err = w.ledger.Adopt(ctx, parent, lost[0], lost[1:], w.req.RunID); err != nil {
+		w.Log.InfoContext(ctx, "a run was not added to a lineage yet", "runId", w.req.RunID, "error", err.Error())
+	} else {
+		w.Log.InfoContext(ctx, "a run was added to the lineage of the re-trigger that made it", "runId", w.req.RunID, "root", parent.Run.Root, "parent", parent.Run.RunID)
+	}
+	v, err := w.ledger.Look(ctx, w.view)
+	if err != nil {
+		return new(w.result().returned(LedgerUnavailable, err.Error())), false
+	}
+	w.view = v
+	return nil, true
+}
+
+// turn returns a request whose dataflow has a re-trigger under way, or, before
+// another one is sent, one that was lost.
+func (w *work) turn(now time.Time, sending bool) *Result {
+	open, lost := w.view.Unresolved(now)
+	switch {
+	case len(open) > 0:
+		return new(w.result().returned(FlowBusy, fmt.Sprintf("run %s of the same dataflow is being re-triggered", open[0].RunID)))
+	case sending && len(lost) > 0:
+		return new(w.result().returned(FlowBusy, fmt.Sprintf("what became of the re-trigger of run %s of the same dataflow is not known yet", lost[0].RunID)))
+	}
+	return nil
+}
+
+// reconcile finds out what became of a re-trigger of this run whose outcome is
+// not known, before any other is sent. If a run that it made is there, it is
+// adopted. If not, one more is sent, provided that the lineage's limit allows it:
+// what was lost counts as an attempt.
+func (w *work) reconcile() *Result {
+	if end := w.hold(); end != nil || w.held == nothing {
+		return end
+	}
+	account, err := w.account()
+	if err != nil {
+		return w.yield(w.noAccountLater(err))
+	}
+	ctx, cancel := w.asking()
+	defer cancel()
+	claimed := w.view.Run.ClaimID
+	v, err := w.ledger.Look(ctx, w.view)
+	if err != nil {
+		return w.yield(w.result().returned(LedgerUnavailable, err.Error()))
+	}
+	w.view = v
+	if v.Run.ClaimID != claimed {
+		w.held = nothing
+		return nil
+	}
+	send, made, err := w.lookUp(account)
+	if err != nil {
+		later := w.result().returned(AdobeUnavailable, "what became of an earlier re-trigger can't be looked up: "+err.Error())
+		return w.yield(later)
+	}
+	if made != "" {
+		return w.adopt(send, made)
+	}
+	d := w.decide(w.Now())
+	if !w.req.Force && (v.Run.Sends > 1 || d.Action == policy.DeadLetter || d.Action == policy.Skip) {
+		return new(w.giveUp(verdict{reason: OutcomeUnknown, message: fmt.Sprintf(
+			"it was re-triggered %d times without a clear answer, and no run that this made is there. It is not sent again: look for a newer run of its dataflow first", v.Run.Sends,
+		)}))
+	}
+	w.Log.WarnContext(w.ctx, "an earlier re-trigger of this run left no trace: one more is sent", "runId", w.req.RunID, "flowId", w.req.FlowID, "sends", v.Run.Sends+1)
+	if end := w.claim(); end != nil || w.held == nothing {
+		return end
+	}
+	result := w.call()
+	result.Extra = true
+	return &result
+}
+
+// yield gives the entry back as it was.
+func (w *work) yield(result Result) *Result {
+	ctx, cancel := w.settling()
+	defer cancel()
+	if v, err := w.ledger.Yield(ctx, w.view); err == nil {
+		w.view, result.view = v, v
+	}
+	w.held, result.held = nothing, nothing
+	return &result
+}
+
+// noAccountLater is noAccount for a run that may have been re-triggered: it is
+// returned in any case.
+func (w *work) noAccountLater(err error) Result {
+	return w.result().returned(CredentialsUnavailable, "what became of an earlier re-trigger can't be looked up: "+err.Error())
+}
+
+// adopt records the run that was found.
+func (w *work) adopt(send ledger.Send, newRunID string) *Result {
+	var others []ledger.Send
+	for _, s := range w.view.Flow.Sends {
+		if s.RunID == w.req.RunID {
+			continue
+		}
+		if w.Now().Before(s.Until) {
+			return w.yield(w.result().returned(FlowBusy, fmt.Sprintf("run %s of the same dataflow is being re-triggered, and may have made the run that was found", s.RunID)))
+		}
+		others = append(others, s)
+	}
+	ctx, cancel := w.settling()
+	defer cancel()
+	v, err := w.ledger.Adopt(ctx, w.view, send, others, newRunID)
+	if err != nil {
+		return w.yield(w.result().returned(LedgerUnavailable, fmt.Sprintf("run %s was found, which could not be recorded: %v", newRunID, err)))
+	}
+	w.view, w.held = v, nothing
+	result := w.result()
+	result.Outcome, result.Reason, result.NewRunID, result.Attempt = Retriggered, Reconciled, newRunID, v.Lineage.Attempts
+	result.Message = "an earlier re-trigger without an answer had made this run"
+	return &result
+}
+
+// lookUp looks for a run that a re-trigger of this run made: of the same
+// dataflow, created by our client around the time of the re-trigger, and not
+// known to the ledger as made by another one.
+func (w *work) lookUp(account *credentials.Account) (ledger.Send, string, error) {
+	var sends []ledger.Send
+	earliest := time.Time{}
+	for _, s := range w.view.Flow.Sends {
+		if s.RunID == w.req.RunID {
+			sends = append(sends, s)
+			if at := s.At.Add(-ledger.Skew); earliest.IsZero() || at.Before(earliest) {
+				earliest = at
+			}
+		}
+	}
+	if len(sends) == 0 {
+		return ledger.Send{}, "", nil // it is too long ago
+	}
+	found, err := w.ours(account, sends, earliest)
+	if err != nil || len(found) == 0 {
+		return ledger.Send{}, "", err
+	}
+	ids := make([]string, len(found))
+	for i, f := range found {
+		ids[i] = f.id
+	}
+	ctx, cancel := w.asking()
+	defer cancel()
+	known, err := w.ledger.Runs(ctx, w.req.OrgID, ids...)
+	if err != nil {
+		return ledger.Send{}, "", err
+	}
+	for _, f := range slices.Backward(found) { // the oldest first
+		if entry, ok := known[f.id]; !ok || entry.Parent == "" && entry.Sends == 0 && entry.State != ledger.Retriggered {
+			return f.send, f.id, nil
+		}
+	}
+	return ledger.Send{}, "", nil
+}
+
+// candidate is a run that a re-trigger may have made.
+type candidate struct {
+	id   string
+	send ledger.Send
+}
+
+// ours lists the runs of the dataflow that our client made around the time of the
+// re-triggers, the newest first.
+func (w *work) ours(account *credentials.Account, sends []ledger.Send, earliest time.Time) ([]candidate, error) {
+	query := flowclient.RunQuery{Filters: []flowclient.Filter{flowclient.Where(flowclient.PropertyFlowID, "==", w.req.FlowID)}, OrderBy: "-createdAt"}
+	var found []candidate
+	seen := 0
+	for run, err := range account.Client.Runs(w.ctx, w.req.Sandbox, query) {
+		if err != nil {
+			return nil, err
+		}
+		createdAt := run.CreatedAt.Time()
+		if seen++; seen > maxLookedUp || !createdAt.IsZero() && createdAt.Before(earliest) {
+			break // the newest come first
+		}
+		if run.ID == w.req.RunID || run.FlowID != w.req.FlowID || run.CreatedClient != account.ClientID {
+			continue
+		}
+		for _, s := range sends {
+			if s.Covers(createdAt) {
+				found = append(found, candidate{run.ID, s})
+				break
+			}
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,252 @@
+package retrigger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
+)
+
+// asking bounds a call of the ledger before anything is sent.
+func (w *work) asking() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(w.ctx, ledgerTime)
+}
+
+// settling bounds what records an outcome: it has the time that is kept back for
+// it, even where the time for the work is over.
+func (w *work) settling() (context.Context, context.CancelFunc) {
+	end := w.Now().Add(writeTime)
+	if last := w.until.Add(-time.Second / 4); last.Before(end) {
+		end = last
+	}
+	return context.WithDeadline(context.WithoutCancel(w.ctx), end)
+}
+
+// change runs an operation of the ledger before anything is sent. It returns a
+// result where the ledger can't be asked. After a conflict there is no result,
+// and the view is what the ledger has.
+func (w *work) change(got holding, op func(context.Context, ledger.View) (ledger.View, error)) *Result {
+	ctx, cancel := w.asking()
+	defer cancel()
+	v, err := op(ctx, w.view)
+	w.held = nothing
+	switch {
+	case err == nil:
+		w.view, w.held = v, got
+	case errors.As(err, new(*ledger.ConflictError)):
+		w.view = v
+	default:
+		return new(w.result().returned(LedgerUnavailable, err.Error()+"; nothing was sent"))
+	}
+	return nil
+}
+
+// again runs an operation after which the decision is made anew.
+func (w *work) again(op func(context.Context, ledger.View) (ledger.View, error)) *Result {
+	return w.change(nothing, op)
+}
+
+// claim claims the run for a re-trigger.
+func (w *work) claim() *Result {
+	return w.change(claim, func(ctx context.Context, v ledger.View) (ledger.View, error) {
+		return w.ledger.Claim(ctx, v, w.until, w.req.Force)
+	})
+}
+
+// hold makes the run's entry ours while something else than a re-trigger is done.
+func (w *work) hold() *Result {
+	return w.change(hold, func(ctx context.Context, v ledger.View) (ledger.View, error) {
+		return w.ledger.Hold(ctx, v, w.until)
+	})
+}
+
+// note writes an outcome to the ledger, where the entry is ours to write. What
+// can't be written is logged: the outcome itself is durable.
+func (w *work) note(state ledger.State, reason Reason, due time.Time) {
+	if w.view.Run.RunID == "" || w.held == unsure && state != ledger.DeadLettered {
+		return
+	}
+	ctx, cancel := w.settling()
+	defer cancel()
+	err := w.settle(ctx, state, reason, due)
+	w.held = nothing
+	if err != nil {
+		w.Log.WarnContext(w.ctx, "the ledger does not have the outcome of a run", "runId", w.req.RunID, "state", string(state), "error", err.Error())
+	}
+}
+
+func (w *work) settle(ctx context.Context, state ledger.State, reason Reason, due time.Time) (err error) {
+	for range maxRounds {
+		if w.held == claim {
+			w.view, err = w.ledger.Release(ctx, w.view, state, string(reason))
+		} else {
+			w.view, err = w.noteOnce(ctx, state, reason, due)
+		}
+		if !errors.As(err, new(*ledger.ConflictError)) {
+			return err
+		}
+		run := &w.view.Run
+		switch {
+		case w.held == claim && run.State == ledger.Claimed: // only lineage or flow differ
+		case w.held == hold && run.State != ledger.Held:
+			return err
+		case run.State == ledger.Retriggered, run.State == ledger.Claimed, w.held == nothing && run.State == ledger.Held, run.State == ledger.Deferred && due.IsZero():
+			return nil // another delivery stands for the run
+		}
+	}
+	return err
+}
+
+// noteOnce writes an outcome, and counts an exhausted lineage for the breaker.
+func (w *work) noteOnce(ctx context.Context, state ledger.State, reason Reason, due time.Time) (ledger.View, error) {
+	if state != ledger.DeadLettered || reason != AttemptsExhausted {
+		return w.ledger.Note(ctx, w.view, state, string(reason), due)
+	}
+	var restart bool
+	var blocked time.Time
+	if count := w.view.Flow.Exhausted + 1; w.BreakerThreshold > 0 && count >= w.BreakerThreshold && !w.view.Lineage.Exhausted {
+		if restart = count > 1 && w.succeededSince(w.view.Flow.Since); !restart {
+			blocked = w.Now().Add(w.BreakerCooldown)
+			w.Log.WarnContext(ctx, "the breaker of a dataflow opens", "flowId", w.req.FlowID, "orgId", w.req.OrgID, "exhausted", count, "until", blocked)
+		}
+	}
+	return w.ledger.Exhausted(ctx, w.view, string(reason), restart, blocked)
+}
+
+// end notes an outcome for which nothing else is to be done.
+func (w *work) end(state ledger.State, reason Reason, message string) *Result {
+	w.note(state, reason, time.Time{})
+	result := w.result()
+	result.Outcome, result.Reason, result.Message = Outcome(state), reason, message
+	return &result
+}
+
+// back returns the request: nothing was sent, or nothing took effect.
+func (w *work) back(reason Reason, message string) Result {
+	if w.held == claim || w.held == hold {
+		w.note(ledger.Returned, reason, time.Time{})
+	}
+	return w.result().returned(reason, message)
+}
+
+// expiring returns a request whose claim must stand until it expires.
+func (w *work) expiring(reason Reason, message string) Result {
+	result := w.result().returned(reason, message)
+	result.RetryAfter = w.view.Run.ClaimUntil.Sub(w.Now()) + time.Second
+	return result
+}
+
+// wait puts the request on the request queue until it is due. A request that came
+// from there does not go there a second time: its message is made to wait.
+func (w *work) wait(due time.Time, reason Reason, message string) *Result {
+	due = due.UTC().Truncate(time.Millisecond)
+	if !w.req.Due.IsZero() {
+		if end := w.change(nothing, func(ctx context.Context, v ledger.View) (ledger.View, error) {
+			return w.ledger.Note(ctx, v, ledger.Deferred, string(reason), due)
+		}); end != nil || !w.view.Run.Due.Equal(due) {
+			return end
+		}
+		return new(w.waiting(due, NotDue, message))
+	}
+	if end := w.hold(); end != nil || w.held == nothing {
+		return end
+	}
+	if err := w.enqueue(due, due.Sub(w.Now())); err != nil {
+		return new(w.back(QueueUnavailable, fmt.Sprintf("%s, and it could not be made to wait: %v", message, err)))
+	}
+	w.note(ledger.Deferred, reason, due)
+	result := w.result()
+	result.Outcome, result.Reason, result.Message = Deferred, reason, message
+	return &result
+}
+
+// waiting returns a message of our own that is to wait on.
+func (w *work) waiting(due time.Time, reason Reason, message string) Result {
+	result := w.result().returned(reason, message)
+	result.RetryAfter = due.Sub(w.Now())
+	return result
+}
+
+// errNoQueue means that nothing can wait.
+var errNoQueue = errors.New("QUEUE_URL is not set")
+
+// enqueue sends the request to the request queue with its due time, to be
+// delivered after the delay.
+func (w *work) enqueue(due time.Time, delay time.Duration) error {
+	if w.requests == nil {
+		return errNoQueue
+	}
+	req := w.req
+	req.Due, req.Root, req.Parent = due, w.view.Run.Root, w.view.Run.Parent
+	req.Attempts, req.Forgiven = w.view.Run.Attempt, w.view.Run.Forgiven
+	ctx, cancel := w.settling()
+	defer cancel()
+	return w.requests.Send(ctx, []requestqueue.Waiting{{Request: req, Delay: delay}})[0]
+}
+
+// giveUp makes a dead letter of the request.
+func (w *work) giveUp(v verdict) Result {
+	if w.req.DryRun {
+		return w.result().skipped(DryRun, fmt.Sprintf("would be dead-lettered (%s): %s", v.reason, v.message))
+	}
+	req := w.req
+	req.Due, req.Root, req.Parent = time.Time{}, w.root(), w.view.Run.Parent
+	if w.view.Run.RunID != "" {
+		req.Attempts, req.Forgiven = w.view.Lineage.Attempts, 0
+		if w.held == claim {
+			req.Attempts-- // it took no effect
+		}
+	}
+	err := w.send(deadletter.Letter{
+		Request: req, Reason: string(v.reason), Message: v.message, FirstTime: req.FirstSeen, LastTime: w.Now(),
+		Code: v.answer.code, HTTPStatus: v.answer.status, AdobeRequestID: v.answer.requestID,
+	})
+	if err != nil {
+		return w.back(DeadLetterQueueUnavailable, fmt.Sprintf("%v (was to be a dead letter: %s)", err, v.message))
+	}
+	w.note(ledger.DeadLettered, v.reason, time.Time{})
+	result := w.result()
+	result.Outcome, result.Reason, result.Message, result.Attempt = DeadLettered, v.reason, v.message, req.Attempts
+	return result
+}
+
+func (w *work) send(l deadletter.Letter) error {
+	ctx, cancel := w.settling()
+	defer cancel()
+	return w.deadLetters.Send(ctx, l)
+}
+
+// result names the request.
+func (w *work) result() Result {
+	return Result{
+		RunID: w.req.RunID, FlowID: w.req.FlowID, Sandbox: w.req.Sandbox, OrgID: w.req.OrgID, Root: w.root(),
+		view: w.view, held: w.held,
+	}
+}
+
+// root is the lineage's first run where the ledger knows the run.
+func (w *work) root() string {
+	if w.view.Run.State == ledger.Unknown {
+		return ""
+	}
+	return w.view.Run.Root
+}
+
+// duplicate answers with what became of the run by another request.
+func (w *work) duplicate(outcome Outcome) Result {
+	run := &w.view.Run
+	result := w.result()
+	result.Outcome, result.Reason, result.NewRunID = outcome, ReasonDuplicate, run.NewRunID
+	result.Message = "another request stands for this run"
+	if run.Reason != "" {
+		result.Message += ": " + run.Reason
+	}
+	if outcome == Retriggered {
+		result.Attempt = run.Attempt + run.Sends
+	}
+	return result
+}

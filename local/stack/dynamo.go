@@ -1,0 +1,34 @@
+package stack
+
+import (
+	"hash/crc32"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/truora/minidyn/server"
+)
+
+// dynamo counts the calls of minidyn, and adds the checksum that DynamoDB's
+// answers have and clients check: minidyn leaves it out.
+type dynamo struct {
+	*server.Server
+	calls atomic.Int64
+}
+
+// ServeHTTP answers one call.
+func (d *dynamo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d.calls.Add(1)
+	recorder := httptest.NewRecorder()
+	d.Server.ServeHTTP(recorder, r)
+	maps.Copy(w.Header(), recorder.Header())
+	w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(recorder.Body.Bytes())), 10))
+	w.WriteHeader(recorder.Code)
+	_, _ = w.Write(recorder.Body.Bytes())
+}
+
+// LedgerCalls returns how many calls of DynamoDB were made, where it is
+// simulated.
+func (s *Stack) LedgerCalls() int { return int(s.simulated.calls.Load()) }
