@@ -21,7 +21,7 @@ invoke: ## run one event: make invoke EVENT=events/request.json
 test: ## the tests
 	go test -race ./...
 
-test-emulators: ## the integration suite against moto, ElasticMQ and the Runtime Interface Emulator
+test-emulators: ## the integration suite against moto, ElasticMQ, DynamoDB Local and the Runtime Interface Emulator
 	emulators/install
 	TEST_EMULATORS=1 go test -race -count=1 -v ./integration/...
 

@@ -2,9 +2,9 @@
 // deployed, as its own process, with events in, and HTTP and AWS calls out.
 //
 // The suite runs on the embedded default, and with TEST_EMULATORS=1 on
-// independent implementations as well: moto, ElasticMQ and the official Runtime
-// Interface Emulator, which emulators/install puts into .tools. One that is
-// missing is a failure.
+// independent implementations as well: moto, ElasticMQ, DynamoDB Local and the
+// official Runtime Interface Emulator, which emulators/install puts into .tools.
+// One that is missing is a failure.
 package integration
 
 import (
@@ -125,13 +125,26 @@ func startEmulators(ctx context.Context, dir string) (stop func(), err error) {
 	if err := start(elastic, "java", "-Dconfig.file="+config, "-cp", tools+"/elasticmq/*", "org.elasticmq.server.Main"); err != nil {
 		return stop, err
 	}
+	dynamo, dynamoPort, err := freePort()
+	if err != nil {
+		return stop, err
+	}
+	err = start(dynamo, "java", "-cp", tools+"/dynamodb-local/*", "com.amazonaws.services.dynamodbv2.local.main.ServerRunner",
+		"-inMemory", "-sharedDb", "-disableTelemetry", "-port", dynamoPort)
+	if err != nil {
+		return stop, err
+	}
 	rie := filepath.Join(tools, "aws-lambda-rie")
 	if _, err := os.Stat(rie); err != nil {
 		return stop, fmt.Errorf("%w (emulators/install installs it)", err)
 	}
 	prepared.backends = append(prepared.backends,
-		backend{name: "moto+RIE", options: stack.Options{SQSEndpoint: "http://" + moto, SecretsEndpoint: "http://" + moto, RIE: rie}},
-		backend{name: "ElasticMQ", options: stack.Options{SQSEndpoint: "http://" + elastic, SecretsEndpoint: "http://" + moto}},
+		backend{name: "moto+RIE", options: stack.Options{
+			SQSEndpoint: "http://" + moto, SecretsEndpoint: "http://" + moto, DynamoDBEndpoint: "http://" + moto, RIE: rie,
+		}},
+		backend{name: "ElasticMQ+DynamoDB Local", options: stack.Options{
+			SQSEndpoint: "http://" + elastic, SecretsEndpoint: "http://" + moto, DynamoDBEndpoint: "http://" + dynamo,
+		}},
 	)
 	return stop, nil
 }

@@ -1,30 +1,585 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/policy"
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
 )
 
-func always(w *world, flowID string, n int) {
-	for range n {
-		w.adobe.Script(flowID, flowsim.Fail("CONNECTOR-1001-500", "it fails"))
+// inWorld runs a test in a world of its own.
+func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, 0)
+		w.flow("f", worldOrg)
+		test(t, w)
+	})
+}
+
+// failing scripts the next runs of dataflow f to fail.
+func (w *world) failing(times int) {
+	for range times {
+		w.adobe.Script("f", flowsim.Fail("CONNECTOR-1001-500", "Copying from the source failed"))
 	}
 }
 
-// TestAFlowThatFailsForEverStops is the loop: each failure's event comes back to
-// the function.
-func TestAFlowThatFailsForEverStops(t *testing.T) {
+// outcomesOf returns the outcomes of a run with their reasons, those on the way
+// left out.
+func (w *world) outcomesOf(runID string) []string {
+	list := []string{}
+	for _, one := range w.logs.ends(runID) {
+		list = append(list, strings.TrimSpace(one.Outcome+" "+one.Reason))
+	}
+	return list
+}
+
+// crashes are the points at which a process can die while it retries a run of
+// which an event tells: so many calls are answered, and with after the next one
+// still takes effect. The calls of a cold start are the claim, the secrets of two
+// orgs, the token, the re-trigger and the record; the first three in any order.
+func crashes() []struct {
+	name                         string
+	calls                        int
+	after                        bool
+	retriggers, extra, reconcile int
+} {
+	return []struct {
+		name                         string
+		calls                        int
+		after                        bool
+		retriggers, extra, reconcile int
+	}{
+		{"before the claim", 0, false, 1, 0, 0},
+		{"after the claim", 3, false, 1, 1, 0},
+		{"before sending", 4, false, 1, 1, 0},
+		{"after sending, before the answer", 4, true, 1, 0, 1},
+		{"after the answer, before the record", 5, false, 1, 0, 1},
+		{"after the record", 5, true, 1, 0, 0},
+		{"before the message's deletion", 6, false, 1, 0, 0},
+	}
+}
+
+// TestCrashPoints: wherever the process dies, the redelivered message ends with
+// one re-trigger that took effect.
+func TestCrashPoints(t *testing.T) {
 	t.Parallel()
-	inBubble(t, func(t *testing.T, w *world) {
-		w.flow("f", worldOrg)
-		always(w, "f", 1000)
+	for _, how := range []string{"queue", "direct"} {
+		for _, crash := range crashes() {
+			t.Run(how+"/"+crash.name, func(t *testing.T) {
+				t.Parallel()
+				inWorld(t, func(t *testing.T, w *world) {
+					root := w.fail("f")
+					pass(5 * time.Minute)
+					event := string(w.adobe.FailureEvent(root))
+					dying := w.start(crash.calls, crash.after)
+					if crash.name == "before the message's deletion" {
+						dying = w.start(-1, false)
+					}
+					if how == "queue" {
+						w.send(event)
+						w.poll(lost{dying})
+					} else if _, err := dying.Invoke(t.Context(), []byte(event)); err == nil {
+						t.Log("the invocation was answered; EventBridge delivers it again all the same")
+					}
+					if how == "direct" {
+						pass(time.Minute)
+						w.direct([]byte(event), func() *process { return w.start(-1, false) })
+					}
+					w.drain(24 * time.Hour)
+					calls := 0
+					for _, c := range w.adobe.Calls() {
+						if c.Op == flowsim.OpRetrigger {
+							calls++
+						}
+					}
+					extra := 0
+					for _, one := range w.logs.all {
+						extra += one.Extra
+					}
+					reconciled := 0
+					for _, one := range w.logs.ends(root) {
+						if one.Reason == "reconciled" {
+							reconciled++
+						}
+					}
+					if calls != crash.retriggers || w.adobe.Retriggers(root) != 1 || extra != crash.extra || reconciled != crash.reconcile {
+						t.Errorf("%d calls, %d runs made, %d extra, %d reconciled; want %d, 1, %d, %d\n%v",
+							calls, w.adobe.Retriggers(root), extra, reconciled, crash.retriggers, crash.extra, crash.reconcile, w.logs.outcomes())
+					}
+					if e := w.entry(root); e["state"] != "retriggered" || e["newRunId"] != w.adobe.MadeOf(root) {
+						t.Errorf("the ledger has %v", e)
+					}
+				})
+			})
+		}
+	}
+}
+
+// lost is a process whose answers don't arrive: the message is not deleted.
+type lost struct{ *process }
+
+func (l lost) Invoke(ctx context.Context, payload []byte) (lambdaenv.Response, error) {
+	_, _ = l.process.Invoke(ctx, payload)
+	return lambdaenv.Response{}, errDead
+}
+
+// TestALoopEnds is the loop that must not be: a dataflow that fails for ever, and
+// each failure's event comes back to the function.
+func TestALoopEnds(t *testing.T) {
+	t.Parallel()
+	for name, direct := range map[string]bool{"on the queue": false, "by direct events": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.failing(1000)
+				tell := func(id string) {
+					if direct {
+						w.direct(w.adobe.FailureEvent(id), func() *process { return w.start(-1, false) })
+					} else {
+						w.send(string(w.adobe.FailureEvent(id)))
+					}
+				}
+				w.told = tell
+				for range 10 { // one after the other, an hour apart
+					tell(w.fail("f"))
+					w.drain(time.Hour)
+				}
+				// Three lineages have their three attempts, then the breaker is open.
+				if n := w.adobe.Count(flowsim.OpRetrigger); n != 9 {
+					t.Errorf("%d re-triggers, want 9", n)
+				}
+				want := map[string]int{"attempts_exhausted": 3, "breaker_open": 7}
+				if diff := cmp.Diff(want, w.reasons()); diff != "" {
+					t.Errorf("dead letters (-want +got):\n%s", diff)
+				}
+				// A run succeeds by itself, and the next failure is retried again.
+				w.adobe.AddRun(flowsim.Run{ID: "good", FlowID: "f", Status: flowsim.Success, Records: 1, CompletedAt: time.Now()})
+				pass(time.Minute)
+				tell(w.fail("f"))
+				w.drain(time.Hour)
+				if n := w.adobe.Count(flowsim.OpRetrigger); n != 12 {
+					t.Errorf("%d re-triggers after a success, want 3 more", n)
+				}
+				// Without a success one lineage goes through after the cool-down.
+				w.failing(1000)
+				for range 2 {
+					tell(w.fail("f"))
+					w.drain(time.Hour)
+				}
+				before := w.adobe.Count(flowsim.OpRetrigger)
+				tell(w.fail("f"))
+				w.drain(time.Hour)
+				if n := w.adobe.Count(flowsim.OpRetrigger); n != before {
+					t.Errorf("%d re-triggers with an open breaker, want none", n-before)
+				}
+				pass(25 * time.Hour)
+				for range 2 {
+					tell(w.fail("f"))
+					w.drain(time.Hour)
+				}
+				if n := w.adobe.Count(flowsim.OpRetrigger); n != before+3 {
+					t.Errorf("%d re-triggers after the cool-down, want 3", n-before)
+				}
+			})
+		})
+	}
+}
+
+// TestALineageBelongsTogether: its runs point at each other, whatever brings them.
+func TestALineageBelongsTogether(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.failing(2)
 		root := w.fail("f")
 		w.send(string(w.adobe.FailureEvent(root)))
 		w.drain(24 * time.Hour)
+		second := w.adobe.MadeOf(root)
+		third := w.adobe.MadeOf(second)
+		runs, err := ledger.New(w.memory, ledger.DefaultTTL, time.Now).OfLineage(t.Context(), worldOrg, root, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		type line struct {
+			Run, Parent, Root, New string
+			Attempt                int
+			State                  ledger.State
+		}
+		var got []line
+		for _, r := range runs {
+			got = append(got, line{r.RunID, r.Parent, r.Root, r.NewRunID, r.Attempt, r.State})
+		}
+		want := []line{{w.adobe.MadeOf(third), third, root, "", 3, ledger.Made}, {third, second, root, w.adobe.MadeOf(third), 2, ledger.Retriggered}, {second, root, root, third, 1, ledger.Retriggered}, {root, "", root, second, 0, ledger.Retriggered}}
+		if w.adobe.MadeOf(third) == "" { // the third attempt was not needed
+			want = []line{{third, second, root, "", 2, ledger.Made}, {second, root, root, third, 1, ledger.Retriggered}, {root, "", root, second, 0, ledger.Retriggered}}
+		}
+		if diff := cmp.Diff(want, got[len(got)-len(want):]); diff != "" {
+			t.Errorf("the lineage, the newest first (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestAnEventOvertakesTheAnswer: the failure of the new run arrives while the call
+// that made it is under way, and after it was lost.
+func TestAnEventOvertakesTheAnswer(t *testing.T) {
+	t.Parallel()
+	for name, hang := range map[string]bool{"under way": true, "lost in a crash": false} {
+		for _, skew := range []time.Duration{-115 * time.Second, 0, 115 * time.Second} {
+			t.Run(fmt.Sprintf("%s/clocks %s apart", name, skew), func(t *testing.T) {
+				t.Parallel()
+				bubble(t, func(t *testing.T) {
+					w := newWorld(t, skew)
+					w.flow("f", worldOrg)
+					w.failing(100)
+					root := w.fail("f")
+					pass(5 * time.Minute)
+					w.send(string(w.adobe.FailureEvent(root)))
+					w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
+					crashes := 4 // in the middle of the re-trigger
+					if hang {
+						crashes = -1
+					}
+					done := make(chan struct{})
+					go func() {
+						defer close(done)
+						w.poll(w.start(crashes, true))
+					}()
+					if !hang {
+						w.adobe.Heal()
+					}
+					synctest.Wait()
+					made := w.adobe.MadeOf(root)
+					if made == "" || w.entry(made) != nil || w.entry(root)["state"] != "claimed" {
+						t.Fatalf("the course of events is another: %q was made, and recorded as %v; the root's entry is %v", made, w.entry(made), w.entry(root))
+					}
+					w.settle() // the event of the new run's failure is sent
+					w.poll(w.start(-1, false))
+					if n := w.adobe.Count(flowsim.OpRetrigger); n != 1 {
+						t.Fatalf("%d re-triggers before the first is recorded", n)
+					}
+					<-done
+					w.drain(24 * time.Hour)
+					if n := w.lineages()[root]; n != 3 {
+						t.Errorf("%d re-triggers of the lineage, want 3", n)
+					}
+					if e := w.entry(made); e["root"] != root || e["parent"] != root {
+						t.Errorf("the new run's entry is %v", e)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestTwoLineagesOfOneDataflow fail at the same moment, and both calls are lost.
+func TestTwoLineagesOfOneDataflow(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.failing(100)
+		a, b := w.fail("f"), w.fail("f")
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true, Times: 2})
+		w.send(string(w.adobe.FailureEvent(a)))
+		w.send(string(w.adobe.FailureEvent(b)))
+		w.drain(48 * time.Hour)
+		for _, root := range []string{a, b} {
+			if n := w.lineages()[root]; n != 3 {
+				t.Errorf("lineage %s has had %d re-triggers, want 3", root, n)
+			}
+		}
+		for _, r := range w.adobe.Runs() {
+			if n := w.adobe.Retriggers(r.ID); n > 1 {
+				t.Errorf("run %s was re-triggered %d times", r.ID, n)
+			}
+		}
+	})
+}
+
+// TestWithoutTheLedgerNothingIsSent.
+func TestWithoutTheLedgerNothingIsSent(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		root := w.fail("f")
+		w.faults.before = 1000
+		w.send(string(w.adobe.FailureEvent(root)))
+		p := w.start(-1, false)
+		for range 3 {
+			w.poll(p)
+			pass(20 * time.Minute)
+		}
+		if n := w.adobe.Count(flowsim.OpRetrigger); n != 0 || len(w.deadLetters()) != 0 {
+			t.Errorf("%d re-triggers and %d dead letters without a ledger", n, len(w.deadLetters()))
+		}
+		for _, one := range w.logs.outcomes() {
+			if one.Outcome != "returned" || one.Reason != "ledger_unavailable" {
+				t.Errorf("outcome = %+v", one)
+			}
+		}
+		w.faults.before = 0
+		w.drain(time.Hour)
+		if n := w.adobe.Retriggers(root); n != 1 {
+			t.Errorf("%d re-triggers when the ledger is back, want 1", n)
+		}
+	})
+}
+
+// TestTheClaimDoesNotWaitForTheCredentials.
+func TestTheClaimDoesNotWaitForTheCredentials(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		root := w.fail("f")
+		w.aws.Inject(awssim.Fault{Op: "GetSecretValue", Hang: true, Times: 100})
+		done := make(chan lambdaenv.Response)
+		p := w.start(-1, false)
+		go func() {
+			answer, _ := p.Invoke(t.Context(), w.adobe.FailureEvent(root))
+			done <- answer
+		}()
+		synctest.Wait()
+		if e := w.entry(root); e["state"] != "claimed" {
+			t.Errorf("while Secrets Manager hangs the ledger has %v, want the claim", e)
+		}
+		<-done
+		if e := w.entry(root); e["state"] != "deferred" || w.adobe.Count(flowsim.OpRetrigger) != 0 {
+			t.Errorf("in the end the ledger has %v after %d re-triggers", e, w.adobe.Count(flowsim.OpRetrigger))
+		}
+	})
+}
+
+// TestWaiting: from a second to twelve hours, by the queue and directly, a request
+// is handled when it is due, after one hop.
+func TestWaiting(t *testing.T) {
+	t.Parallel()
+	for _, delay := range []time.Duration{time.Second, time.Minute, 14 * time.Minute, 16 * time.Minute, 3 * time.Hour, 12 * time.Hour} {
+		for _, direct := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/direct %t", delay, direct), func(t *testing.T) {
+				t.Parallel()
+				inWorld(t, func(t *testing.T, w *world) {
+					w.cfg.RetryDelays = []time.Duration{delay}
+					p := w.start(-1, false)
+					for range 20 { // jitter makes each of them another delay
+						root := w.fail("f")
+						event := w.adobe.FailureEvent(root)
+						if direct {
+							w.direct(event, func() *process { return p })
+						} else {
+							w.send(string(event))
+							w.poll(p)
+						}
+						waiting := w.aws.Messages(w.requests)
+						if len(waiting) != 1 {
+							t.Fatalf("%d messages wait, want 1", len(waiting))
+						}
+						due, err := time.Parse(time.RFC3339Nano, w.entry(root)["due"])
+						if err != nil || due.After(time.Now().Add(delay)) {
+							t.Fatalf("due = %v, %v", due, err)
+						}
+						// A duplicate changes nothing of it, and has the same outcome.
+						w.send(string(event))
+						w.poll(p)
+						sent := w.aws.Count("SendMessageBatch")
+						for w.adobe.Retriggers(root) == 0 {
+							pass(max(time.Until(w.next()), 0))
+							if time.Now().Before(due) && w.adobe.Retriggers(root) > 0 {
+								t.Fatal("it was retried before it was due")
+							}
+							w.poll(p)
+						}
+						if late := time.Since(due); late < 0 || late > time.Second {
+							t.Errorf("due in %s it was handled %s late", delay, late)
+						}
+						if n := w.aws.Count("SendMessageBatch") - sent; n != 0 {
+							t.Errorf("%d more hops", n)
+						}
+						w.adobe.Settle()
+					}
+					for _, one := range w.logs.outcomes() {
+						if one.Outcome == "deferred" && one.Reason != "retry_delay" && one.Reason != "duplicate" || one.Outcome == "dead_lettered" {
+							t.Errorf("outcome = %+v", one)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestAWaitingMessageIsNotGivenUp: the receives of before are forgotten with the
+// hop, and the one that the wait costs is allowed for.
+func TestAWaitingMessageIsNotGivenUp(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.RetryDelays = []time.Duration{12 * time.Hour}
+		root := w.fail("f")
+		w.send(string(w.adobe.FailureEvent(root)))
+		p := w.start(-1, false)
+		// Before it waits it comes nine times in vain, and as often afterwards.
+		for range 2 {
+			for range maxReceives - 1 {
+				w.faults.before = 100
+				w.poll(p)
+				w.faults.before = 0
+				pass(max(time.Until(w.next()), 0))
+			}
+			for w.next().Before(time.Now().Add(time.Second)) && w.poll(p) > 0 && w.adobe.Retriggers(root) == 0 {
+			}
+			pass(max(time.Until(w.next()), 0))
+		}
+		w.drain(48 * time.Hour)
+		if n := w.adobe.Retriggers(root); n != 1 || len(w.deadLetters()) != 0 {
+			t.Errorf("%d re-triggers, dead letters %v\n%v", n, w.deadLetters(), w.logs.outcomes())
+		}
+	})
+}
+
+// TestForce: a person sends an exhausted run on, which gives it fresh attempts, and
+// never a run that was re-triggered.
+func TestForce(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.failing(100)
+		root := w.fail("f")
+		w.send(string(w.adobe.FailureEvent(root)))
+		w.drain(24 * time.Hour)
+		last := ""
+		for _, r := range w.adobe.Runs() {
+			last = r.ID
+		}
+		w.send(`{"runId":"` + last + `","orgId":"` + worldOrg + `"}`)
+		w.drain(24 * time.Hour)
 		if n := w.lineages()[root]; n != 3 {
-			t.Errorf("%d re-triggers, want 3", n)
+			t.Errorf("%d re-triggers without force, want 3", n)
+		}
+		w.send(`{"runId":"` + root + `","orgId":"` + worldOrg + `","force":true}`)
+		w.drain(24 * time.Hour)
+		if n := w.adobe.Retriggers(root); n != 1 {
+			t.Errorf("the root was re-triggered %d times, want once", n)
+		}
+		w.send(`{"runId":"` + last + `","orgId":"` + worldOrg + `","force":true}`)
+		w.drain(24 * time.Hour)
+		if n := w.lineages()[root]; n != 6 {
+			t.Errorf("%d re-triggers with force, want three more", n)
+		}
+	})
+}
+
+// TestADeadLetterIsSentAgain when its cause is mended, and the ledger lets it.
+func TestADeadLetterIsSentAgain(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		root := w.fail("f")
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"error_code":"403025"}`})
+		event := string(w.adobe.FailureEvent(root))
+		w.send(event)
+		w.drain(time.Hour)
+		w.send(event) // a duplicate makes no second letter
+		w.drain(time.Hour)
+		letters := w.aws.Messages(w.letters)
+		if len(letters) != 1 {
+			t.Fatalf("%d dead letters, want 1", len(letters))
+		}
+		for range 2 { // redriven twice
+			w.send(letters[0].Body)
+		}
+		w.drain(time.Hour)
+		want := []string{"dead_lettered forbidden", "dead_lettered duplicate", "retriggered", "retriggered duplicate"}
+		got := w.outcomesOf(root)
+		slices.Sort(got[2:]) // either of the two comes first
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestThePolicyIsFollowed end to end: rules, age and dry run.
+func TestThePolicyIsFollowed(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		rules, err := policy.ParseRules(`[{"code":"MAPPER-*","action":"dead_letter"},{"message":"*quota*","action":"skip"},{"code":"SLOW-*","action":"retry","delays":["0s"]}]`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.cfg.RetryPolicy = rules
+		add := func(id, code, message string, age time.Duration) {
+			w.adobe.AddRun(flowsim.Run{
+				ID: id, FlowID: "f", Status: flowsim.Failed, CreatedClient: "x", CreatedAt: time.Now().Add(-age), CompletedAt: time.Now().Add(-age),
+				Errors: []flowsim.RunError{{Code: code, Message: message}},
+			})
+		}
+		add("mapper", "MAPPER-3700-400", "", time.Hour)
+		add("quota", "X", "The quota is used up", time.Hour)
+		add("slow", "SLOW-1", "", time.Hour)
+		add("old", "X", "", 8*24*time.Hour)
+		add("plain", "X", "", time.Hour)
+		w.adobe.Script("f", flowsim.Fail("SLOW-1", "again"))
+		want := map[string][]string{
+			"mapper": {"dead_lettered policy"}, "quota": {"skipped policy"}, "slow": {"retriggered"}, "old": {"skipped too_old"}, "plain": {"retriggered"},
+		}
+		p := w.start(-1, false)
+		for id, outcomes := range want {
+			// The dry run says the same, and changes nothing.
+			before := len(w.memory.Records())
+			answer, err := p.Invoke(t.Context(), []byte(`{"runId":"`+id+`","orgId":"`+worldOrg+`","dryRun":true}`))
+			if err != nil || len(w.memory.Records()) != before || w.adobe.Retriggers(id) != 0 {
+				t.Errorf("%s: the dry run changed something (%v)", id, err)
+			}
+			word, reason, _ := strings.Cut(outcomes[0], " ")
+			if says := string(answer.Payload); !strings.Contains(says, map[string]string{"retriggered": "would be re-triggered", "skipped": "skip (" + reason, "dead_lettered": "dead_letter (" + reason}[word]) {
+				t.Errorf("%s: the dry run says %s", id, says)
+			}
+			if id == "mapper" { // by hand: the run is read for its error
+				w.send(`{"runId":"` + id + `","orgId":"` + worldOrg + `"}`)
+			} else {
+				w.send(string(w.adobe.FailureEvent(id)))
+			}
+			w.drain(time.Hour)
+			got := w.outcomesOf(id)
+			if diff := cmp.Diff(outcomes, got[1:]); diff != "" { // the first is the dry run's
+				t.Errorf("%s (-want +got):\n%s", id, diff)
+			}
+		}
+	})
+}
+
+// reasons counts the dead letters by reason.
+func (w *world) reasons() map[string]int {
+	counts := map[string]int{}
+	for _, m := range w.aws.Messages(w.letters) {
+		counts[m.Attributes["reason"].StringValue]++
+	}
+	return counts
+}
+
+// TestALetterTellsTheLineage.
+func TestALetterTellsTheLineage(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.failing(100)
+		root := w.fail("f")
+		w.send(string(w.adobe.FailureEvent(root)))
+		w.drain(24 * time.Hour)
+		letters := w.aws.Messages(w.letters)
+		if len(letters) != 1 || letters[0].Attributes["attempts"].StringValue != "3" {
+			t.Fatalf("dead letters = %+v", letters)
+		}
+		var body struct {
+			RunID  string
+			Origin struct{ Root, Parent, Due string }
+		}
+		if err := json.Unmarshal([]byte(letters[0].Body), &body); err != nil || body.Origin.Root != root || body.Origin.Parent == "" || body.Origin.Due != "" {
+			t.Errorf("body = %+v, %v", body, err)
 		}
 	})
 }

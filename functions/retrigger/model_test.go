@@ -31,8 +31,8 @@ type broken struct{ invariant, what string }
 // history is one random course of events.
 type history struct {
 	*world
-	t    *rapid.T
-	told map[string]bool // runs of whose failure the function was told
+	t     *rapid.T
+	heard map[string]bool // runs of whose failure the function was told
 	// grants are how often a person forced a lineage on, by its true root.
 	grants map[string]int
 	broken *broken
@@ -96,7 +96,7 @@ func (h *history) process() *process {
 }
 
 func (h *history) tell(id string) string {
-	h.told[id] = true
+	h.heard[id] = true
 	return string(h.adobe.FailureEvent(id))
 }
 
@@ -143,12 +143,12 @@ func (h *history) step() {
 		}
 	case "by hand":
 		if id, ok := h.aFailedRun(); ok {
-			h.told[id] = true
+			h.heard[id] = true
 			h.send(`{"runId":"` + id + `","orgId":"` + h.orgOf(id) + `"}`)
 		}
 	case "force":
 		if id, ok := h.aFailedRun(); ok && rapid.IntRange(0, 2).Draw(h.t, "really") == 0 {
-			h.told[id] = true
+			h.heard[id] = true
 			h.grants[h.trueRoots()[id]]++
 			h.send(`{"runId":"` + id + `","force":true,"orgId":"` + h.orgOf(id) + `"}`)
 		}
@@ -228,7 +228,7 @@ func (h *history) finish() {
 	}
 	letters := h.deadLetters()
 	for _, r := range h.adobe.Runs() {
-		if r.Status != flowsim.Failed || !h.told[r.ID] && r.Of == "" {
+		if r.Status != flowsim.Failed || !h.heard[r.ID] && r.Of == "" {
 			continue
 		}
 		entry := h.entry(r.ID)
@@ -266,9 +266,10 @@ func (h *history) agree(runID string, entry ledger.Record, letters int) {
 // play plays one random course and returns what it broke.
 func play(t *testing.T, r *rapid.T, mutate func(retrigger.Ledger) retrigger.Ledger) (b *broken) {
 	t.Helper()
-	bubble(t, func() {
+	bubble(t, func(t *testing.T) {
+		t.Helper()
 		skew := time.Duration(rapid.IntRange(-115, 115).Draw(r, "skew")) * time.Second
-		h := &history{world: newWorld(r, skew), t: r, told: map[string]bool{}, grants: map[string]int{}}
+		h := &history{world: newWorld(r, skew), t: r, heard: map[string]bool{}, grants: map[string]int{}}
 		h.mutate = mutate
 		h.cfg.BreakerThreshold = rapid.SampledFrom([]int{0, 3}).Draw(r, "breaker")
 		h.flow("f", worldOrg)

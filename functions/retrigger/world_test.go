@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -42,6 +41,8 @@ type world struct {
 	// mutate puts a fault into the ledger's logic, for tests of the tests.
 	mutate func(retrigger.Ledger) retrigger.Ledger
 	faults faults
+	// told tells the function of a failed run: by the queue unless it is replaced.
+	told func(runID string)
 
 	requests, letters string // queue URLs
 	logs              *records
@@ -100,6 +101,7 @@ func newWorld(tb fataler, skew time.Duration) *world {
 		FlowServiceURL: "http://127.0.0.1" + flowsim.FlowServicePath, IMSURL: "http://127.0.0.1", RetriggerOp: "re-trigger",
 		LogLevel: slog.LevelInfo, MaxConcurrentRuns: 5, CallTimeout: 10 * time.Second, SecretCacheTTL: time.Hour,
 	}
+	w.told = func(id string) { w.send(string(w.adobe.FailureEvent(id))) }
 	return w
 }
 
@@ -243,7 +245,7 @@ func (p *process) Invoke(ctx context.Context, payload []byte) (lambdaenv.Respons
 }
 
 // poll delivers one batch of the queue to a process.
-func (w *world) poll(p *process) int {
+func (w *world) poll(p lambdaenv.Invoker) int {
 	w.tb.Helper()
 	m := lambdaenv.Mapping{SQS: sqs.NewFromConfig(w.amazon(loopback.Transport{Handler: w.aws})), QueueURL: w.requests, BatchSize: 10, Invoker: p}
 	received, _, err := m.Poll(context.Background(), 0)
@@ -296,21 +298,22 @@ func (w *world) drain(within time.Duration) {
 	end := time.Now().Add(within)
 	p := w.start(-1, false)
 	for {
-		w.settle()
 		if w.poll(p) > 0 {
 			continue
 		}
 		next := w.next()
-		if next.IsZero() && !w.running() {
+		if w.running() { // a run takes a minute
+			if next.IsZero() || next.After(time.Now().Add(time.Minute)) {
+				next = time.Now().Add(time.Minute)
+			}
+			pass(time.Until(next))
+			w.settle()
+			continue
+		}
+		if next.IsZero() || next.After(end) {
 			return
 		}
-		if next.IsZero() || w.running() && next.After(time.Now().Add(time.Minute)) {
-			next = time.Now().Add(time.Minute)
-		}
-		if next.After(end) {
-			return
-		}
-		pass(max(time.Until(next), 0))
+		pass(time.Until(next))
 	}
 }
 
@@ -330,15 +333,13 @@ func (w *world) running() bool {
 }
 
 // settle ends the runs in progress and sends the events of those that failed.
-func (w *world) settle() (failed []string) {
+func (w *world) settle() {
 	w.tb.Helper()
 	for _, r := range w.adobe.Settle() {
 		if r.Status == flowsim.Failed {
-			failed = append(failed, r.ID)
-			w.send(string(w.adobe.FailureEvent(r.ID)))
+			w.told(r.ID)
 		}
 	}
-	return failed
 }
 
 // lineages counts the re-triggers that took effect by the true root of a run.
@@ -436,9 +437,4 @@ func (r *records) ends(runID string) (ends []record) {
 		}
 	}
 	return ends
-}
-
-func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
-	t.Helper()
-	bubble(t, func() { test(t, newWorld(t, 0)) })
 }

@@ -218,7 +218,7 @@ func TestDecodeMostItems(t *testing.T) {
 
 func TestRequestOfEvent(t *testing.T) {
 	t.Parallel()
-	payload := adobeEvent(failed(runA, `,"flowName":"hourly","createdClient":"exc_app",
+	payload := adobeEvent(failed(runA, `,"flowName":"hourly","createdClient":"exc_app","createdAt":1795413000456,
 		"metrics":{"durationSummary":{"completedAtUTC":1795413500123},"statusSummary":{"status":"failed",
 			"errors":[{"code":"CONNECTOR-1001-500","message":"copy failed"}],
 			"extensions":{"errorDetail":"secret-host","errors":[{"code":"CONNECTOR-1001-500","message":"copy failed"},{"code":2200,"message":"nested"}]}}},
@@ -230,7 +230,7 @@ func TestRequestOfEvent(t *testing.T) {
 	want := &event.Request{
 		RunID: runA, FlowID: "flow", OrgID: org, Sandbox: "prod",
 		Origin: event.Origin{
-			EventID: "e1", FlowName: "hourly", CreatedClient: "exc_app", FailedAt: time.UnixMilli(1795413500123).UTC(),
+			EventID: "e1", FlowName: "hourly", CreatedClient: "exc_app", FailedAt: time.UnixMilli(1795413500123).UTC(), CreatedAt: time.UnixMilli(1795413000456).UTC(),
 			Errors: []event.RunError{{Code: "CONNECTOR-1001-500", Message: "copy failed"}, {Message: "nested"}, {Code: "MAPPER-3700-400"}},
 		},
 	}

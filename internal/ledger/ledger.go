@@ -230,6 +230,9 @@ func (l *Ledger) link(ctx context.Context, v, next View, newRunID string) (View,
 		OrgID: v.Run.OrgID, RunID: newRunID, FlowID: v.Run.FlowID, Sandbox: v.Run.Sandbox,
 		Root: v.Run.Root, Parent: v.Run.RunID, Attempt: next.Lineage.Attempts, Forgiven: next.Lineage.Forgiven, State: Made, FirstSeen: l.time(),
 	}
+	if !child.FirstSeen.After(v.Run.FirstSeen) { // the indexes are in this order
+		child.FirstSeen = v.Run.FirstSeen.Add(time.Millisecond)
+	}
 	for {
 		after, err := l.commit(ctx, v, next, Write{Key: child.key(), Old: child.stored, New: l.lasting(child.record())})
 		conflict, ok := errors.AsType[*ConflictError](err)

@@ -232,16 +232,29 @@ func (s *Server) Settle() []Run {
 		if r.Status != InProgress {
 			continue
 		}
-		r.Status, r.CompletedAt, r.Records = Success, s.now(), 1000
+		result := Succeed()
 		if script := s.scripts[r.FlowID]; len(script) > 0 {
+			result = script[0]
 			s.scripts[r.FlowID] = script[1:]
-			if script[0].Error != nil {
-				r.Status, r.Errors, r.Records = Failed, []RunError{*script[0].Error}, 0
-			}
 		}
+		s.end(r, result)
 		ended = append(ended, *r)
 	}
 	return ended
+}
+
+// End ends one run in progress.
+func (s *Server) End(runID string, result Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end(s.runs[runID], result)
+}
+
+func (s *Server) end(r *Run, result Result) {
+	r.Status, r.CompletedAt, r.Records = Success, s.now(), 1000
+	if result.Error != nil {
+		r.Status, r.Errors, r.Records = Failed, []RunError{*result.Error}, 0
+	}
 }
 
 // Inject adds a fault; faults of one operation come in their order.

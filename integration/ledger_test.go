@@ -1,0 +1,76 @@
+package integration
+
+import (
+	"context"
+	"crypto/rand"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger/contract"
+	"github.com/aep-retrigger/aep-retrigger/local/scenario"
+	"github.com/aep-retrigger/aep-retrigger/local/stack"
+)
+
+// TestTheLedgersContract runs the contract of the ledger's stores on the emulators'
+// DynamoDB. On the embedded one it runs in package ledger.
+func TestTheLedgersContract(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, b backend) {
+		if !b.emulated() {
+			return
+		}
+		client := dynamodb.New(dynamodb.Options{
+			Region: "us-east-1", BaseEndpoint: aws.String(b.options.DynamoDBEndpoint),
+			Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+		})
+		contract.Test(t, func(t *testing.T) ledger.Store {
+			t.Helper()
+			name := "ledger-" + rand.Text()
+			if _, err := client.CreateTable(context.WithoutCancel(t.Context()), ledger.Schema(name)); err != nil {
+				t.Fatal(err)
+			}
+			_, err := client.UpdateTimeToLive(context.WithoutCancel(t.Context()), &dynamodb.UpdateTimeToLiveInput{
+				TableName: &name, TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(ledger.AttributeTTL), Enabled: aws.Bool(true)},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ledger.NewTable(client, name)
+		})
+	})
+}
+
+// TestLineages plays lineages of several attempts in real time, and reads them from
+// the ledger.
+func TestLineages(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, b backend) {
+		s := start(t, b, env(scenario.LineageDelays()...))
+		for _, step := range scenario.Lineages() {
+			if _, err := step.Play(t.Context(), s); err != nil {
+				t.Errorf("%s: %v", step.Name, err)
+			}
+		}
+		lineage, err := s.Ledger.OfLineage(t.Context(), stack.OrgID, "hopeless", 10)
+		if err != nil || len(lineage) != 4 {
+			t.Fatalf("the lineage is %+v, %v; want 4 runs", lineage, err)
+		}
+		for i, r := range lineage { // the newest first
+			if r.Attempt != 3-i || r.Root != "hopeless" || i > 0 && lineage[i-1].Parent != r.RunID {
+				t.Errorf("run %d is %+v", i, r)
+			}
+		}
+		if first := lineage[3]; time.Since(first.FirstSeen) > time.Minute || first.State != ledger.Retriggered || lineage[0].State != ledger.DeadLettered {
+			t.Errorf("the lineage is %+v", lineage)
+		}
+		if letters := deadLetters(t, s); len(letters) != 1 {
+			t.Errorf("%d dead letters, want 1", len(letters))
+		}
+	})
+}

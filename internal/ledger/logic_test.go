@@ -1,0 +1,203 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+)
+
+const org = "A@AdobeOrg"
+
+// clock is a clock that the test moves.
+type clock struct{ now time.Time }
+
+func (c *clock) ledger(store ledger.Store) *ledger.Ledger {
+	return ledger.New(store, time.Hour, func() time.Time { return c.now })
+}
+
+func claim(t *testing.T, l *ledger.Ledger, v ledger.View, until time.Time) ledger.View {
+	t.Helper()
+	v, err := l.Claim(t.Context(), v, until, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func look(t *testing.T, l *ledger.Ledger, run string) ledger.View {
+	t.Helper()
+	v, err := l.Look(t.Context(), ledger.Guess(org, "f", "prod", run))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// counting counts the calls of a store.
+type counting struct {
+	ledger.Store
+	calls int
+}
+
+func (c *counting) Read(ctx context.Context, keys ...string) ([]ledger.Record, error) {
+	c.calls++
+	return c.Store.Read(ctx, keys...)
+}
+
+func (c *counting) Commit(ctx context.Context, writes ...ledger.Write) error {
+	c.calls++
+	return c.Store.Commit(ctx, writes...)
+}
+
+func TestARetriggerTakesTwoCalls(t *testing.T) {
+	t.Parallel()
+	c := &clock{time.UnixMilli(1_800_000_000_000)}
+	memory := ledger.NewMemory()
+	store := &counting{Store: memory}
+	l := c.ledger(store)
+	v := claim(t, l, ledger.Guess(org, "f", "prod", "root"), c.now.Add(time.Minute))
+	if v, err := l.Retriggered(t.Context(), v, "made"); err != nil || v.Run.NewRunID != "made" {
+		t.Fatal(v.Run, err)
+	}
+	if store.calls != 2 {
+		t.Errorf("%d calls, want 2", store.calls)
+	}
+	// A run that waits is guessed from its message.
+	made := look(t, l, "made")
+	due := c.now.Add(time.Hour)
+	if _, err := l.Note(t.Context(), made, ledger.Deferred, "retry_delay", due); err != nil {
+		t.Fatal(err)
+	}
+	c.now = due
+	store.calls = 0
+	v = claim(t, l, ledger.GuessDeferred(ledger.Run{
+		OrgID: org, RunID: "made", FlowID: "f", Sandbox: "prod", Root: "root", Parent: "root", Attempt: 1, Due: due, FirstSeen: c.now,
+	}), c.now.Add(time.Minute))
+	if _, err := l.Retriggered(t.Context(), v, "third"); err != nil || store.calls != 2 {
+		t.Errorf("%v after %d calls, want 2", err, store.calls)
+	}
+	for _, r := range memory.Records() {
+		if seconds, _ := strconv.ParseInt(r[ledger.AttributeTTL], 10, 64); seconds < 1_800_000_000+3600 {
+			t.Errorf("%s lives until %s", r[ledger.AttributeKey], r[ledger.AttributeTTL])
+		}
+	}
+	if third := look(t, l, "third"); third.Run.Root != "root" || third.Run.Parent != "made" || third.Run.Attempt != 2 || third.Lineage.Attempts != 2 || len(third.Flow.Sends) != 0 {
+		t.Errorf("the third run is %+v", third)
+	}
+}
+
+func TestAConflictBringsTheViewUpToDate(t *testing.T) {
+	t.Parallel()
+	c := &clock{time.UnixMilli(1_800_000_000_000)}
+	l := c.ledger(ledger.NewMemory())
+	until := c.now.Add(time.Minute)
+	first := claim(t, l, ledger.Guess(org, "f", "prod", "run"), until)
+	second, err := l.Claim(t.Context(), ledger.Guess(org, "f", "prod", "run"), until, false)
+	if !errors.As(err, new(*ledger.ConflictError)) || second.Run.ClaimID != first.Run.ClaimID || second.Run.State != ledger.Claimed || second.Lineage.Attempts != 1 || len(second.Flow.Sends) != 1 {
+		t.Errorf("view = %+v, %v", second, err)
+	}
+	// With the view as it is now the claim could be taken: whether it may be is for
+	// the caller to decide.
+	third, err := l.Hold(t.Context(), second, until)
+	if err != nil || third.Run.State != ledger.Held || third.Run.Sends != 1 {
+		t.Errorf("view = %+v, %v", third, err)
+	}
+	if _, err := l.Retriggered(t.Context(), first, "made"); !errors.As(err, new(*ledger.ConflictError)) {
+		t.Errorf("the first claim recorded after it had been taken over: %v", err)
+	}
+}
+
+func TestAReleasedClaimLeavesNoTraceOfAnAttempt(t *testing.T) {
+	t.Parallel()
+	c := &clock{time.UnixMilli(1_800_000_000_000)}
+	l := c.ledger(ledger.NewMemory())
+	v := claim(t, l, ledger.Guess(org, "f", "prod", "run"), c.now.Add(time.Minute))
+	if _, err := l.Release(t.Context(), v, ledger.Returned, "throttled"); err != nil {
+		t.Fatal(err)
+	}
+	if v := look(t, l, "run"); v.Run.State != ledger.Returned || v.Run.Sends != 0 || v.Lineage.Attempts != 0 || len(v.Flow.Sends) != 0 {
+		t.Errorf("view = %+v", v)
+	}
+}
+
+// TestALostRunIsAdoptedAtItsWorst: where a run may be of two lineages, the one that
+// gets it takes on the higher count, and so does the other when its turn comes.
+func TestALostRunIsAdoptedAtItsWorst(t *testing.T) {
+	t.Parallel()
+	c := &clock{time.UnixMilli(1_800_000_000_000)}
+	l := c.ledger(ledger.NewMemory())
+	// Lineage b has had two attempts already.
+	v := ledger.Guess(org, "f", "prod", "b0")
+	for i := range 2 {
+		v = claim(t, l, v, c.now.Add(time.Minute))
+		made := fmt.Sprintf("b%d", i+1)
+		if _, err := l.Retriggered(t.Context(), v, made); err != nil {
+			t.Fatal(err)
+		}
+		v = look(t, l, made)
+	}
+	// Both are sent at the same time, and both answers are lost.
+	claim(t, l, v, c.now.Add(time.Minute))
+	claim(t, l, look(t, l, "a0"), c.now.Add(time.Minute))
+	c.now = c.now.Add(2 * time.Minute)
+	for _, parent := range []string{"a0", "b2"} {
+		view := look(t, l, parent)
+		var own ledger.Send
+		var others []ledger.Send
+		for _, s := range view.Flow.Sends {
+			if s.RunID == parent {
+				own = s
+			} else {
+				others = append(others, s)
+			}
+		}
+		if _, err := l.Adopt(t.Context(), view, own, others, "found-for-"+parent); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, run := range []string{"found-for-a0", "found-for-b2"} {
+		if v := look(t, l, run); v.Lineage.Attempts != 3 || v.Run.Attempt != 3 || len(v.Flow.Sends) != 0 {
+			t.Errorf("%s is %+v", run, v)
+		}
+	}
+}
+
+func TestTheNewRunsEntryJoinsTheLineage(t *testing.T) {
+	t.Parallel()
+	c := &clock{time.UnixMilli(1_800_000_000_000)}
+	l := c.ledger(ledger.NewMemory())
+	v := claim(t, l, ledger.Guess(org, "f", "prod", "root"), c.now.Add(time.Minute))
+	due := c.now.Add(time.Hour)
+	if _, err := l.Note(t.Context(), ledger.Guess(org, "f", "prod", "made"), ledger.Deferred, "retry_delay", due); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Retriggered(t.Context(), v, "made"); err != nil {
+		t.Fatal(err)
+	}
+	if r := look(t, l, "made").Run; r.Root != "root" || r.Parent != "root" || r.Attempt != 1 || r.State != ledger.Deferred || !r.Due.Equal(due) {
+		t.Errorf("the entry is %+v", r)
+	}
+}
+
+func TestAFlowsEntryIsBounded(t *testing.T) {
+	t.Parallel()
+	c := &clock{time.UnixMilli(1_800_000_000_000)}
+	l := c.ledger(ledger.NewMemory())
+	for i := range 100 { // lost, one after the other
+		claim(t, l, look(t, l, fmt.Sprintf("run-%d", i)), c.now.Add(time.Second))
+		c.now = c.now.Add(time.Minute)
+	}
+	_, err := l.Claim(t.Context(), look(t, l, "one-more"), c.now.Add(time.Second), false)
+	if !errors.As(err, new(*ledger.UnavailableError)) {
+		t.Errorf("error = %v, want it refused", err)
+	}
+	c.now = c.now.Add(8 * 24 * time.Hour)
+	if v := claim(t, l, look(t, l, "one-more"), c.now.Add(time.Second)); len(v.Flow.Sends) != 1 {
+		t.Errorf("%d sends after a week, want 1", len(v.Flow.Sends))
+	}
+}
