@@ -92,7 +92,7 @@ func TestEveryEventAndFault(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := start(t, b)
+		s := start(t, b, env(scenario.Env()...))
 		for _, step := range append(files, scenario.Faults()...) {
 			if step.MovesClock && b.emulated() {
 				continue // played on the embedded default
@@ -366,7 +366,7 @@ func TestTheRestOfABatchWaitsWhenThrottled(t *testing.T) {
 
 func TestTheDeadlineIsKept(t *testing.T) {
 	t.Parallel()
-	s := embedded(t, env("MAX_CONCURRENT_RUNS=1", "CALL_TIMEOUT=1s"), func(o *stack.Options) { o.Timeout = 12 * time.Second })
+	s := embedded(t, env("MAX_CONCURRENT_RUNS=1", "CALL_TIMEOUT=1s", "RECONCILE_AFTER=0s"), func(o *stack.Options) { o.Timeout = 12 * time.Second })
 	s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true, Times: 10})
 	var ids, bodies []string
 	for i := range 10 { // of a dataflow each: those of one would wait for the first

@@ -6,39 +6,22 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger/contract"
 	"github.com/aep-retrigger/aep-retrigger/local/scenario"
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
 )
 
-// TestTheLedgersContract runs the contract of the ledger's stores on the emulators'
-// DynamoDB. On the embedded one it runs in package ledger.
+// TestTheLedgersContract runs the contract of the ledger's stores on each
+// implementation of DynamoDB.
 func TestTheLedgersContract(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, b backend) {
-		if !b.emulated() {
-			return
-		}
-		client := dynamodb.New(dynamodb.Options{
-			Region: "us-east-1", BaseEndpoint: aws.String(b.options.DynamoDBEndpoint),
-			Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-		})
+		client := start(t, b).DynamoDB
 		contract.Test(t, func(t *testing.T) ledger.Store {
 			t.Helper()
 			name := "ledger-" + rand.Text()
 			if _, err := client.CreateTable(context.WithoutCancel(t.Context()), ledger.Schema(name)); err != nil {
-				t.Fatal(err)
-			}
-			_, err := client.UpdateTimeToLive(context.WithoutCancel(t.Context()), &dynamodb.UpdateTimeToLiveInput{
-				TableName: &name, TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(ledger.AttributeTTL), Enabled: aws.Bool(true)},
-			})
-			if err != nil {
 				t.Fatal(err)
 			}
 			return ledger.NewTable(client, name)

@@ -24,7 +24,7 @@ import (
 func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, 0)
+		w := newWorld(t, 0, 0)
 		w.flow("f", worldOrg)
 		test(t, w)
 	})
@@ -241,7 +241,7 @@ func TestAnEventOvertakesTheAnswer(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/clocks %s apart", name, skew), func(t *testing.T) {
 				t.Parallel()
 				bubble(t, func(t *testing.T) {
-					w := newWorld(t, skew)
+					w := newWorld(t, skew, 0)
 					w.flow("f", worldOrg)
 					w.failing(100)
 					root := w.fail("f")

@@ -70,7 +70,7 @@ func wire(cfg config.Config, amazon aws.Config, memory retrigger.Ledger, out io.
 	h.service = retrigger.New(accounts, memory, deadletter.NewQueue(queues, cfg.DeadLetterQueueURL), waiting, retrigger.Options{
 		Policy:           &policy.Policy{Delays: cfg.RetryDelays, Rules: cfg.RetryPolicy, MaxAge: cfg.MaxRunAge},
 		BreakerThreshold: cfg.BreakerThreshold, BreakerCooldown: cfg.BreakerCooldown,
-		DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
+		ReconcileAfter: cfg.ReconcileAfter, DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
 	})
 	return h
 }

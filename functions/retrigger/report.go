@@ -9,43 +9,42 @@ import (
 )
 
 // report writes one log record for each result and the invocation's metrics:
-// the count of each outcome under the outcome's own name, and beside them how many
-// of these were duplicates or reconciled, how many runs were sent once more, and
-// the refusals that stop all runs of an org.
+// the count of each outcome under the outcome's own name, and beside them of the
+// reasons that someone may want to see or be alarmed by.
 func (h *Handler) report(ctx context.Context, deliveries []delivery) {
-	counts := map[retrigger.Outcome]int{}
-	var refused, duplicates, reconciled, extra, exhausted int
+	outcomes, reasons := map[retrigger.Outcome]int{}, map[retrigger.Reason]int{}
+	extra := 0
 	for i := range deliveries {
 		for _, r := range deliveries[i].results {
 			h.log.LogAttrs(ctx, level(r), "run "+string(r.Outcome), attributes(r)...)
-			counts[r.Outcome]++
-			switch r.Reason {
-			case retrigger.CredentialsRefused:
-				refused++
-			case retrigger.ReasonDuplicate:
-				duplicates++
-			case retrigger.Reconciled:
-				reconciled++
-			case retrigger.AttemptsExhausted, retrigger.BreakerOpen:
-				exhausted++
-			}
+			outcomes[r.Outcome]++
+			reasons[r.Reason]++
 			if r.Extra {
 				extra++
 			}
 		}
 	}
-	metrics := []telemetry.Count{
-		{Name: string(retrigger.CredentialsRefused), Value: refused},
-		{Name: string(retrigger.ReasonDuplicate), Value: duplicates},
-		{Name: string(retrigger.Reconciled), Value: reconciled},
-		{Name: "extra_retriggers", Value: extra},
-		{Name: string(retrigger.AttemptsExhausted), Value: exhausted},
-	}
+	metrics := []telemetry.Count{{Name: ExtraRetriggers, Value: extra}}
 	for _, outcome := range retrigger.Outcomes() {
-		metrics = append(metrics, telemetry.Count{Name: string(outcome), Value: counts[outcome]})
+		metrics = append(metrics, telemetry.Count{Name: string(outcome), Value: outcomes[outcome]})
+	}
+	for _, reason := range countedReasons() {
+		metrics = append(metrics, telemetry.Count{Name: string(reason), Value: reasons[reason]})
 	}
 	if err := h.metrics.Put(metrics); err != nil {
 		h.log.WarnContext(ctx, "metrics were not written", "error", err.Error())
+	}
+}
+
+// ExtraRetriggers is the metric of runs that were re-triggered once more since an
+// earlier re-trigger of them had left no trace.
+const ExtraRetriggers = "extra_retriggers"
+
+// countedReasons are those that are metrics.
+func countedReasons() []retrigger.Reason {
+	return []retrigger.Reason{
+		retrigger.ReasonDuplicate, retrigger.Reconciled, retrigger.OutcomeUnknown, retrigger.AttemptsExhausted, retrigger.BreakerOpen,
+		retrigger.CredentialsRefused, retrigger.LedgerUnavailable,
 	}
 }
 
@@ -53,7 +52,7 @@ func (h *Handler) report(ctx context.Context, deliveries []delivery) {
 // them, and warn for the others that someone may want to look at.
 func level(r retrigger.Result) slog.Level {
 	switch {
-	case r.Reason == retrigger.CredentialsRefused, r.Reason == retrigger.DeadLetterQueueUnavailable, r.Reason == retrigger.InternalError:
+	case r.Reason == retrigger.CredentialsRefused, r.Reason == retrigger.DeadLetterQueueUnavailable, r.Reason == retrigger.LedgerUnavailable, r.Reason == retrigger.InternalError:
 		return slog.LevelError
 	case r.Reason == retrigger.RetryDelay, r.Reason == retrigger.NotDue, r.Reason == retrigger.ReasonDuplicate:
 		return slog.LevelInfo

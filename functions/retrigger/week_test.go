@@ -31,7 +31,7 @@ func aWeek(t *testing.T, breaker int, fails func(now time.Duration, scheduled bo
 	)
 	var result week
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, 30*time.Second)
+		w := newWorld(t, 30*time.Second, 0)
 		w.cfg.BreakerThreshold = breaker
 		w.flow("hourly", worldOrg)
 		began := time.Now()

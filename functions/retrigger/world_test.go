@@ -84,9 +84,9 @@ func (f *faults) next() (before, after bool) {
 	return false, false
 }
 
-func newWorld(tb fataler, skew time.Duration) *world {
+func newWorld(tb fataler, skew, lag time.Duration) *world {
 	w := &world{tb: tb, aws: awssim.New(), memory: ledger.NewMemory(), logs: &records{}}
-	w.adobe = flowsim.New(flowsim.Options{Now: func() time.Time { return time.Now().Add(skew) }})
+	w.adobe = flowsim.New(flowsim.Options{Now: func() time.Time { return time.Now().Add(skew) }, ListLag: lag})
 	var secrets []string
 	for _, org := range []string{worldOrg, worldOther} {
 		w.adobe.AddOrg(flowsim.Org{ID: org, ClientID: "client-" + org[:1], Secrets: []string{"s"}, Scopes: []string{"openid"}, Sandboxes: []string{worldSandbox}})
@@ -98,6 +98,7 @@ func newWorld(tb fataler, skew time.Duration) *world {
 	w.cfg = config.Config{
 		SecretIDs: secrets, QueueURL: w.requests, DeadLetterQueueURL: w.letters, RetryDelays: policy.DefaultDelays(), MaxRunAge: policy.DefaultMaxAge,
 		BreakerThreshold: policy.DefaultBreakerThreshold, BreakerCooldown: policy.DefaultBreakerCooldown,
+		ReconcileAfter: config.DefaultReconcileAfter,
 		FlowServiceURL: "http://127.0.0.1" + flowsim.FlowServicePath, IMSURL: "http://127.0.0.1", RetriggerOp: "re-trigger",
 		LogLevel: slog.LevelInfo, MaxConcurrentRuns: 5, CallTimeout: 10 * time.Second, SecretCacheTTL: time.Hour,
 	}
@@ -317,6 +318,24 @@ func (w *world) drain(within time.Duration) {
 	}
 }
 
+// String tells what happened.
+func (w *world) String() string {
+	var b strings.Builder
+	for _, r := range w.adobe.Runs() {
+		fmt.Fprintf(&b, "run %s of %s: %s, created %s by %s\n", r.ID, r.Of, r.Status, r.CreatedAt.Format(time.TimeOnly), r.CreatedClient)
+	}
+	for _, c := range w.adobe.Calls() {
+		fmt.Fprintf(&b, "call %s %s: %d\n", c.Op, c.RunID, c.Status)
+	}
+	for _, one := range w.logs.outcomes() {
+		fmt.Fprintf(&b, "%s %+v\n", one.Timestamp.Format(time.TimeOnly), one)
+	}
+	for _, r := range w.memory.Records() {
+		fmt.Fprintln(&b, r)
+	}
+	return b.String()
+}
+
 // next is when the next message becomes visible; zero without one.
 func (w *world) next() time.Time {
 	var next time.Time
@@ -392,6 +411,7 @@ type records struct {
 }
 
 type record struct {
+	Timestamp                        time.Time
 	RunID, Outcome, Reason, NewRunID string
 	Attempt                          int
 	Extra                            int `json:"extra_retriggers"`

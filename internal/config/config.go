@@ -33,6 +33,7 @@ const (
 	MaxRunAge          = "MAX_RUN_AGE"
 	BreakerThreshold   = "BREAKER_THRESHOLD"
 	BreakerCooldown    = "BREAKER_COOLDOWN"
+	ReconcileAfter     = "RECONCILE_AFTER"
 	DefaultSandbox     = "DEFAULT_SANDBOX"
 	FlowServiceURL     = "FLOW_SERVICE_URL"
 	IMSURL             = "IMS_URL"
@@ -50,6 +51,9 @@ const (
 	DefaultMaxConcurrentRuns = 5
 	// DefaultCallTimeout bounds one HTTP call to Flow Service or IMS.
 	DefaultCallTimeout = 10 * time.Second
+	// DefaultReconcileAfter is the time that Flow Service gets to list a new run.
+	// Adobe says nothing of it; a run that is listed later costs one re-trigger more.
+	DefaultReconcileAfter = 30 * time.Second
 	// DefaultSecretCacheTTL is how long a rotated secret that still works may
 	// go unnoticed. One that no longer works is fetched again at once.
 	DefaultSecretCacheTTL = 5 * time.Minute
@@ -87,6 +91,9 @@ type Config struct {
 	// before its breaker opens for BreakerCooldown; 0 for no breaker.
 	BreakerThreshold int
 	BreakerCooldown  time.Duration
+	// ReconcileAfter is how long after a re-trigger without an answer the run that
+	// it made is looked for.
+	ReconcileAfter time.Duration
 	// DefaultSandbox is for requests and secrets that name none; may be empty.
 	DefaultSandbox string
 	// FlowServiceURL and IMSURL are base URLs without a trailing slash.
@@ -120,6 +127,7 @@ func Load(lookup func(string) (string, bool)) (Config, error) {
 		MaxRunAge:          r.duration(MaxRunAge, policy.DefaultMaxAge, time.Hour, maxDays),
 		BreakerThreshold:   r.count(BreakerThreshold, policy.DefaultBreakerThreshold, 0, maxBreaker),
 		BreakerCooldown:    r.duration(BreakerCooldown, policy.DefaultBreakerCooldown, time.Minute, maxDays),
+		ReconcileAfter:     r.duration(ReconcileAfter, DefaultReconcileAfter, 0, time.Hour),
 		DefaultSandbox:     r.text(DefaultSandbox, ""),
 		FlowServiceURL:     r.url(FlowServiceURL, flowclient.DefaultBaseURL),
 		IMSURL:             r.url(IMSURL, flowclient.DefaultIMSURL),

@@ -46,6 +46,7 @@ func TestLoadDefaults(t *testing.T) {
 		MaxRunAge:          7 * 24 * time.Hour,
 		BreakerThreshold:   3,
 		BreakerCooldown:    24 * time.Hour,
+		ReconcileAfter:     30 * time.Second,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Load() (-want +got):\n%s", diff)
@@ -73,6 +74,7 @@ func TestLoadEverything(t *testing.T) {
 		"MAX_RUN_AGE":           "24h",
 		"BREAKER_THRESHOLD":     "0",
 		"BREAKER_COOLDOWN":      "1h",
+		"RECONCILE_AFTER":       "0s",
 	}))
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,10 @@ func (w *work) call() Result {
 	if err != nil {
 		return w.noAccount(err)
 	}
+	if client := w.req.CreatedClient; w.view.Run.Parent != "" && client != "" && client != account.ClientID {
+		w.Log.WarnContext(w.ctx, "Adobe names another client than ours as the creator of a run that our re-trigger made: lost re-triggers can't be found",
+			"runId", w.req.RunID, "createdClient", client)
+	}
 	made, err := w.post(account)
 	if refused(err) {
 		if account, err = w.accounts.Renew(w.ctx, account); err != nil {
@@ -132,7 +136,9 @@ func (w *work) lost(message string) Result {
 		return w.expiring(OutcomeUnknown, message)
 	}
 	w.view = v
-	return w.result().returned(OutcomeUnknown, message)
+	result := w.result().returned(OutcomeUnknown, message)
+	result.RetryAfter = w.ReconcileAfter
+	return result
 }
 
 // verdict reads a fault of a call that changed nothing.

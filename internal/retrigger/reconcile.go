@@ -80,6 +80,11 @@ func (w *work) turn(now time.Time, sending bool) *Result {
 // adopted. If not, one more is sent, provided that the lineage's limit allows it:
 // what was lost counts as an attempt.
 func (w *work) reconcile() *Result {
+	if wait := w.view.Run.ClaimUntil.Add(w.ReconcileAfter).Sub(w.Now()); wait > 0 && w.view.Run.State == ledger.Claimed {
+		result := w.result().returned(OutcomeUnknown, "whether it was re-triggered is not known; Flow Service is given time to list a run that this made")
+		result.RetryAfter = wait
+		return &result
+	}
 	if end := w.hold(); end != nil || w.held == nothing {
 		return end
 	}
@@ -112,6 +117,9 @@ func (w *work) reconcile() *Result {
 		return new(w.giveUp(verdict{reason: OutcomeUnknown, message: fmt.Sprintf(
 			"it was re-triggered %d times without a clear answer, and no run that this made is there. It is not sent again: look for a newer run of its dataflow first", v.Run.Sends,
 		)}))
+	}
+	if busy := w.turn(w.Now(), true); busy != nil {
+		return w.yield(*busy)
 	}
 	w.Log.WarnContext(w.ctx, "an earlier re-trigger of this run left no trace: one more is sent", "runId", w.req.RunID, "flowId", w.req.FlowID, "sends", v.Run.Sends+1)
 	if end := w.claim(); end != nil || w.held == nothing {

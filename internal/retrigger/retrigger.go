@@ -99,6 +99,9 @@ type Options struct {
 	// before its breaker opens, for BreakerCooldown; 0 for no breaker.
 	BreakerThreshold int
 	BreakerCooldown  time.Duration
+	// ReconcileAfter is how long after a re-trigger without an answer the run that
+	// it made is looked for: the time that Flow Service may take to list it.
+	ReconcileAfter time.Duration
 	// DefaultSandbox is for requests whose event and secret name none.
 	DefaultSandbox string
 	// CallTimeout is what the client allows for one call. No re-trigger is sent
@@ -348,6 +351,7 @@ func (w *work) round() *Result {
 		return end
 	}
 	run := &w.view.Run
+	run.FlowID, run.Sandbox = w.req.FlowID, w.req.Sandbox // an earlier request may have named others
 	if run.Parent == "" && run.Sends == 0 && len(w.view.Flow.Sends) > 0 {
 		if end, again := w.place(now); end != nil || again {
 			return end

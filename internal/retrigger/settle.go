@@ -80,6 +80,7 @@ func (w *work) note(state ledger.State, reason Reason, due time.Time) {
 }
 
 func (w *work) settle(ctx context.Context, state ledger.State, reason Reason, due time.Time) (err error) {
+	mine := w.view.Run.ClaimID
 	for range maxRounds {
 		if w.held == claim {
 			w.view, err = w.ledger.Release(ctx, w.view, state, string(reason))
@@ -91,10 +92,10 @@ func (w *work) settle(ctx context.Context, state ledger.State, reason Reason, du
 		}
 		run := &w.view.Run
 		switch {
-		case w.held == claim && run.State == ledger.Claimed: // only lineage or flow differ
-		case w.held == hold && run.State != ledger.Held:
-			return err
-		case run.State == ledger.Retriggered, run.State == ledger.Claimed, w.held == nothing && run.State == ledger.Held, run.State == ledger.Deferred && due.IsZero():
+		case w.held != nothing && run.ClaimID == mine: // only lineage or dataflow differ
+		case w.held != nothing:
+			return err // it ran out, and another delivery took the run over
+		case run.State == ledger.Retriggered, run.State == ledger.Claimed, run.State == ledger.Held, run.State == ledger.Deferred && due.IsZero():
 			return nil // another delivery stands for the run
 		}
 	}
@@ -136,7 +137,7 @@ func (w *work) back(reason Reason, message string) Result {
 // expiring returns a request whose claim must stand until it expires.
 func (w *work) expiring(reason Reason, message string) Result {
 	result := w.result().returned(reason, message)
-	result.RetryAfter = w.view.Run.ClaimUntil.Sub(w.Now()) + time.Second
+	result.RetryAfter = w.view.Run.ClaimUntil.Add(w.ReconcileAfter).Sub(w.Now())
 	return result
 }
 

@@ -137,12 +137,15 @@ type Options struct {
 	Now func() time.Time
 	// TokenLifetime is how long a token is valid; 0 means 24 hours.
 	TokenLifetime time.Duration
+	// ListLag is how long a new run is not listed.
+	ListLag time.Duration
 }
 
 // Server is the simulator. It is an [http.Handler] and safe for concurrent use.
 type Server struct {
 	now      func() time.Time
 	lifetime time.Duration
+	listLag  time.Duration
 
 	mu      sync.Mutex
 	orgs    map[string]*Org
@@ -168,7 +171,7 @@ func New(o Options) *Server {
 		o.Now = time.Now
 	}
 	return &Server{
-		now: o.Now, lifetime: cmp.Or(o.TokenLifetime, 24*time.Hour),
+		now: o.Now, lifetime: cmp.Or(o.TokenLifetime, 24*time.Hour), listLag: o.ListLag,
 		orgs: map[string]*Org{}, flows: map[string]*Flow{}, runs: map[string]*Run{},
 		scripts: map[string][]Result{}, tokens: map[string]token{}, closed: make(chan struct{}),
 	}
@@ -662,7 +665,7 @@ func (c *call) list() (int, any) {
 	var found []*Run
 	for _, id := range order {
 		r, f := c.visible(orgID, id)
-		if r == nil {
+		if r == nil || c.s.now().Sub(r.CreatedAt) < c.s.listLag {
 			continue
 		}
 		keep := true

@@ -52,7 +52,7 @@ func run(ctx context.Context) error {
 	}
 	options := stack.Options{Binary: binary, Credential: credential}
 	if credential == nil {
-		options.Env = scenario.LineageDelays()
+		options.Env = slices.Concat(scenario.LineageDelays(), scenario.Env())
 	}
 	s, err := stack.Start(ctx, options)
 	if err != nil {
@@ -112,6 +112,11 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 		return err
 	}
 	fmt.Print("\n", table.String(), "\n")
+	if s.Adobe != nil {
+		if err := lineages(ctx, s); err != nil {
+			return err
+		}
+	}
 	letters, err := s.DeadLetters(ctx)
 	if err != nil {
 		return err
@@ -122,6 +127,21 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 	}
 	if wrong > 0 {
 		return fmt.Errorf("%d of %d steps did not end as expected", wrong, len(steps))
+	}
+	return nil
+}
+
+// lineages prints what the ledger has of the lineages.
+func lineages(ctx context.Context, s *stack.Stack) error {
+	for _, root := range scenario.Roots() {
+		runs, err := s.Ledger.OfLineage(ctx, stack.OrgID, root, 10)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("Lineage of %s, from the ledger:\n", root)
+		for _, r := range slices.Backward(runs) { // the oldest first
+			fmt.Printf("  attempt %d  %-36s  %s\n", r.Attempt, r.RunID, strings.TrimSpace(string(r.State)+" "+r.Reason))
+		}
 	}
 	return nil
 }

@@ -233,16 +233,23 @@ func Lineages() []Step {
 		return step
 	}
 	return []Step{
-		lineage("a lineage that succeeds on its second attempt", "second-time-lucky", []string{"retriggered", "retriggered"}, failure),
-		lineage("a lineage that has its three attempts", "hopeless", []string{
+		lineage("a lineage that succeeds on its second attempt", Roots()[0], []string{"retriggered", "retriggered"}, failure),
+		lineage("a lineage that has its three attempts", Roots()[1], []string{
 			"retriggered", "retriggered", "retriggered", "dead_lettered attempts_exhausted",
 		}, failure, failure, failure),
 	}
 }
 
+// Roots are the first runs of the lineages of [Lineages].
+func Roots() []string { return []string{"second-time-lucky", "hopeless"} }
+
 // LineageDelays are the function's variables for [Lineages]: waits of seconds
 // instead of minutes.
 func LineageDelays() []string { return []string{"RETRY_DELAYS=0s,1s,1s"} }
+
+// Env are the function's variables for [Faults]: its clock can't be moved, and
+// the simulator of Flow Service lists a new run at once.
+func Env() []string { return []string{"RECONCILE_AFTER=0s"} }
 
 // Faults returns the steps in which something is wrong.
 func Faults() []Step {

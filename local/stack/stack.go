@@ -113,11 +113,12 @@ type Stack struct {
 	Function lambdaenv.Invoker
 	// Log is what the function wrote.
 	Log *Log
-	// Ledger is the function's memory, to read in.
-	Ledger *ledger.Ledger
+	// DynamoDB is a client of where the ledger is, and Ledger the function's memory,
+	// to read in.
+	DynamoDB *dynamodb.Client
+	Ledger   *ledger.Ledger
 
 	simulated *dynamo // nil where DynamoDB is an emulator's
-	dynamo    *dynamodb.Client
 	secrets   *secretsmanager.Client
 	secretID  string
 	table     string
@@ -143,7 +144,7 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 		"AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "LOG_LEVEL=debug",
 		"SECRET_ID=" + s.secretID, "QUEUE_URL=" + s.RequestQueueURL, "DEAD_LETTER_QUEUE_URL=" + s.DeadLetterQueueURL,
 		"AWS_ENDPOINT_URL_SQS=" + aws.ToString(s.SQS.Options().BaseEndpoint),
-		"LEDGER_TABLE=" + s.table, "AWS_ENDPOINT_URL_DYNAMODB=" + aws.ToString(s.dynamo.Options().BaseEndpoint),
+		"LEDGER_TABLE=" + s.table, "AWS_ENDPOINT_URL_DYNAMODB=" + aws.ToString(s.DynamoDB.Options().BaseEndpoint),
 		"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + aws.ToString(s.secrets.Options().BaseEndpoint),
 	}, adobe, o.Env) // of two values of one variable the last one counts
 	options := lambdaenv.Options{Binary: o.Binary, Env: env, Timeout: o.Timeout, Logs: s.Log}
@@ -264,12 +265,12 @@ func (s *Stack) addLedger(ctx context.Context, o Options, config aws.Config) err
 		s.closers = append(s.closers, stop)
 		endpoint = base
 	}
-	s.dynamo = dynamodb.NewFromConfig(config, func(c *dynamodb.Options) { c.BaseEndpoint = aws.String(endpoint) })
+	s.DynamoDB = dynamodb.NewFromConfig(config, func(c *dynamodb.Options) { c.BaseEndpoint = aws.String(endpoint) })
 	s.table = LedgerTable + "-" + rand.Text()
-	if _, err := s.dynamo.CreateTable(ctx, ledger.Schema(s.table)); err != nil {
+	if _, err := s.DynamoDB.CreateTable(ctx, ledger.Schema(s.table)); err != nil {
 		return fmt.Errorf("create the ledger's table: %w", err)
 	}
-	s.Ledger = ledger.New(ledger.NewTable(s.dynamo, s.table), ledger.DefaultTTL, time.Now)
+	s.Ledger = ledger.New(ledger.NewTable(s.DynamoDB, s.table), ledger.DefaultTTL, time.Now)
 	return nil
 }
 
