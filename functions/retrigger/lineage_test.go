@@ -583,3 +583,49 @@ func TestALetterTellsTheLineage(t *testing.T) {
 		}
 	})
 }
+
+// TestALateDuplicateIsNoOtherOutcome: the first one's stands, whatever the policy
+// says of the run by now.
+func TestALateDuplicateIsNoOtherOutcome(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		root := w.fail("f")
+		event := string(w.adobe.FailureEvent(root))
+		w.send(event)
+		w.drain(time.Hour)
+		pass(10 * 24 * time.Hour) // the run is too old for a retry
+		w.send(event)
+		w.drain(time.Hour)
+		if diff := cmp.Diff([]string{"retriggered", "retriggered duplicate"}, w.outcomesOf(root)); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+		if e := w.entry(root); e["state"] != "retriggered" {
+			t.Errorf("the entry is %v", e)
+		}
+	})
+}
+
+// TestWhatIsGivenUpIsInTheLedger, also where nothing but the org was known.
+func TestWhatIsGivenUpIsInTheLedger(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.send(`{"runId":"no-such-run","orgId":"` + worldOrg + `"}`)
+		root := w.fail("f")
+		w.adobe.RotateSecret(worldOrg, "another")
+		w.send(string(w.adobe.FailureEvent(root)))
+		w.drain(time.Hour)
+		p := w.start(-1, false)
+		for range 20 {
+			pass(15 * time.Minute)
+			w.poll(p)
+		}
+		for run, reason := range map[string]string{"no-such-run": "credentials_refused", root: "credentials_refused"} {
+			if e := w.entry(run); e["state"] != "dead_lettered" || e["reason"] != reason {
+				t.Errorf("the entry of %s is %v, want dead_lettered %s", run, e, reason)
+			}
+		}
+		if len(w.aws.Messages(w.letters)) != 2 {
+			t.Errorf("%d dead letters, want 2", len(w.aws.Messages(w.letters)))
+		}
+	})
+}

@@ -186,16 +186,13 @@ func (w *work) complete() *Result {
 	if w.run != nil {
 		return nil
 	}
-	if w.view.Run.RunID == "" {
-		w.view = w.guess()
-	}
 	run, end := w.readRun()
 	if end != nil {
 		return end
 	}
 	w.run = run
 	w.req.FlowID = firstOf(run.FlowID, w.req.FlowID)
-	w.view.Run.FlowID, w.view.Flow.FlowID = w.req.FlowID, w.req.FlowID
+	w.view.Run.FlowID, w.view.Flow.FlowID = w.req.FlowID, w.req.FlowID // the rest of the view may be known already
 	w.req.CreatedAt, w.req.CreatedClient = run.CreatedAt.Time(), run.CreatedClient
 	if w.req.FailedAt = run.CompletedAt(); w.req.FailedAt.IsZero() {
 		w.req.FailedAt = run.UpdatedAt.Time()

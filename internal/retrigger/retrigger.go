@@ -228,6 +228,7 @@ func (s *Service) work(ctx context.Context, req event.Request) *work {
 		w.req.FirstSeen = s.Now()
 	}
 	w.req.FirstSeen = w.req.FirstSeen.UTC().Truncate(time.Millisecond) // as a message keeps it
+	w.view = w.guess()
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		w.ctx, w.cancel = context.WithCancel(ctx)
@@ -241,8 +242,11 @@ func (s *Service) work(ctx context.Context, req event.Request) *work {
 // resume goes on with a returned request.
 func (s *Service) resume(ctx context.Context, req event.Request, r Result) *work {
 	w := s.work(ctx, req)
-	w.view, w.held = r.view, r.held
 	w.req.OrgID, w.req.Sandbox, w.req.FlowID = firstOf(req.OrgID, r.OrgID), firstOf(req.Sandbox, r.Sandbox), firstOf(req.FlowID, r.FlowID)
+	w.view, w.held = r.view, r.held
+	if w.view.Run.RunID == "" { // it was returned before anything was known
+		w.view = w.guess()
+	}
 	return w
 }
 
@@ -274,6 +278,7 @@ func (w *work) retry() Result {
 		if w.req.Sandbox = firstOf(w.req.Sandbox, account.Sandbox, w.DefaultSandbox); w.req.Sandbox == "" {
 			return w.giveUp(verdict{reason: SandboxMissing, message: "neither the request nor the org's secret names a sandbox and DEFAULT_SANDBOX is not set: send the request again with sandbox"})
 		}
+		w.view = w.guess()
 	}
 	if until := w.throttledUntil(w.req.OrgID); until.After(w.Now()) {
 		result := w.result().returned(Throttled, "Adobe asked this org to slow down; nothing was sent for this run")
@@ -366,7 +371,7 @@ func (w *work) round() *Result {
 	}
 	switch d.Action {
 	case policy.Skip:
-		return w.end(ledger.Skipped, Reason(d.Reason), d.Detail)
+		return w.skip(Reason(d.Reason), d.Detail)
 	case policy.DeadLetter:
 		if end := w.hold(); end != nil || w.held == nothing {
 			return end

@@ -67,7 +67,7 @@ func (w *work) hold() *Result {
 // note writes an outcome to the ledger, where the entry is ours to write. What
 // can't be written is logged: the outcome itself is durable.
 func (w *work) note(state ledger.State, reason Reason, due time.Time) {
-	if w.view.Run.RunID == "" || w.held == unsure && state != ledger.DeadLettered {
+	if w.view.Run.OrgID == "" || w.held == unsure && state != ledger.DeadLettered {
 		return
 	}
 	ctx, cancel := w.settling()
@@ -116,6 +116,19 @@ func (w *work) noteOnce(ctx context.Context, state ledger.State, reason Reason, 
 		}
 	}
 	return w.ledger.Exhausted(ctx, w.view, string(reason), restart, blocked)
+}
+
+// skip ends a request for which there is nothing to do, unless the ledger knows
+// better.
+func (w *work) skip(reason Reason, message string) *Result {
+	end := w.change(hold, func(ctx context.Context, v ledger.View) (ledger.View, error) {
+		return w.ledger.Note(ctx, v, ledger.Skipped, string(reason), time.Time{})
+	})
+	if end != nil || w.held == nothing {
+		return end
+	}
+	w.held = nothing
+	return new(w.result().skipped(reason, message))
 }
 
 // end notes an outcome for which nothing else is to be done.
@@ -196,11 +209,9 @@ func (w *work) giveUp(v verdict) Result {
 	}
 	req := w.req
 	req.Due, req.Root, req.Parent = time.Time{}, w.root(), w.view.Run.Parent
-	if w.view.Run.RunID != "" {
-		req.Attempts, req.Forgiven = w.view.Lineage.Attempts, 0
-		if w.held == claim {
-			req.Attempts-- // it took no effect
-		}
+	req.Attempts, req.Forgiven = w.view.Lineage.Attempts, 0
+	if w.held == claim {
+		req.Attempts-- // it took no effect
 	}
 	err := w.send(deadletter.Letter{
 		Request: req, Reason: string(v.reason), Message: v.message, FirstTime: req.FirstSeen, LastTime: w.Now(),

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/truora/minidyn/server"
@@ -15,14 +17,23 @@ import (
 // answers have and clients check: minidyn leaves it out.
 type dynamo struct {
 	*server.Server
-	calls atomic.Int64
+	calls  atomic.Int64
+	tables sync.RWMutex // minidyn makes tables without a lock
 }
 
 // ServeHTTP answers one call.
 func (d *dynamo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.calls.Add(1)
 	recorder := httptest.NewRecorder()
-	d.Server.ServeHTTP(recorder, r)
+	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".CreateTable") {
+		d.tables.Lock()
+		d.Server.ServeHTTP(recorder, r)
+		d.tables.Unlock()
+	} else {
+		d.tables.RLock()
+		d.Server.ServeHTTP(recorder, r)
+		d.tables.RUnlock()
+	}
 	maps.Copy(w.Header(), recorder.Header())
 	w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(recorder.Body.Bytes())), 10))
 	w.WriteHeader(recorder.Code)
