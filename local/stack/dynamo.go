@@ -18,14 +18,14 @@ import (
 type dynamo struct {
 	*server.Server
 	calls  atomic.Int64
-	tables sync.RWMutex // minidyn makes tables without a lock
+	tables sync.RWMutex // minidyn makes and deletes tables without a lock
 }
 
 // ServeHTTP answers one call.
 func (d *dynamo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.calls.Add(1)
 	recorder := httptest.NewRecorder()
-	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".CreateTable") {
+	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "Table") {
 		d.tables.Lock()
 		d.Server.ServeHTTP(recorder, r)
 		d.tables.Unlock()

@@ -267,11 +267,27 @@ func (s *Stack) addLedger(ctx context.Context, o Options, config aws.Config) err
 	}
 	s.DynamoDB = dynamodb.NewFromConfig(config, func(c *dynamodb.Options) { c.BaseEndpoint = aws.String(endpoint) })
 	s.table = LedgerTable + "-" + rand.Text()
-	if _, err := s.DynamoDB.CreateTable(ctx, ledger.Schema(s.table)); err != nil {
-		return fmt.Errorf("create the ledger's table: %w", err)
+	if err := s.createLedger(ctx); err != nil {
+		return err
 	}
 	s.Ledger = ledger.New(ledger.NewTable(s.DynamoDB, s.table), ledger.DefaultTTL, time.Now)
 	return nil
+}
+
+func (s *Stack) createLedger(ctx context.Context) error {
+	if _, err := s.DynamoDB.CreateTable(ctx, ledger.Schema(s.table)); err != nil {
+		return fmt.Errorf("create the ledger's table: %w", err)
+	}
+	return nil
+}
+
+// EmptyLedger forgets everything: minidyn copies a table for each transaction on
+// it, so that a large one is no measure of the function.
+func (s *Stack) EmptyLedger(ctx context.Context) error {
+	if _, err := s.DynamoDB.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &s.table}); err != nil {
+		return fmt.Errorf("delete the ledger's table: %w", err)
+	}
+	return s.createLedger(ctx)
 }
 
 // PutSecret sets the secret of the org.
