@@ -471,12 +471,12 @@ func TestEventsAreDeliveredAgainWithoutAQueue(t *testing.T) {
 
 func TestTheFunctionReportsEveryMistakeOfItsConfiguration(t *testing.T) {
 	t.Parallel()
-	s := embedded(t, env("SECRET_ID=", "LOG_LEVEL=loud", "FLOW_SERVICE_URL=http://platform.adobe.io"))
+	s := embedded(t, env("SECRET_ID=", "LOG_LEVEL=loud", "FLOW_SERVICE_URL=http://platform.adobe.io", `RETRY_POLICY=[{"cod":"X","action":"retry"},{"action":"drop"}]`))
 	answer, err := s.Function.Invoke(t.Context(), []byte(request("x")))
 	if err != nil || answer.FunctionError == "" {
 		t.Fatalf("Invoke() = %+v, %v; want a failure", answer, err)
 	}
-	for _, want := range []string{"SECRET_ID is required", "LOG_LEVEL is", "FLOW_SERVICE_URL must be https"} {
+	for _, want := range []string{"SECRET_ID is required", "LOG_LEVEL is", "FLOW_SERVICE_URL must be https", "RETRY_POLICY rule 1: unknown field", "RETRY_POLICY rule 2: action is"} {
 		if !strings.Contains(s.Log.String(), want) {
 			t.Errorf("the log lacks %q", want)
 		}

@@ -129,7 +129,7 @@ func startEmulators(ctx context.Context, dir string) (stop func(), err error) {
 	if err != nil {
 		return stop, err
 	}
-	err = start(dynamo, "java", "-cp", tools+"/dynamodb-local/*", "com.amazonaws.services.dynamodbv2.local.main.ServerRunner",
+	err = start(dynamo, "java", "-Djava.io.tmpdir="+dir, "-cp", tools+"/dynamodb-local/*", "com.amazonaws.services.dynamodbv2.local.main.ServerRunner",
 		"-inMemory", "-sharedDb", "-disableTelemetry", "-port", dynamoPort)
 	if err != nil {
 		return stop, err

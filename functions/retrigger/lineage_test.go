@@ -629,3 +629,30 @@ func TestWhatIsGivenUpIsInTheLedger(t *testing.T) {
 		}
 	})
 }
+
+// TestADuplicateLeavesAnOpenClaimAlone: it is put off, and the entry stays that of
+// the delivery that works on the run.
+func TestADuplicateLeavesAnOpenClaimAlone(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		root := w.fail("f")
+		event := w.adobe.FailureEvent(root)
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			w.direct(event, func() *process { return w.start(-1, false) })
+		}()
+		synctest.Wait()
+		before := w.entry(root)
+		w.direct(event, func() *process { return w.start(-1, false) })
+		if diff := cmp.Diff(before, w.entry(root)); diff != "" || before["state"] != "claimed" {
+			t.Errorf("the entry has changed (-before +after):\n%s", diff)
+		}
+		<-done
+		w.drain(time.Hour)
+		if w.adobe.Count(flowsim.OpRetrigger) != 1 || w.entry(root)["newRunId"] != w.adobe.MadeOf(root) {
+			t.Errorf("%d re-triggers; the entry is %v", w.adobe.Count(flowsim.OpRetrigger), w.entry(root))
+		}
+	})
+}

@@ -103,6 +103,9 @@ type Send struct {
 	Until time.Time `json:"until"`
 	// Attempt is the lineage's count with this one.
 	Attempt int `json:"attempt"`
+	// Settled means that nobody looks for what it made any more: another re-trigger
+	// of the run was recorded, or the run was given up.
+	Settled bool `json:"settled,omitempty"`
 }
 
 // Skew is how far Adobe's clock and ours may be apart.

@@ -216,7 +216,17 @@ func (l *Ledger) Retriggered(ctx context.Context, v View, newRunID string) (View
 	if i := lastSend(next.Flow.Sends, v.Run.RunID); i >= 0 {
 		next.Flow.Sends = slices.Delete(next.Flow.Sends, i, i+1)
 	}
+	settleSends(next.Flow.Sends, v.Run.RunID)
 	return l.link(ctx, v, next, newRunID)
+}
+
+// settleSends marks the re-triggers of a run as settled.
+func settleSends(sends []Send, runID string) {
+	for i := range sends {
+		if sends[i].RunID == runID {
+			sends[i].Settled = true
+		}
+	}
 }
 
 // link records that a run was made out of the view's.
@@ -268,6 +278,10 @@ func (l *Ledger) Release(ctx context.Context, v View, state State, reason string
 func (l *Ledger) Note(ctx context.Context, v View, state State, reason string, due time.Time) (View, error) {
 	next := v
 	l.settle(&next.Run, state, reason, due)
+	if state == DeadLettered {
+		next.Flow.Sends = slices.Clone(v.Flow.Sends)
+		settleSends(next.Flow.Sends, v.Run.RunID)
+	}
 	if next.Run.rev() == v.Run.stored {
 		return v, nil
 	}
@@ -315,7 +329,7 @@ func (l *Ledger) CloseBreaker(ctx context.Context, v View) (View, error) {
 func (v *View) Unresolved(now time.Time) (open, lost []Send) {
 	for _, s := range v.Flow.Sends {
 		switch {
-		case s.RunID == v.Run.RunID:
+		case s.RunID == v.Run.RunID, s.Settled:
 		case now.Before(s.Until):
 			open = append(open, s)
 		case now.Before(s.Until.Add(Patience)):
@@ -326,15 +340,20 @@ func (v *View) Unresolved(now time.Time) (open, lost []Send) {
 }
 
 // Lost returns the re-triggers of other runs of the dataflow that were lost and
-// may have made the view's run, of which Adobe says that it was created at the
-// given time.
-func (v *View) Lost(createdAt, now time.Time) (lost []Send) {
+// may have made a run of which Adobe says that it was created at the given time,
+// those that are settled last.
+func (v *View) Lost(createdAt, now time.Time) []Send {
+	var lost, settled []Send
 	for _, s := range v.Flow.Sends {
-		if s.RunID != v.Run.RunID && s.Covers(createdAt) && !now.Before(s.Until) {
+		switch {
+		case s.RunID == v.Run.RunID || !s.Covers(createdAt):
+		case s.Settled:
+			settled = append(settled, s)
+		case !now.Before(s.Until):
 			lost = append(lost, s)
 		}
 	}
-	return lost
+	return append(lost, settled...)
 }
 
 // Adopt records that the run with the given id, which the failed call of parent
@@ -357,9 +376,21 @@ func (l *Ledger) Adopt(ctx context.Context, parent View, send Send, others []Sen
 		if slices.Contains(others, s) {
 			s.Attempt = most
 		}
+		s.Settled = s.Settled || s.RunID == parent.Run.RunID
 		next.Flow.Sends = append(next.Flow.Sends, s)
 	}
 	return l.link(ctx, parent, next, newRunID)
+}
+
+// Raise counts for the view's lineage what its run's lost re-triggers have to
+// count at the least: a run that was adopted by another lineage may have been
+// made by them.
+func (v *View) Raise() {
+	for _, s := range v.Flow.Sends {
+		if s.RunID == v.Run.RunID {
+			v.Lineage.Attempts = max(v.Lineage.Attempts, s.Attempt)
+		}
+	}
 }
 
 // lastSend returns the place of the run's newest send.

@@ -104,13 +104,14 @@ func (w *work) reconcile() *Result {
 		w.held = nothing
 		return nil
 	}
-	send, made, err := w.lookUp(account)
+	w.view.Raise()
+	found, err := w.lookUp(account)
 	if err != nil {
 		later := w.result().returned(AdobeUnavailable, "what became of an earlier re-trigger can't be looked up: "+err.Error())
 		return w.yield(later)
 	}
-	if made != "" {
-		return w.adopt(send, made)
+	if found != nil {
+		return w.adopt(*found)
 	}
 	d := w.decide(w.Now())
 	if !w.req.Force && (v.Run.Sends > 1 || d.Action == policy.DeadLetter || d.Action == policy.Skip) {
@@ -126,7 +127,7 @@ func (w *work) reconcile() *Result {
 		return end
 	}
 	result := w.call()
-	result.Extra = true
+	result.Extra = result.Outcome == Retriggered || result.Reason == OutcomeUnknown
 	return &result
 }
 
@@ -148,34 +149,31 @@ func (w *work) noAccountLater(err error) Result {
 }
 
 // adopt records the run that was found.
-func (w *work) adopt(send ledger.Send, newRunID string) *Result {
-	var others []ledger.Send
-	for _, s := range w.view.Flow.Sends {
-		if s.RunID == w.req.RunID {
-			continue
-		}
-		if w.Now().Before(s.Until) {
-			return w.yield(w.result().returned(FlowBusy, fmt.Sprintf("run %s of the same dataflow is being re-triggered, and may have made the run that was found", s.RunID)))
-		}
-		others = append(others, s)
+func (w *work) adopt(found candidate) *Result {
+	now := w.Now()
+	// What was looked for before and not found is less likely to have made it than
+	// what is yet to be looked up.
+	if busy := w.turn(now, found.send.Settled); busy != nil {
+		return w.yield(*busy)
 	}
 	ctx, cancel := w.settling()
 	defer cancel()
-	v, err := w.ledger.Adopt(ctx, w.view, send, others, newRunID)
+	v, err := w.ledger.Adopt(ctx, w.view, found.send, w.view.Lost(found.createdAt, now), found.id)
 	if err != nil {
-		return w.yield(w.result().returned(LedgerUnavailable, fmt.Sprintf("run %s was found, which could not be recorded: %v", newRunID, err)))
+		return w.yield(w.result().returned(LedgerUnavailable, fmt.Sprintf("run %s was found, which could not be recorded: %v", found.id, err)))
 	}
 	w.view, w.held = v, nothing
 	result := w.result()
-	result.Outcome, result.Reason, result.NewRunID, result.Attempt = Retriggered, Reconciled, newRunID, v.Lineage.Attempts
+	result.Outcome, result.Reason, result.NewRunID, result.Attempt = Retriggered, Reconciled, found.id, v.Lineage.Attempts
 	result.Message = "an earlier re-trigger without an answer had made this run"
 	return &result
 }
 
 // lookUp looks for a run that a re-trigger of this run made: of the same
 // dataflow, created by our client around the time of the re-trigger, and not
-// known to the ledger as made by another one.
-func (w *work) lookUp(account *credentials.Account) (ledger.Send, string, error) {
+// known to the ledger as made by another one. It returns nothing where there is
+// none.
+func (w *work) lookUp(account *credentials.Account) (*candidate, error) {
 	var sends []ledger.Send
 	earliest := time.Time{}
 	for _, s := range w.view.Flow.Sends {
@@ -187,11 +185,11 @@ func (w *work) lookUp(account *credentials.Account) (ledger.Send, string, error)
 		}
 	}
 	if len(sends) == 0 {
-		return ledger.Send{}, "", nil // it is too long ago
+		return nil, nil //nolint:nilnil // it is too long ago
 	}
 	found, err := w.ours(account, sends, earliest)
 	if err != nil || len(found) == 0 {
-		return ledger.Send{}, "", err
+		return nil, err
 	}
 	ids := make([]string, len(found))
 	for i, f := range found {
@@ -201,20 +199,21 @@ func (w *work) lookUp(account *credentials.Account) (ledger.Send, string, error)
 	defer cancel()
 	known, err := w.ledger.Runs(ctx, w.req.OrgID, ids...)
 	if err != nil {
-		return ledger.Send{}, "", err
+		return nil, err
 	}
 	for _, f := range slices.Backward(found) { // the oldest first
 		if entry, ok := known[f.id]; !ok || entry.Parent == "" && entry.Sends == 0 && entry.State != ledger.Retriggered {
-			return f.send, f.id, nil
+			return &f, nil
 		}
 	}
-	return ledger.Send{}, "", nil
+	return nil, nil //nolint:nilnil // none is a valid answer
 }
 
 // candidate is a run that a re-trigger may have made.
 type candidate struct {
-	id   string
-	send ledger.Send
+	id        string
+	createdAt time.Time
+	send      ledger.Send
 }
 
 // ours lists the runs of the dataflow that our client made around the time of the
@@ -236,7 +235,7 @@ func (w *work) ours(account *credentials.Account, sends []ledger.Send, earliest 
 		}
 		for _, s := range sends {
 			if s.Covers(createdAt) {
-				found = append(found, candidate{run.ID, s})
+				found = append(found, candidate{run.ID, createdAt, s})
 				break
 			}
 		}

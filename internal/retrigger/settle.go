@@ -67,7 +67,7 @@ func (w *work) hold() *Result {
 // note writes an outcome to the ledger, where the entry is ours to write. What
 // can't be written is logged: the outcome itself is durable.
 func (w *work) note(state ledger.State, reason Reason, due time.Time) {
-	if w.view.Run.OrgID == "" || w.held == unsure && state != ledger.DeadLettered {
+	if w.view.Run.OrgID == "" || w.othersEntry(state) {
 		return
 	}
 	ctx, cancel := w.settling()
@@ -77,6 +77,17 @@ func (w *work) note(state ledger.State, reason Reason, due time.Time) {
 	if err != nil {
 		w.Log.WarnContext(w.ctx, "the ledger does not have the outcome of a run", "runId", w.req.RunID, "state", string(state), "error", err.Error())
 	}
+}
+
+// othersEntry reports whether the entry must stay as it is: another delivery has
+// claimed the run, or what was sent is yet to be looked up. A run that is given up
+// is noted as soon as nobody works on it.
+func (w *work) othersEntry(state ledger.State) bool {
+	run := &w.view.Run
+	if w.held == claim || w.held == hold || run.State != ledger.Claimed && run.State != ledger.Held {
+		return false
+	}
+	return state != ledger.DeadLettered || w.held == nothing && w.Now().Before(run.ClaimUntil)
 }
 
 func (w *work) settle(ctx context.Context, state ledger.State, reason Reason, due time.Time) (err error) {
