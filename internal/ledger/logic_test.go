@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -80,6 +81,19 @@ func TestARetriggerTakesTwoCalls(t *testing.T) {
 	}), c.now.Add(time.Minute))
 	if _, err := l.Retriggered(t.Context(), v, "third"); err != nil || store.calls != 2 {
 		t.Errorf("%v after %d calls, want 2", err, store.calls)
+	}
+	for name, list := range map[string]func() ([]ledger.Run, error){
+		"lineage":  func() ([]ledger.Run, error) { return l.OfLineage(t.Context(), org, "root", 10) },
+		"dataflow": func() ([]ledger.Run, error) { return l.OfFlow(t.Context(), org, "f", 10) },
+	} {
+		var ids []string
+		runs, err := list()
+		for _, r := range runs {
+			ids = append(ids, r.RunID)
+		}
+		if err != nil || !slices.Equal(ids, []string{"third", "made", "root"}) {
+			t.Errorf("the %s in order, the newest first, is %v, %v", name, ids, err)
+		}
 	}
 	for _, r := range memory.Records() {
 		if seconds, _ := strconv.ParseInt(r[ledger.AttributeTTL], 10, 64); seconds < 1_800_000_000+3600 {
