@@ -1,6 +1,7 @@
 package event
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -76,7 +77,7 @@ func adobeObject(raw json.RawMessage, fields map[string]json.RawMessage, m messa
 	// A field of another type than expected is left empty: what Adobe sends is
 	// only partly documented.
 	_ = json.Unmarshal(raw, &p)
-	code := firstText(string(p.Header.AdobeIO.EventCode), string(p.EventCode), string(p.XDMEventCode))
+	code := cmp.Or(string(p.Header.AdobeIO.EventCode), string(p.EventCode), string(p.XDMEventCode))
 	skip := Skip{FlowID: short(p.FlowID), OrgID: short(p.OrgID), Sandbox: short(p.Sandbox)}
 	item := func(reason SkipReason, detail string) (Item, bool) {
 		skip.Reason, skip.Detail = reason, detail
@@ -194,22 +195,13 @@ func (p *payload) errors() []RunError {
 
 // oneOf returns the first text, and whether all that are not empty are the same.
 func oneOf(texts ...string) (string, bool) {
-	first := firstText(texts...)
+	first := cmp.Or(texts...)
 	for _, text := range texts {
 		if text != "" && text != first {
 			return first, false
 		}
 	}
 	return first, true
-}
-
-func firstText(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }
 
 // bounded cuts text and makes it fit for JSON.

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"cmp"
 	"encoding/json"
 	"maps"
 	"strconv"
@@ -132,6 +131,12 @@ func key(kind, orgID, id string) string { return kind + "#" + orgID + "#" + id }
 
 func group(orgID, id string) string { return orgID + "#" + id }
 
+// Open reports whether somebody has the run: it is claimed or held, and the claim
+// has not expired.
+func (r *Run) Open(now time.Time) bool {
+	return (r.State == Claimed || r.State == Held) && now.Before(r.ClaimUntil)
+}
+
 func (r *Run) key() string { return key("run", r.OrgID, r.RunID) }
 
 // rev tells the states of an entry apart by what decisions rest on.
@@ -230,7 +235,7 @@ func number(n int) string {
 }
 
 func count(text string) int {
-	n, _ := strconv.Atoi(cmp.Or(text, "0"))
+	n, _ := strconv.Atoi(text) // empty for 0
 	return n
 }
 

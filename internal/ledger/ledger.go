@@ -212,10 +212,7 @@ func (l *Ledger) Yield(ctx context.Context, v View) (View, error) {
 // its failure was seen before, that entry becomes part of the lineage.
 func (l *Ledger) Retriggered(ctx context.Context, v View, newRunID string) (View, error) {
 	next := v
-	next.Flow.Sends = slices.Clone(v.Flow.Sends)
-	if i := lastSend(next.Flow.Sends, v.Run.RunID); i >= 0 {
-		next.Flow.Sends = slices.Delete(next.Flow.Sends, i, i+1)
-	}
+	next.Flow.Sends = withoutLast(v.Flow.Sends, v.Run.RunID)
 	settleSends(next.Flow.Sends, v.Run.RunID)
 	return l.link(ctx, v, next, newRunID)
 }
@@ -266,10 +263,7 @@ func (l *Ledger) Release(ctx context.Context, v View, state State, reason string
 	l.settle(&next.Run, state, reason, time.Time{})
 	next.Run.Sends--
 	next.Lineage.Attempts--
-	next.Flow.Sends = slices.Clone(v.Flow.Sends)
-	if i := lastSend(next.Flow.Sends, v.Run.RunID); i >= 0 {
-		next.Flow.Sends = slices.Delete(next.Flow.Sends, i, i+1)
-	}
+	next.Flow.Sends = withoutLast(v.Flow.Sends, v.Run.RunID)
 	return l.commit(ctx, v, next)
 }
 
@@ -393,14 +387,15 @@ func (v *View) Raise() {
 	}
 }
 
-// lastSend returns the place of the run's newest send.
-func lastSend(sends []Send, runID string) int {
+// withoutLast copies the sends but for the run's newest.
+func withoutLast(sends []Send, runID string) []Send {
+	sends = slices.Clone(sends)
 	for i, s := range slices.Backward(sends) {
 		if s.RunID == runID {
-			return i
+			return slices.Delete(sends, i, i+1)
 		}
 	}
-	return -1
+	return sends
 }
 
 // prune copies the sends that are still worth keeping.

@@ -1,6 +1,8 @@
 package retrigger
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -38,11 +40,17 @@ func (w *work) call() Result {
 	if err != nil {
 		return w.notSent(account, err)
 	}
-	return w.record(made.RunID, "")
+	return w.record(made.RunID)
 }
 
 // errNoTime means that the deadline is too near for a call.
 var errNoTime = errors.New("the deadline of the invocation is too near for a call to Flow Service")
+
+// timeToCall reports whether a whole call fits before the work must end.
+func (w *work) timeToCall() bool {
+	deadline, ok := w.ctx.Deadline()
+	return !ok || deadline.Sub(w.Now()) >= w.CallTimeout
+}
 
 func (w *work) post(account *credentials.Account) (flowclient.Retriggered, error) {
 	// The token is fetched first, so that what is left of the time is known
@@ -50,7 +58,7 @@ func (w *work) post(account *credentials.Account) (flowclient.Retriggered, error
 	if err := account.Client.Authorize(w.ctx); err != nil {
 		return flowclient.Retriggered{}, err
 	}
-	if deadline, ok := w.ctx.Deadline(); ok && deadline.Sub(w.Now()) < w.CallTimeout {
+	if !w.timeToCall() {
 		return flowclient.Retriggered{}, errNoTime
 	}
 	return account.Client.Retrigger(w.ctx, w.req.Sandbox, w.req.RunID)
@@ -60,18 +68,13 @@ func refused(err error) bool { return errors.Is(err, flowclient.KindUnauthorized
 
 // record writes the new run to the ledger. Where that fails the run is looked up
 // when the request comes again.
-func (w *work) record(newRunID string, reason Reason) Result {
+func (w *work) record(newRunID string) Result {
 	ctx, cancel := w.settling()
 	defer cancel()
-	claimed := w.view.Run.ClaimID
-	v, err := w.ledger.Retriggered(ctx, w.view, newRunID)
-	for range maxRounds {
-		if !errors.As(err, new(*ledger.ConflictError)) || v.Run.State != ledger.Claimed || v.Run.ClaimID != claimed {
-			break
-		}
-		v, err = w.ledger.Retriggered(ctx, v, newRunID) // something else of its dataflow was recorded
-	}
-	if err != nil && !errors.As(err, new(*ledger.ConflictError)) {
+	v, err := w.insist(ctx, func(ctx context.Context, v ledger.View) (ledger.View, error) {
+		return w.ledger.Retriggered(ctx, v, newRunID)
+	})
+	if err != nil && !conflicts(err) {
 		w.held = unsure
 		return w.expiring(LedgerUnavailable, fmt.Sprintf("it was re-triggered as run %s, which could not be recorded: %v", newRunID, err))
 	}
@@ -83,9 +86,7 @@ func (w *work) record(newRunID string, reason Reason) Result {
 		return w.result().returned(InProgress, "another delivery took this run over")
 	}
 	w.view, w.held = v, nothing
-	result := w.result()
-	result.Outcome, result.Reason, result.NewRunID, result.Attempt = Retriggered, reason, newRunID, v.Lineage.Attempts
-	return result
+	return w.remade(newRunID, "", "")
 }
 
 // notSent decides on a re-trigger that gave no new run.
@@ -125,13 +126,7 @@ func (w *work) lost(message string) Result {
 	message += ". The run may have been re-triggered: before anything is sent again, a run that it made is looked for"
 	ctx, cancel := w.settling()
 	defer cancel()
-	v, err := w.ledger.Yield(ctx, w.view)
-	for range maxRounds {
-		if !errors.As(err, new(*ledger.ConflictError)) || v.Run.ClaimID != w.view.Run.ClaimID {
-			break
-		}
-		v, err = w.ledger.Yield(ctx, v) // something else of its dataflow was recorded
-	}
+	v, err := w.insist(ctx, w.ledger.Yield)
 	if err != nil {
 		return w.expiring(OutcomeUnknown, message)
 	}
@@ -191,7 +186,7 @@ func (w *work) complete() *Result {
 		return end
 	}
 	w.run = run
-	w.req.FlowID = firstOf(run.FlowID, w.req.FlowID)
+	w.req.FlowID = cmp.Or(run.FlowID, w.req.FlowID)
 	w.view.Run.FlowID, w.view.Flow.FlowID = w.req.FlowID, w.req.FlowID // the rest of the view may be known already
 	w.req.CreatedAt, w.req.CreatedClient = run.CreatedAt.Time(), run.CreatedClient
 	if w.req.FailedAt = run.CompletedAt(); w.req.FailedAt.IsZero() {
@@ -304,6 +299,11 @@ func (w *work) noAccount(err error) Result {
 	}
 }
 
+// newestRuns selects the runs of the dataflow, the newest first.
+func (w *work) newestRuns() flowclient.RunQuery {
+	return flowclient.RunQuery{Filters: []flowclient.Filter{flowclient.Where(flowclient.PropertyFlowID, "==", w.req.FlowID)}, OrderBy: "-createdAt"}
+}
+
 // succeededSince reports whether a run of the dataflow is known to have succeeded
 // since the time.
 func (w *work) succeededSince(since time.Time) bool {
@@ -311,8 +311,7 @@ func (w *work) succeededSince(since time.Time) bool {
 	if err != nil {
 		return false
 	}
-	query := flowclient.RunQuery{Filters: []flowclient.Filter{flowclient.Where(flowclient.PropertyFlowID, "==", w.req.FlowID)}, OrderBy: "-createdAt"}
-	for page, err := range account.Client.RunPages(w.ctx, w.req.Sandbox, query) {
+	for page, err := range account.Client.RunPages(w.ctx, w.req.Sandbox, w.newestRuns()) {
 		if err != nil {
 			w.Log.WarnContext(w.ctx, "whether a run of the dataflow has succeeded could not be found out", "flowId", w.req.FlowID, "error", err.Error())
 			return false

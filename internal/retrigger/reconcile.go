@@ -8,7 +8,6 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
-	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
 // maxLookedUp bounds how many runs of a dataflow are looked through for one that
@@ -46,7 +45,7 @@ func (w *work) place(now time.Time) (end *Result, again bool) {
 	if err != nil {
 		return new(w.result().returned(LedgerUnavailable, err.Error())), false
 	}
-	if s := parent.Run.State; (s == ledger.Claimed || s == ledger.Held) && now.Before(parent.Run.ClaimUntil) {
+	if parent.Run.Open(now) {
 		return new(w.result().returned(FlowBusy, fmt.Sprintf("what became of the re-trigger of run %s is being looked up", lost[0].RunID))), false
 	}
 	if _, err = w.ledger.Adopt(ctx, parent, lost[0], lost[1:], w.req.RunID); err != nil {
@@ -163,10 +162,7 @@ func (w *work) adopt(found candidate) *Result {
 		return w.yield(w.result().returned(LedgerUnavailable, fmt.Sprintf("run %s was found, which could not be recorded: %v", found.id, err)))
 	}
 	w.view, w.held = v, nothing
-	result := w.result()
-	result.Outcome, result.Reason, result.NewRunID, result.Attempt = Retriggered, Reconciled, found.id, v.Lineage.Attempts
-	result.Message = "an earlier re-trigger without an answer had made this run"
-	return &result
+	return new(w.remade(found.id, Reconciled, "an earlier re-trigger without an answer had made this run"))
 }
 
 // lookUp looks for a run that a re-trigger of this run made: of the same
@@ -219,10 +215,9 @@ type candidate struct {
 // ours lists the runs of the dataflow that our client made around the time of the
 // re-triggers, the newest first.
 func (w *work) ours(account *credentials.Account, sends []ledger.Send, earliest time.Time) ([]candidate, error) {
-	query := flowclient.RunQuery{Filters: []flowclient.Filter{flowclient.Where(flowclient.PropertyFlowID, "==", w.req.FlowID)}, OrderBy: "-createdAt"}
 	var found []candidate
 	seen := 0
-	for run, err := range account.Client.Runs(w.ctx, w.req.Sandbox, query) {
+	for run, err := range account.Client.Runs(w.ctx, w.req.Sandbox, w.newestRuns()) {
 		if err != nil {
 			return nil, err
 		}

@@ -165,11 +165,14 @@ func newResult(req event.Request) Result {
 }
 
 func (r Result) returned(reason Reason, message string) Result {
-	r.Outcome, r.Reason, r.Message = Returned, reason, message
-	return r
+	return r.became(Returned, reason, message)
 }
 
 func (r Result) skipped(reason Reason, message string) Result {
-	r.Outcome, r.Reason, r.Message = Skipped, reason, message
+	return r.became(Skipped, reason, message)
+}
+
+func (r Result) became(outcome Outcome, reason Reason, message string) Result {
+	r.Outcome, r.Reason, r.Message = outcome, reason, message
 	return r
 }

@@ -15,6 +15,7 @@
 package retrigger
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -242,7 +243,7 @@ func (s *Service) work(ctx context.Context, req event.Request) *work {
 // resume goes on with a returned request.
 func (s *Service) resume(ctx context.Context, req event.Request, r Result) *work {
 	w := s.work(ctx, req)
-	w.req.OrgID, w.req.Sandbox, w.req.FlowID = firstOf(req.OrgID, r.OrgID), firstOf(req.Sandbox, r.Sandbox), firstOf(req.FlowID, r.FlowID)
+	w.req.OrgID, w.req.Sandbox, w.req.FlowID = cmp.Or(req.OrgID, r.OrgID), cmp.Or(req.Sandbox, r.Sandbox), cmp.Or(req.FlowID, r.FlowID)
 	w.view, w.held = r.view, r.held
 	if w.view.Run.RunID == "" { // it was returned before anything was known
 		w.view = w.guess()
@@ -275,7 +276,7 @@ func (w *work) retry() Result {
 			return w.noAccount(err)
 		}
 		w.req.OrgID = account.OrgID
-		if w.req.Sandbox = firstOf(w.req.Sandbox, account.Sandbox, w.DefaultSandbox); w.req.Sandbox == "" {
+		if w.req.Sandbox = cmp.Or(w.req.Sandbox, account.Sandbox, w.DefaultSandbox); w.req.Sandbox == "" {
 			return w.giveUp(verdict{reason: SandboxMissing, message: "neither the request nor the org's secret names a sandbox and DEFAULT_SANDBOX is not set: send the request again with sandbox"})
 		}
 		w.view = w.guess()
@@ -299,7 +300,7 @@ func (w *work) retry() Result {
 		return w.result().returned(Deadline, "other runs of the same dataflow took all the time of the invocation")
 	}
 	defer leave()
-	if deadline, ok := w.ctx.Deadline(); ok && deadline.Sub(w.Now()) < w.CallTimeout {
+	if !w.timeToCall() {
 		return w.result().returned(Deadline, errNoTime.Error())
 	}
 	for range maxRounds {
@@ -343,7 +344,7 @@ func (w *work) guess() ledger.View {
 		return ledger.Guess(r.OrgID, r.FlowID, r.Sandbox, r.RunID)
 	}
 	return ledger.GuessDeferred(ledger.Run{
-		OrgID: r.OrgID, RunID: r.RunID, FlowID: r.FlowID, Sandbox: r.Sandbox, Root: firstOf(r.Root, r.RunID), Parent: r.Parent,
+		OrgID: r.OrgID, RunID: r.RunID, FlowID: r.FlowID, Sandbox: r.Sandbox, Root: cmp.Or(r.Root, r.RunID), Parent: r.Parent,
 		Attempt: r.Attempts, Forgiven: r.Forgiven, Due: r.Due, FirstSeen: r.FirstSeen,
 	})
 }
@@ -367,7 +368,7 @@ func (w *work) round() *Result {
 	}
 	d := w.decide(now)
 	if d.Reason == policy.BreakerOpen && w.succeededSince(w.view.Flow.Since) {
-		return w.again(w.ledger.CloseBreaker)
+		return w.change(nothing, w.ledger.CloseBreaker)
 	}
 	switch d.Action {
 	case policy.Skip:
@@ -398,7 +399,7 @@ func (w *work) known(now time.Time) *Result {
 	case ledger.Retriggered:
 		return new(w.duplicate(Retriggered))
 	case ledger.Claimed, ledger.Held:
-		if now.Before(run.ClaimUntil) {
+		if run.Open(now) {
 			return new(w.result().returned(InProgress, "another delivery is working on this run"))
 		}
 	case ledger.Deferred:
@@ -448,13 +449,4 @@ func (s *Service) throttle(orgID string, wait time.Duration) {
 	if until := s.Now().Add(wait); until.After(s.throttled[orgID]) {
 		s.throttled[orgID] = until
 	}
-}
-
-func firstOf(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }

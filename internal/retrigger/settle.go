@@ -37,7 +37,7 @@ func (w *work) change(got holding, op func(context.Context, ledger.View) (ledger
 	switch {
 	case err == nil:
 		w.view, w.held = v, got
-	case errors.As(err, new(*ledger.ConflictError)):
+	case conflicts(err):
 		w.view = v
 	default:
 		return new(w.result().returned(LedgerUnavailable, err.Error()+"; nothing was sent"))
@@ -45,10 +45,22 @@ func (w *work) change(got holding, op func(context.Context, ledger.View) (ledger
 	return nil
 }
 
-// again runs an operation after which the decision is made anew.
-func (w *work) again(op func(context.Context, ledger.View) (ledger.View, error)) *Result {
-	return w.change(nothing, op)
+// insist runs an operation on the claimed run, again as long as nothing but what
+// the run shares with others of its dataflow has changed.
+func (w *work) insist(ctx context.Context, op func(context.Context, ledger.View) (ledger.View, error)) (ledger.View, error) {
+	mine := w.view.Run.ClaimID
+	v, err := op(ctx, w.view)
+	for range maxRounds {
+		if !conflicts(err) || v.Run.ClaimID != mine {
+			break
+		}
+		v, err = op(ctx, v)
+	}
+	return v, err
 }
+
+// conflicts reports whether the ledger has something else than was believed.
+func conflicts(err error) bool { return errors.As(err, new(*ledger.ConflictError)) }
 
 // claim claims the run for a re-trigger.
 func (w *work) claim() *Result {
@@ -98,7 +110,7 @@ func (w *work) settle(ctx context.Context, state ledger.State, reason Reason, du
 		} else {
 			w.view, err = w.noteOnce(ctx, state, reason, due)
 		}
-		if !errors.As(err, new(*ledger.ConflictError)) {
+		if !conflicts(err) {
 			return err
 		}
 		run := &w.view.Run
@@ -145,9 +157,7 @@ func (w *work) skip(reason Reason, message string) *Result {
 // end notes an outcome for which nothing else is to be done.
 func (w *work) end(state ledger.State, reason Reason, message string) *Result {
 	w.note(state, reason, time.Time{})
-	result := w.result()
-	result.Outcome, result.Reason, result.Message = Outcome(state), reason, message
-	return &result
+	return new(w.result().became(Outcome(state), reason, message))
 }
 
 // back returns the request: nothing was sent, or nothing took effect.
@@ -184,9 +194,7 @@ func (w *work) wait(due time.Time, reason Reason, message string) *Result {
 		return new(w.back(QueueUnavailable, fmt.Sprintf("%s, and it could not be made to wait: %v", message, err)))
 	}
 	w.note(ledger.Deferred, reason, due)
-	result := w.result()
-	result.Outcome, result.Reason, result.Message = Deferred, reason, message
-	return &result
+	return new(w.result().became(Deferred, reason, message))
 }
 
 // waiting returns a message of our own that is to wait on.
@@ -232,8 +240,8 @@ func (w *work) giveUp(v verdict) Result {
 		return w.back(DeadLetterQueueUnavailable, fmt.Sprintf("%v (was to be a dead letter: %s)", err, v.message))
 	}
 	w.note(ledger.DeadLettered, v.reason, time.Time{})
-	result := w.result()
-	result.Outcome, result.Reason, result.Message, result.Attempt = DeadLettered, v.reason, v.message, req.Attempts
+	result := w.result().became(DeadLettered, v.reason, v.message)
+	result.Attempt = req.Attempts
 	return result
 }
 
@@ -259,12 +267,18 @@ func (w *work) root() string {
 	return w.view.Run.Root
 }
 
+// remade answers that the view's run was re-triggered, as the new run.
+func (w *work) remade(newRunID string, reason Reason, message string) Result {
+	result := w.result().became(Retriggered, reason, message)
+	result.NewRunID, result.Attempt = newRunID, w.view.Lineage.Attempts
+	return result
+}
+
 // duplicate answers with what became of the run by another request.
 func (w *work) duplicate(outcome Outcome) Result {
 	run := &w.view.Run
-	result := w.result()
-	result.Outcome, result.Reason, result.NewRunID = outcome, ReasonDuplicate, run.NewRunID
-	result.Message = "another request stands for this run"
+	result := w.result().became(outcome, ReasonDuplicate, "another request stands for this run")
+	result.NewRunID = run.NewRunID
 	if run.Reason != "" {
 		result.Message += ": " + run.Reason
 	}
