@@ -248,7 +248,7 @@ func (p *process) Invoke(ctx context.Context, payload []byte) (lambdaenv.Respons
 // poll delivers one batch of the queue to a process.
 func (w *world) poll(p lambdaenv.Invoker) int {
 	w.tb.Helper()
-	m := lambdaenv.Mapping{SQS: sqs.NewFromConfig(w.amazon(loopback.Transport{Handler: w.aws})), QueueURL: w.requests, BatchSize: 10, Invoker: p}
+	m := lambdaenv.Mapping{SQS: w.sqs(), QueueURL: w.requests, BatchSize: 10, Invoker: p}
 	received, _, err := m.Poll(context.Background(), 0)
 	if err != nil && !errors.Is(err, errDead) {
 		w.tb.Fatal(err)
@@ -259,8 +259,17 @@ func (w *world) poll(p lambdaenv.Invoker) int {
 // send puts a body on the request queue, as EventBridge does.
 func (w *world) send(body string) {
 	w.tb.Helper()
-	client := sqs.NewFromConfig(w.amazon(loopback.Transport{Handler: w.aws}))
-	if _, err := client.SendMessage(context.Background(), &sqs.SendMessageInput{QueueUrl: &w.requests, MessageBody: &body}); err != nil {
+	w.put(w.requests, body)
+}
+
+// sqs is a client of the queues, which no process's crash concerns.
+func (w *world) sqs() *sqs.Client {
+	return sqs.NewFromConfig(w.amazon(loopback.Transport{Handler: w.aws}))
+}
+
+func (w *world) put(queueURL, body string) {
+	w.tb.Helper()
+	if _, err := w.sqs().SendMessage(context.Background(), &sqs.SendMessageInput{QueueUrl: &queueURL, MessageBody: &body}); err != nil {
 		w.tb.Fatal(err)
 	}
 }
@@ -278,10 +287,7 @@ func (w *world) direct(payload []byte, start func() *process) {
 			return
 		}
 	}
-	client := sqs.NewFromConfig(w.amazon(loopback.Transport{Handler: w.aws}))
-	if _, err := client.SendMessage(context.Background(), &sqs.SendMessageInput{QueueUrl: &w.letters, MessageBody: aws.String(string(payload))}); err != nil {
-		w.tb.Fatal(err)
-	}
+	w.put(w.letters, string(payload))
 }
 
 // pass lets the bubble's time pass.
