@@ -418,14 +418,14 @@ func TestTheDeadlineIsKeptWhenAWSHangs(t *testing.T) {
 
 func TestAListIsNeverHalfDone(t *testing.T) {
 	t.Parallel()
-	s := embedded(t, env("MAX_CONCURRENT_RUNS=1"))
+	s := embedded(t, env("MAX_CONCURRENT_RUNS=1", "RECONCILE_AFTER=0s"))
 	failedRuns(s, 3)
 	list := `{"requests":[{"runId":"run-0"},{"runId":"run-1"},{"runId":"run-2"}]}`
-	s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests})
+	s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, After: 2, Status: http.StatusServiceUnavailable})
 	if _, deleted := deliver(t, s, list); deleted != 1 {
 		t.Error("the list stays on the queue: what is done would be done again")
 	}
-	wantOutcomes(t, s, map[string]int{"deferred throttled": 1, "retriggered": 2})
+	wantOutcomes(t, s, map[string]int{"deferred outcome_unknown": 1, "retriggered": 2})
 	s.AWS.Advance(time.Hour)
 	if _, err := s.Drain(t.Context()); err != nil {
 		t.Fatal(err)
@@ -441,7 +441,7 @@ func TestAListWhoseRestCannotBeDeferredIsDeadLettered(t *testing.T) {
 	t.Parallel()
 	s := embedded(t, env("MAX_CONCURRENT_RUNS=1"))
 	failedRuns(s, 2)
-	s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests})
+	s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, After: 1, Status: http.StatusTooManyRequests})
 	s.AWS.Inject(awssim.Fault{Op: "SendMessageBatch", EntriesOnly: true})
 	if _, deleted := deliver(t, s, `{"requests":[{"runId":"run-0"},{"runId":"run-1"}]}`); deleted != 1 {
 		t.Error("the list stays on the queue")
@@ -513,7 +513,7 @@ func TestCallsPerRetry(t *testing.T) {
 		"token": s.Adobe.Count(flowsim.OpToken), "retrigger": s.Adobe.Count(flowsim.OpRetrigger), "run": s.Adobe.Count(flowsim.OpRun),
 		"GetSecretValue": s.AWS.Count("GetSecretValue"), "SendMessage": s.AWS.Count("SendMessage"), "ledger": s.LedgerCalls() - began,
 	}
-	want := map[string]int{"token": 1, "retrigger": 10, "run": 0, "GetSecretValue": 1, "SendMessage": 10, "ledger": 20} // messages: those sent by the test
+	want := map[string]int{"token": 1, "retrigger": 10, "run": 0, "GetSecretValue": 1, "SendMessage": 10, "ledger": 21} // messages: those sent by the test; the ledger's: two each, and the pauses every 15 s
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("calls for 10 retries (-want +got):\n%s", diff)
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,11 +11,15 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambdacontext"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/brake"
+	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
 )
 
@@ -21,6 +27,9 @@ import (
 // EventBridge and requests by hand. It is safe for concurrent use.
 type Handler struct {
 	service     *retrigger.Service
+	sweeper     *sweep.Sweeper
+	accounts    *credentials.Store
+	brake       *brake.Brake
 	requests    *requestqueue.Queue // nil where none is configured
 	metrics     *telemetry.Metrics
 	log         *slog.Logger
@@ -32,18 +41,28 @@ type Handler struct {
 // done with it included.
 const answerTime = 500 * time.Millisecond
 
-// delivery is one payload, or one message of a batch, and what became of its
-// items.
+// delivery is one payload, or one message of a batch, and what became of it: of its
+// items, of a sweep, or of a pause or resume.
 type delivery struct {
 	payload []byte
 	items   []event.Item
 	results []retrigger.Result // one for each item
+
+	sweep  *event.Sweep
+	swept  sweep.Result
+	toggle *event.Switch
+	pauses []brake.Pause // those in force after a pause or resume
+	fault  error         // why the delivery is to come again, beside the results
 }
 
 // Answer is what a direct invocation returns.
 type Answer struct {
 	// Results are in the order of the payload's requests.
-	Results []retrigger.Result `json:"results"`
+	Results []retrigger.Result `json:"results,omitempty"`
+	// Sweep is what a sweep has done so far.
+	Sweep *sweep.Report `json:"sweep,omitempty"`
+	// Pauses are those in force after a pause or resume.
+	Pauses *[]brake.Pause `json:"pauses,omitempty"`
 }
 
 // Invoke implements [lambda.Handler]. For an SQS batch the answer is a partial
@@ -70,7 +89,10 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 func (h *Handler) batch(ctx context.Context, records []event.SQSRecord) ([]byte, error) {
 	deliveries := make([]delivery, len(records))
 	for i, record := range records {
-		deliveries[i] = decode([]byte(record.Body))
+		deliveries[i] = decode([]byte(record.Body), "message-"+record.MessageID)
+		if deliveries[i].killed(record.ReceiveCount()) {
+			h.bury(ctx, &deliveries[i])
+		}
 	}
 	h.work(ctx, deliveries)
 
@@ -87,7 +109,8 @@ func (h *Handler) batch(ctx context.Context, records []event.SQSRecord) ([]byte,
 		if d.spent(receives) {
 			h.deadLetterReturned(ctx, d)
 		}
-		if id := records[i].MessageID; d.returned() > 0 && !named[id] {
+		h.renew(ctx, d, receives, records[i].SentAt())
+		if id := records[i].MessageID; d.comesAgain() && !named[id] {
 			named[id] = true
 			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: id})
 			if h.requests != nil && h.requests.Is(records[i].EventSourceARN) {
@@ -112,18 +135,33 @@ func (h *Handler) postpone(ctx context.Context, messages []requestqueue.Postpone
 }
 
 func (h *Handler) direct(ctx context.Context, payload []byte) ([]byte, error) {
-	deliveries := []delivery{decode(payload)}
+	name := rand.Text()
+	if invocation, ok := lambdacontext.FromContext(ctx); ok {
+		name = invocation.AwsRequestID // Lambda's own retries have the same
+	}
+	deliveries := []delivery{decode(payload, "invocation-"+name)}
 	d := &deliveries[0]
 	h.work(ctx, deliveries)
 	h.deferReturned(ctx, d)
 	if d.mixed() {
 		h.deadLetterReturned(ctx, d)
 	}
+	h.continueLater(ctx, d)
 	h.report(ctx, deliveries)
 	if n := d.returned(); n > 0 {
 		return nil, &RedeliverError{Runs: n, First: d.firstReturned()}
 	}
-	return json.Marshal(Answer{Results: d.results})
+	if d.fault != nil {
+		return nil, fmt.Errorf("%w; deliver the event again", d.fault)
+	}
+	answer := Answer{Results: d.results}
+	switch {
+	case d.sweep != nil:
+		answer.Sweep = &d.swept.Report
+	case d.toggle != nil && len(d.results) == 0:
+		answer.Pauses = &d.pauses
+	}
+	return json.Marshal(answer)
 }
 
 // RedeliverError asks Lambda to deliver the event again. Lambda does so twice
@@ -141,8 +179,9 @@ func (e *RedeliverError) Error() string {
 	return fmt.Sprintf("run %q (%d in all) could not be handled now (%s): %s; deliver the event again", e.First.RunID, e.Runs, e.First.Reason, e.First.Message)
 }
 
-// decode never fails: input that can't be read is an item of its own.
-func decode(payload []byte) delivery {
+// decode never fails: input that can't be read is an item of its own. The name is
+// the same whenever the payload is delivered again.
+func decode(payload []byte, name string) delivery {
 	d := delivery{payload: payload}
 	decoded, err := event.Decode(payload)
 	switch {
@@ -153,9 +192,10 @@ func decode(payload []byte) delivery {
 		}
 		d.items = []event.Item{{Err: fault}}
 	case decoded.Sweep != nil:
-		d.items = []event.Item{{Skip: &event.Skip{
-			Reason: event.SweepUnsupported, Detail: "this version retries the runs it is told of and can't look for failed runs yet",
-		}}}
+		d.sweep = decoded.Sweep
+		d.sweep.ID = cmp.Or(d.sweep.ID, name)
+	case decoded.Switch != nil:
+		d.toggle = decoded.Switch
 	default:
 		d.items = decoded.Items
 	}
@@ -165,11 +205,21 @@ func decode(payload []byte) delivery {
 
 // work gives every item its result, concurrently within the limit.
 func (h *Handler) work(ctx context.Context, deliveries []delivery) {
-	var group errgroup.Group
+	var group, others errgroup.Group
 	group.SetLimit(h.concurrency)
 	for i := range deliveries {
 		d := &deliveries[i]
+		if d.sweep != nil || d.toggle != nil { // a sweep takes long and must not keep requests from a place
+			others.Go(func() error {
+				h.other(ctx, d)
+				return nil
+			})
+			continue
+		}
 		for j, item := range d.items {
+			if d.results[j].Outcome != "" {
+				continue
+			}
 			if item.Skip != nil {
 				d.results[j] = retrigger.Skip(*item.Skip)
 				continue
@@ -185,6 +235,7 @@ func (h *Handler) work(ctx context.Context, deliveries []delivery) {
 		}
 	}
 	_ = group.Wait() // every fault is in a result
+	_ = others.Wait()
 }
 
 func (h *Handler) retry(ctx context.Context, req event.Request) retrigger.Result {

@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
@@ -81,7 +82,7 @@ func (secrets) GetSecretValue(context.Context, *secretsmanager.GetSecretValueInp
 type letters struct{}
 
 func (letters) Send(_ context.Context, l deadletter.Letter) error {
-	if strings.Contains(l.Request.RunID, "unwritable") || strings.Contains(string(l.Unreadable), "unwritable") {
+	if strings.Contains(l.Request.RunID, "unwritable") || strings.Contains(string(l.Payload), "unwritable") {
 		return errors.New("the queue refuses the message")
 	}
 	return nil
@@ -115,9 +116,11 @@ func newTestHandler(url string, requests *requestqueue.Queue) *Handler {
 	if requests != nil {
 		waiting = requests
 	}
+	store := ledger.NewMemory()
+	limits := brake.New(store, brake.Limits{}, false, time.Now)
 	service := retrigger.New(
-		credentials.NewStore(secrets{}, []string{"s"}, clients(cfg, []flowclient.Option{flowclient.WithMaxAttempts(1)}), time.Hour, time.Now),
-		ledger.New(ledger.NewMemory(), ledger.DefaultTTL, time.Now), letters{}, waiting,
+		credentials.NewStore(secrets{}, []string{"s"}, clients(cfg, nil, []flowclient.Option{flowclient.WithMaxAttempts(1)}), time.Hour, time.Now),
+		ledger.New(store, ledger.DefaultTTL, time.Now), limits, letters{}, waiting,
 		retrigger.Options{Policy: &policy.Policy{Delays: policy.DefaultDelays()}, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log},
 	)
 	return &Handler{service: service, requests: requests, metrics: telemetry.NewMetrics(io.Discard, "test", time.Now), log: log, concurrency: 3}

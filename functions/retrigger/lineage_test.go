@@ -59,8 +59,9 @@ func (w *world) outcomesOf(runID string) []string {
 
 // crashes are the points at which a process can die while it retries a run of
 // which an event tells: so many calls are answered, and with after the next one
-// still takes effect. The calls of a cold start are the claim, the secrets of two
-// orgs, the token, the re-trigger and the record; the first three in any order.
+// still takes effect. The calls of a cold start are the reading of the pauses, the
+// claim, the secrets of two orgs, the token, the re-trigger and the record; the
+// secrets at any time before the token.
 func crashes() []struct {
 	name                         string
 	calls                        int
@@ -74,12 +75,12 @@ func crashes() []struct {
 		retriggers, extra, reconcile int
 	}{
 		{"before the claim", 0, false, 1, 0, 0},
-		{"after the claim", 3, false, 1, 1, 0},
-		{"before sending", 4, false, 1, 1, 0},
-		{"after sending, before the answer", 4, true, 1, 0, 1},
-		{"after the answer, before the record", 5, false, 1, 0, 1},
-		{"after the record", 5, true, 1, 0, 0},
-		{"before the message's deletion", 6, false, 1, 0, 0},
+		{"after the claim", 4, false, 1, 1, 0},
+		{"before sending", 5, false, 1, 1, 0},
+		{"after sending, before the answer", 5, true, 1, 0, 1},
+		{"after the answer, before the record", 6, false, 1, 0, 1},
+		{"after the record", 6, true, 1, 0, 0},
+		{"before the message's deletion", 7, false, 1, 0, 0},
 	}
 }
 
@@ -257,7 +258,7 @@ func TestAnEventOvertakesTheAnswer(t *testing.T) {
 					pass(5 * time.Minute)
 					w.send(string(w.adobe.FailureEvent(root)))
 					w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
-					crashes := 4 // in the middle of the re-trigger
+					crashes := 5 // in the middle of the re-trigger
 					if hang {
 						crashes = -1
 					}

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -21,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
@@ -28,6 +30,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
@@ -51,11 +54,22 @@ func newHandler(ctx context.Context) (*Handler, error) {
 		return nil, err
 	}
 	store := ledger.NewTable(dynamodb.NewFromConfig(amazon), cfg.LedgerTable)
-	return wire(cfg, amazon, ledger.New(store, cfg.LedgerTTL, time.Now), os.Stdout), nil
+	return wire(cfg, amazon, store, memory(cfg, store), os.Stdout), nil
 }
 
-// wire puts the parts together.
-func wire(cfg config.Config, amazon aws.Config, memory retrigger.Ledger, out io.Writer, adobe ...flowclient.Option) *Handler {
+// memory is the ledger in a store.
+func memory(cfg config.Config, store ledger.Store) *ledger.Ledger {
+	return ledger.New(store, cfg.LedgerTTL, time.Now).WithBudget(ledger.Budget{Window: cfg.BudgetWindow, Flow: cfg.FlowBudget, Org: cfg.OrgBudget})
+}
+
+// share is the part of the limits on calls that one environment may use.
+func share(cfg config.Config) brake.Limits {
+	n := max(cfg.ReservedConcurrency, 1)
+	return brake.Limits{PerSecond: float64(cfg.CallsPerSecond) / float64(n), AtOnce: cfg.ConcurrentCalls / n}
+}
+
+// wire puts the parts together. What memory remembers is in the store, too.
+func wire(cfg config.Config, amazon aws.Config, store ledger.Store, memory retrigger.Ledger, out io.Writer, adobe ...flowclient.Option) *Handler {
 	queues := sqs.NewFromConfig(amazon)
 	log := telemetry.NewLogger(out, cfg.LogLevel)
 	h := &Handler{
@@ -66,17 +80,25 @@ func wire(cfg config.Config, amazon aws.Config, memory retrigger.Ledger, out io.
 		h.requests = requestqueue.New(queues, cfg.QueueURL)
 		waiting = h.requests
 	}
-	accounts := credentials.NewStore(secretsmanager.NewFromConfig(amazon), cfg.SecretIDs, clients(cfg, adobe), cfg.SecretCacheTTL, time.Now)
-	h.service = retrigger.New(accounts, memory, deadletter.NewQueue(queues, cfg.DeadLetterQueueURL), waiting, retrigger.Options{
-		Policy:           &policy.Policy{Delays: cfg.RetryDelays, Rules: cfg.RetryPolicy, MaxAge: cfg.MaxRunAge},
+	h.brake = brake.New(store, share(cfg), cfg.Paused, time.Now)
+	accounts := credentials.NewStore(secretsmanager.NewFromConfig(amazon), cfg.SecretIDs, clients(cfg, h.brake, adobe), cfg.SecretCacheTTL, time.Now)
+	h.accounts = accounts
+	rules := &policy.Policy{Delays: cfg.RetryDelays, Rules: cfg.RetryPolicy, MaxAge: cfg.MaxRunAge}
+	h.service = retrigger.New(accounts, memory, h.brake, deadletter.NewQueue(queues, cfg.DeadLetterQueueURL), waiting, retrigger.Options{
+		Policy:           rules,
 		BreakerThreshold: cfg.BreakerThreshold, BreakerCooldown: cfg.BreakerCooldown,
 		ReconcileAfter: cfg.ReconcileAfter, DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
+	})
+	h.sweeper = sweep.New(accounts, memory, store, waiting, h.brake, h.giveUpSweep, sweep.Options{
+		Since: cfg.SweepSince, Limit: cfg.SweepLimit, Sandboxes: cfg.SweepSandboxes, DefaultSandbox: cfg.DefaultSandbox,
+		Policy: rules, Pace: sweep.Pace(cfg.OrgBudget, cfg.BudgetWindow), CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
 	})
 	return h
 }
 
-// clients makes the Flow Service client of a credential as it is configured.
-func clients(cfg config.Config, more []flowclient.Option) credentials.NewClient {
+// clients makes the Flow Service client of a credential as it is configured, with
+// the limits on its calls (nil for none).
+func clients(cfg config.Config, limits *brake.Brake, more []flowclient.Option) credentials.NewClient {
 	options := append([]flowclient.Option{
 		flowclient.WithBaseURL(cfg.FlowServiceURL), flowclient.WithIMSURL(cfg.IMSURL), flowclient.WithOp(cfg.RetriggerOp),
 		flowclient.WithCallTimeout(cfg.CallTimeout), flowclient.WithUserAgent("aep-retrigger/" + version()),
@@ -86,7 +108,11 @@ func clients(cfg config.Config, more []flowclient.Option) credentials.NewClient 
 		if err != nil {
 			return nil, err
 		}
-		return flowclient.New(orgID, c.ClientID, tokens, options...)
+		own := slices.Clip(options)
+		if limits != nil {
+			own = append(own, flowclient.WithLimiter(limits.Org(orgID)))
+		}
+		return flowclient.New(orgID, c.ClientID, tokens, own...)
 	}
 }
 

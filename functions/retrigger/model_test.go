@@ -15,6 +15,7 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
@@ -142,7 +143,7 @@ func (h *history) process() *process {
 	if rapid.IntRange(0, 3).Draw(h.t, "crash") != 0 {
 		return h.start(-1, false)
 	}
-	return h.start(rapid.IntRange(0, 12).Draw(h.t, "calls"), rapid.Bool().Draw(h.t, "after"))
+	return h.start(rapid.IntRange(0, 13).Draw(h.t, "calls"), rapid.Bool().Draw(h.t, "after"))
 }
 
 func (h *history) tell(id string) string {
@@ -166,7 +167,7 @@ func (h *history) aFailedRun() (string, bool) {
 // step does one random thing.
 func (h *history) step() {
 	switch rapid.SampledFrom([]string{
-		"fail", "fail", "settle", "settle", "settle", "poll", "poll", "poll", "poll", "poll", "polls", "duplicate", "direct", "pass", "pass", "pass long", "fault", "ledger", "by hand", "force",
+		"fail", "fail", "settle", "settle", "settle", "poll", "poll", "poll", "poll", "poll", "polls", "duplicate", "direct", "pass", "pass", "pass long", "fault", "ledger", "by hand", "force", "unheard", "sweep", "pause",
 	}).Draw(h.t, "step") {
 	case "fail":
 		if len(h.flows) == 0 || h.roots > 8 {
@@ -202,6 +203,21 @@ func (h *history) step() {
 			h.grants[h.trueRoots()[id]]++
 			h.send(`{"runId":"` + id + `","force":true,"orgId":"` + h.orgOf(id) + `"}`)
 		}
+	case "unheard":
+		if len(h.flows) > 0 && h.roots <= 8 {
+			h.fail(rapid.SampledFrom(h.flows).Draw(h.t, "flow"))
+		}
+	case "sweep":
+		if rapid.Bool().Draw(h.t, "direct") {
+			h.direct([]byte(bareSchedule), h.process)
+		} else {
+			h.send(rapid.SampledFrom([]string{`{"sweep":{}}`, `{"sweep":{"flowId":"f","limit":1}}`, bareSchedule}).Draw(h.t, "sweep"))
+		}
+	case "pause":
+		h.sound()
+		h.pausing(rapid.SampledFrom([]string{"pause", "resume"}).Draw(h.t, "word"), rapid.SampledFrom([]string{
+			"", `"orgId":"` + worldOrg + `"`, `"orgId":"` + worldOrg + `","flowId":"f"`,
+		}).Draw(h.t, "scope"))
 	case "pass":
 		pass(time.Duration(rapid.IntRange(1, 90).Draw(h.t, "seconds")) * time.Second)
 	case "pass long":
@@ -227,6 +243,13 @@ func (h *history) step() {
 	}
 }
 
+// sound ends the faults of the ledger.
+func (h *history) sound() {
+	h.faults.mu.Lock()
+	defer h.faults.mu.Unlock()
+	h.faults.before, h.faults.after = 0, 0
+}
+
 func (h *history) orgOf(id string) string {
 	for _, r := range h.adobe.Runs() {
 		if r.ID == id && strings.Contains(r.FlowID, "other") {
@@ -248,7 +271,7 @@ func (h *history) end() {
 	}
 	for _, r := range h.adobe.Settle() {
 		if r.Status == flowsim.Failed {
-			for range rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(h.t, "copies") {
+			for range rapid.SampledFrom([]int{1, 1, 1, 2, 0}).Draw(h.t, "copies") {
 				h.send(h.tell(r.ID))
 			}
 		}
@@ -259,26 +282,30 @@ func (h *history) end() {
 // nothing has vanished.
 func (h *history) finish() {
 	h.adobe.Heal()
-	h.faults.mu.Lock()
-	h.faults.before, h.faults.after = 0, 0
-	h.faults.mu.Unlock()
-	for range 30 { // Adobe's events come at least once
+	h.sound()
+	for _, scope := range []string{"", `"orgId":"` + worldOrg + `"`, `"orgId":"` + worldOrg + `","flowId":"f"`} {
+		h.pausing("resume", scope)
+	}
+	for range 30 { // a sweep finds what no event told of
 		h.drain(48 * time.Hour)
-		h.check()
-		if h.broken != nil {
+		if h.check(); h.broken != nil {
 			return
 		}
-		if !h.running() && h.next().IsZero() {
+		if h.adobe.Running() || !h.next().IsZero() {
+			continue
+		}
+		pass(5 * time.Minute) // Flow Service lists everything
+		if r := h.sweep(`{"sweep":{"since":"960h"}}`); r.State == sweep.Finished && r.Requested == 0 {
 			break
 		}
 	}
-	if next := h.next(); !next.IsZero() || h.running() {
+	if next := h.next(); !next.IsZero() || h.adobe.Running() {
 		h.violated("it ends", "messages are left on the queue until %s", next)
 		return
 	}
 	letters := h.deadLetters()
 	for _, r := range h.adobe.Runs() {
-		if r.Status != flowsim.Failed || !h.heard[r.ID] && r.Of == "" {
+		if r.Status != flowsim.Failed || !h.heard[r.ID] && time.Since(r.CompletedAt) > h.cfg.MaxRunAge-time.Hour {
 			continue
 		}
 		entry := h.entry(r.ID)
@@ -319,6 +346,8 @@ func play(t *testing.T, r *rapid.T, mutate func(retrigger.Ledger) retrigger.Ledg
 		lag := time.Duration(rapid.SampledFrom([]int{0, 20, 60, 300}).Draw(r, "lag")) * time.Second
 		h := &history{world: newWorld(r, skew, lag), t: r, lag: lag, heard: map[string]bool{}, grants: map[string]int{}}
 		h.mutate = mutate
+		h.cfg.BudgetWindow, h.cfg.FlowBudget = time.Hour, rapid.SampledFrom([]int{0, 2}).Draw(r, "budget")
+		h.cfg.MaxRunAge = 60 * 24 * time.Hour
 		h.cfg.BreakerThreshold = rapid.SampledFrom([]int{0, 3}).Draw(r, "breaker")
 		h.flow("f", worldOrg)
 		if rapid.Bool().Draw(r, "several") {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
 )
 
@@ -13,10 +14,16 @@ import (
 // reasons that someone may want to see or be alarmed by.
 func (h *Handler) report(ctx context.Context, deliveries []delivery) {
 	outcomes, reasons := map[retrigger.Outcome]int{}, map[retrigger.Reason]int{}
-	extra := 0
+	var found sweep.Counts
+	extra, skipped := 0, 0
 	for i := range deliveries {
+		h.logOther(ctx, &deliveries[i])
+		news := &deliveries[i].swept.News
+		found.Seen, found.Failed, found.Requested = found.Seen+news.Seen, found.Failed+news.Failed, found.Requested+news.Requested
+		skipped += news.AllSkipped()
+		outcomes[retrigger.DeadLettered] += deliveries[i].swept.GaveUp
 		for _, r := range deliveries[i].results {
-			h.log.LogAttrs(ctx, level(r), "run "+string(r.Outcome), attributes(r)...)
+			h.reportOne(ctx, r)
 			outcomes[r.Outcome]++
 			reasons[r.Reason]++
 			if r.Extra {
@@ -24,7 +31,13 @@ func (h *Handler) report(ctx context.Context, deliveries []delivery) {
 			}
 		}
 	}
-	metrics := []telemetry.Count{{Name: ExtraRetriggers, Value: extra}}
+	metrics := []telemetry.Count{
+		{Name: ExtraRetriggers, Value: extra},
+		{Name: SweepSeen, Value: found.Seen},
+		{Name: SweepFailed, Value: found.Failed},
+		{Name: SweepRequested, Value: found.Requested},
+		{Name: SweepSkipped, Value: skipped},
+	}
 	for _, outcome := range retrigger.Outcomes() {
 		metrics = append(metrics, telemetry.Count{Name: string(outcome), Value: outcomes[outcome]})
 	}
@@ -40,11 +53,24 @@ func (h *Handler) report(ctx context.Context, deliveries []delivery) {
 // earlier re-trigger of them had left no trace.
 const ExtraRetriggers = "extra_retriggers"
 
+// What sweeps have found since the last invocation: runs, failed runs, and of those
+// the requested and the skipped.
+const (
+	SweepSeen      = "sweep_seen"
+	SweepFailed    = "sweep_failed"
+	SweepRequested = "sweep_requested"
+	SweepSkipped   = "sweep_skipped"
+)
+
+func (h *Handler) reportOne(ctx context.Context, r retrigger.Result) {
+	h.log.LogAttrs(ctx, level(r), "run "+string(r.Outcome), attributes(r)...)
+}
+
 // countedReasons are those that are metrics.
 func countedReasons() []retrigger.Reason {
 	return []retrigger.Reason{
 		retrigger.ReasonDuplicate, retrigger.Reconciled, retrigger.OutcomeUnknown, retrigger.AttemptsExhausted, retrigger.BreakerOpen,
-		retrigger.CredentialsRefused, retrigger.LedgerUnavailable,
+		retrigger.CredentialsRefused, retrigger.LedgerUnavailable, retrigger.Throttled, retrigger.BudgetSpent, retrigger.Paused,
 	}
 }
 
@@ -54,7 +80,7 @@ func level(r retrigger.Result) slog.Level {
 	switch {
 	case r.Reason == retrigger.CredentialsRefused, r.Reason == retrigger.DeadLetterQueueUnavailable, r.Reason == retrigger.LedgerUnavailable, r.Reason == retrigger.InternalError:
 		return slog.LevelError
-	case r.Reason == retrigger.RetryDelay, r.Reason == retrigger.NotDue, r.Reason == retrigger.ReasonDuplicate:
+	case r.Reason == retrigger.RetryDelay, r.Reason == retrigger.NotDue, r.Reason == retrigger.Paused, r.Reason == retrigger.ReasonDuplicate:
 		return slog.LevelInfo
 	case r.Outcome == retrigger.DeadLettered, r.Outcome == retrigger.Returned, r.Outcome == retrigger.Deferred, r.Extra:
 		return slog.LevelWarn

@@ -28,6 +28,22 @@ func backoff(receives int, least time.Duration) time.Duration {
 	return max(least, d/2) + rand.N(d/2) //nolint:gosec // jitter
 }
 
+const (
+	// killsAfter is how often a message is received that nobody has made wait,
+	// before it is taken for one that kills the function.
+	killsAfter = 50
+	// renewAfter is after how many receives a message that waits is replaced by a
+	// new one, so that waiting does not use up the receives for faults.
+	renewAfter = maxReceives - 1
+	// maxHops is how often that is done. Lambda ends chains of about 16 messages.
+	maxHops = 8
+	// sweepRenewAfter is the same for sweeps, which SQS allows 1000 receives.
+	sweepRenewAfter = 800
+	// maxWait is the age at which a waiting message is given up: its queue deletes it
+	// a day later.
+	maxWait = 13 * 24 * time.Hour
+)
+
 // maxReceives is how often a message that could not be handled is received
 // before it becomes a dead letter. One that waits is received once more, when it
 // has come out of SQS's longest delay and waits on as an invisible message. The
@@ -51,12 +67,86 @@ func (d *delivery) spent(receives int) bool {
 }
 
 // backoff is how long the delivery's message stays invisible. One that waits for
-// its due time waits exactly.
+// its due time or for the end of a pause waits exactly.
 func (d *delivery) backoff(receives int) time.Duration {
-	if r := d.firstReturned(); r.Reason == retrigger.NotDue {
+	if d.sweep != nil {
+		return d.swept.After
+	}
+	if r := d.firstReturned(); r.Exactly() {
 		return r.RetryAfter
 	}
 	return backoff(receives, d.retryAfter())
+}
+
+// comesAgain reports whether the delivery's message is to be delivered again.
+func (d *delivery) comesAgain() bool { return d.returned() > 0 || d.fault != nil || d.swept.Again }
+
+// waits reports whether nothing is the matter but that the delivery's requests must
+// wait.
+func (d *delivery) waits() bool {
+	for i, r := range d.results {
+		if r.Outcome == retrigger.Returned && (!r.Waits() || d.items[i].Request == nil) {
+			return false
+		}
+	}
+	return d.returned() > 0
+}
+
+// hops is how often the function put the delivery on the request queue.
+func (d *delivery) hops() int {
+	most := 0
+	for _, item := range d.items {
+		if item.Request != nil {
+			most = max(most, item.Request.Hops)
+		}
+	}
+	return most
+}
+
+// killed reports whether the message is taken for one that kills the function. Those
+// that wait for long are the function's own.
+func (d *delivery) killed(receives int) bool {
+	return receives > killsAfter && len(d.items) > 0 && d.hops() == 0
+}
+
+// bury gives up a message that kills the function, before it is worked on.
+func (h *Handler) bury(ctx context.Context, d *delivery) {
+	for i, item := range d.items {
+		if item.Request != nil {
+			d.results[i] = retrigger.Return(*item.Request, retrigger.NeverFinished, "it was delivered again and again, and no delivery came to an end")
+		}
+	}
+	h.deadLetterReturned(ctx, d)
+}
+
+// renew replaces a message that waits by a new one before it is received too often,
+// and gives it up before its queue deletes it.
+func (h *Handler) renew(ctx context.Context, d *delivery, receives int, sentAt time.Time) {
+	old := !sentAt.IsZero() && time.Since(sentAt) > maxWait
+	switch {
+	case d.sweep != nil && d.swept.Again && (receives >= sweepRenewAfter || old):
+		if d.sweep.Hops < maxHops {
+			h.continueLater(ctx, d)
+		} else {
+			h.refuseSweep(ctx, d, "it has not ended in months")
+		}
+	case !d.waits():
+	case old:
+		for i, r := range d.results {
+			if r.Outcome == retrigger.Returned {
+				r.Message = "it waited for 13 days (" + string(r.Reason) + "): " + r.Message
+				r.Reason = retrigger.WaitedTooLong
+				d.results[i] = r
+			}
+		}
+		h.deadLetterReturned(ctx, d)
+	case receives >= renewAfter && d.hops() < maxHops:
+		// Nobody knows yet how long a pause will last: its requests are renewed when
+		// they are let go.
+		if r := d.firstReturned(); r.Reason != retrigger.Paused || r.Released {
+			h.deferReturned(ctx, d)
+		}
+	}
 }
 
 // returned counts the results that are to be delivered again.
@@ -119,7 +209,7 @@ func (h *Handler) deferReturned(ctx context.Context, d *delivery) {
 			continue
 		}
 		delay := backoff(1, r.RetryAfter)
-		if r.Reason == retrigger.NotDue {
+		if r.Exactly() {
 			delay = r.RetryAfter
 		}
 		group.Go(func() error {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +40,8 @@ type world struct {
 	// mutate puts a fault into the ledger's logic, for tests of the tests.
 	mutate func(retrigger.Ledger) retrigger.Ledger
 	faults faults
+	// adobeHandler serves Adobe's calls; nil for the simulator itself.
+	adobeHandler http.Handler
 	// told tells the function of a failed run: by the queue unless it is replaced.
 	told func(runID string)
 
@@ -94,11 +95,11 @@ func newWorld(tb fataler, skew, lag time.Duration) *world {
 		secrets = append(secrets, "secret-"+org[:1])
 	}
 	w.letters = w.aws.AddQueue(awssim.Queue{Name: "letters", VisibilityTimeout: time.Minute})
-	w.requests = w.aws.AddQueue(awssim.Queue{Name: "requests", VisibilityTimeout: 6 * time.Minute, DeadLetterQueue: "letters", MaxReceives: 50})
+	w.requests = w.aws.AddQueue(awssim.Queue{Name: "requests", VisibilityTimeout: 6 * time.Minute, DeadLetterQueue: "letters", MaxReceives: 1000})
 	w.cfg = config.Config{
-		SecretIDs: secrets, QueueURL: w.requests, DeadLetterQueueURL: w.letters, RetryDelays: policy.DefaultDelays(), MaxRunAge: policy.DefaultMaxAge,
+		SecretIDs: secrets, QueueURL: w.requests, DeadLetterQueueURL: w.letters, LedgerTTL: ledger.DefaultTTL, RetryDelays: policy.DefaultDelays(), MaxRunAge: policy.DefaultMaxAge,
 		BreakerThreshold: policy.DefaultBreakerThreshold, BreakerCooldown: policy.DefaultBreakerCooldown,
-		ReconcileAfter: config.DefaultReconcileAfter,
+		ReconcileAfter: config.DefaultReconcileAfter, SweepSince: config.DefaultSweepSince, SweepLimit: config.DefaultSweepLimit,
 		FlowServiceURL: "http://127.0.0.1" + flowsim.FlowServicePath, IMSURL: "http://127.0.0.1", RetriggerOp: "re-trigger",
 		LogLevel: slog.LevelInfo, MaxConcurrentRuns: 5, CallTimeout: 10 * time.Second, SecretCacheTTL: time.Hour,
 	}
@@ -116,15 +117,16 @@ func (w *world) flow(id, orgID string) {
 func (w *world) fail(flowID string) string {
 	w.roots++
 	id := fmt.Sprintf("root-%s-%d", flowID, w.roots)
-	w.adobe.AddRun(flowsim.Run{ID: id, FlowID: flowID, Status: flowsim.Failed, CreatedClient: "acp_ui_platform", Errors: []flowsim.RunError{{Code: "CONNECTOR-1001-500"}}})
+	w.adobe.AddRun(flowsim.Run{ID: id, FlowID: flowID, Status: flowsim.Failed, CreatedClient: "acp_ui_platform", CompletedAt: time.Now(), Errors: []flowsim.RunError{{Code: "CONNECTOR-1001-500"}}})
 	return id
 }
 
 // gate is what a process's calls go through. It counts them down to the crash.
 type gate struct {
 	mu    sync.Mutex
-	left  int  // calls before the crash; negative for none
-	after bool // the crash comes after the call's effect
+	trace string // of the invocation under way
+	left  int    // calls before the crash; negative for none
+	after bool   // the crash comes after the call's effect
 	dead  bool
 	calls int
 }
@@ -135,7 +137,7 @@ var errDead = errors.New("the process is dead")
 func (g *gate) call(effect func()) error {
 	g.mu.Lock()
 	g.calls++
-	last := g.left == 0
+	last := g.left == 0 && !g.dead
 	if g.left > 0 {
 		g.left--
 	}
@@ -162,6 +164,11 @@ type gated struct {
 }
 
 func (g gated) RoundTrip(r *http.Request) (response *http.Response, err error) {
+	if r.Header.Get("X-Amz-Target") != "" { // as the SDK does within Lambda
+		g.gate.mu.Lock()
+		r.Header.Set(lambdaenv.TraceHeader, g.gate.trace)
+		g.gate.mu.Unlock()
+	}
 	dead := g.gate.call(func() { response, err = g.next.RoundTrip(r) }) //nolint:bodyclose // the caller closes it
 	if dead != nil {
 		return nil, dead
@@ -213,13 +220,18 @@ type process struct {
 // number.
 func (w *world) start(calls int, after bool) *process {
 	g := &gate{left: calls, after: after}
-	memory := retrigger.Ledger(ledger.New(gatedStore{g, w}, ledger.DefaultTTL, time.Now))
+	store := gatedStore{g, w}
+	memory := retrigger.Ledger(memory(w.cfg, store))
 	if w.mutate != nil {
 		memory = w.mutate(memory)
 	}
 	amazon := w.amazon(gated{g, loopback.Transport{Handler: w.aws}})
-	adobe := flowclient.WithHTTPClient(&http.Client{Transport: gated{g, loopback.Transport{Handler: w.adobe}}})
-	return &process{handler: wire(w.cfg, amazon, memory, w.logs.of(g), adobe, flowclient.WithMaxAttempts(1)), gate: g}
+	served := http.Handler(w.adobe)
+	if w.adobeHandler != nil {
+		served = w.adobeHandler
+	}
+	adobe := flowclient.WithHTTPClient(&http.Client{Transport: gated{g, loopback.Transport{Handler: served}}})
+	return &process{handler: wire(w.cfg, amazon, store, memory, w.logs.of(g), adobe, flowclient.WithMaxAttempts(1)), gate: g}
 }
 
 func (w *world) amazon(transport http.RoundTripper) aws.Config {
@@ -231,6 +243,9 @@ func (w *world) amazon(transport http.RoundTripper) aws.Config {
 
 // Invoke implements [lambdaenv.Invoker]: a dead process gives no answer.
 func (p *process) Invoke(ctx context.Context, payload []byte) (lambdaenv.Response, error) {
+	p.gate.mu.Lock()
+	p.gate.trace = lambdaenv.Trace(ctx)
+	p.gate.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, worldTimeout)
 	defer cancel()
 	answer, err := p.handler.Invoke(ctx, payload)
@@ -309,7 +324,7 @@ func (w *world) drain(within time.Duration) {
 			continue
 		}
 		next := w.next()
-		if w.running() { // a run takes a minute
+		if w.adobe.Running() { // a run takes a minute
 			if next.IsZero() || next.After(time.Now().Add(time.Minute)) {
 				next = time.Now().Add(time.Minute)
 			}
@@ -351,10 +366,6 @@ func (w *world) next() time.Time {
 		}
 	}
 	return next
-}
-
-func (w *world) running() bool {
-	return slices.ContainsFunc(w.adobe.Runs(), func(r flowsim.Run) bool { return r.Status == flowsim.InProgress })
 }
 
 // settle ends the runs in progress and sends the events of those that failed.
@@ -412,8 +423,9 @@ func (w *world) deadLetters() map[string]int {
 // records keeps the function's log records of outcomes. What a process that has
 // died meanwhile says is not heard.
 type records struct {
-	mu  sync.Mutex
-	all []record
+	mu    sync.Mutex
+	all   []record
+	swept []sweepRecord
 }
 
 type record struct {
@@ -421,6 +433,13 @@ type record struct {
 	RunID, Outcome, Reason, NewRunID string
 	Attempt                          int
 	Extra                            int `json:"extra_retriggers"`
+}
+
+// sweepRecord is one of a sweep.
+type sweepRecord struct {
+	SweepID, State                                     string
+	Seen, Failed, Requested, Pages, Restarts, Failures int
+	Skipped                                            map[string]int
 }
 
 type recorder struct {
@@ -434,11 +453,18 @@ func (r recorder) Write(line []byte) (int, error) {
 	r.gate.mu.Lock()
 	dead := r.gate.dead
 	r.gate.mu.Unlock()
+	if dead {
+		return len(line), nil
+	}
+	r.records.mu.Lock()
+	defer r.records.mu.Unlock()
 	var one record
-	if err := json.Unmarshal(line, &one); err == nil && !dead {
-		r.records.mu.Lock()
-		defer r.records.mu.Unlock()
+	if json.Unmarshal(line, &one) == nil {
 		r.records.all = append(r.records.all, one)
+	}
+	var swept sweepRecord
+	if json.Unmarshal(line, &swept) == nil && swept.State != "" && swept.SweepID != "" {
+		r.records.swept = append(r.records.swept, swept)
 	}
 	return len(line), nil
 }

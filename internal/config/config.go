@@ -34,6 +34,16 @@ const (
 	BreakerThreshold   = "BREAKER_THRESHOLD"
 	BreakerCooldown    = "BREAKER_COOLDOWN"
 	ReconcileAfter     = "RECONCILE_AFTER"
+	CallsPerSecond     = "CALLS_PER_SECOND"
+	ConcurrentCalls    = "CONCURRENT_CALLS"
+	Reserved           = "RESERVED_CONCURRENCY"
+	FlowBudget         = "FLOW_BUDGET"
+	OrgBudget          = "ORG_BUDGET"
+	BudgetWindow       = "BUDGET_WINDOW"
+	Paused             = "PAUSED"
+	SweepSince         = "SWEEP_SINCE"
+	SweepLimit         = "SWEEP_LIMIT"
+	SweepSandboxes     = "SWEEP_SANDBOXES"
 	DefaultSandbox     = "DEFAULT_SANDBOX"
 	FlowServiceURL     = "FLOW_SERVICE_URL"
 	IMSURL             = "IMS_URL"
@@ -54,6 +64,28 @@ const (
 	// DefaultReconcileAfter is the time that Flow Service gets to list a new run.
 	// Adobe says nothing of it; a run that is listed later costs one re-trigger more.
 	DefaultReconcileAfter = 30 * time.Second
+	// DefaultCallsPerSecond and DefaultConcurrentCalls are those to Flow Service for
+	// one org. Adobe publishes no limit; its gateways count in hundreds a minute and
+	// more, and an HTTP 500 of Flow Service may mean too many calls at once.
+	DefaultCallsPerSecond  = 20
+	DefaultConcurrentCalls = 10
+	// DefaultReserved is among how many environments those are divided: those that
+	// work on the queue, and some for events, sweeps and people.
+	DefaultReserved = 5
+	// DefaultFlowBudget lets a dataflow that runs each quarter of an hour have all
+	// its attempts five times over, and bounds what a day's backlog of it costs the
+	// source in an hour.
+	DefaultFlowBudget = 60
+	// DefaultOrgBudget is twenty a minute: a backlog of ten thousand runs takes a
+	// working day, in which Flow Service goes on with its own schedule.
+	DefaultOrgBudget = 1200
+	// DefaultBudgetWindow is what both are for.
+	DefaultBudgetWindow = time.Hour
+	// DefaultSweepSince is how far back a sweep looks: a day, so that a sweep each
+	// hour has many chances to find a run, and a fault of the schedule costs none.
+	DefaultSweepSince = 24 * time.Hour
+	// DefaultSweepLimit is the most runs that one sweep requests.
+	DefaultSweepLimit = 10_000
 	// DefaultSecretCacheTTL is how long a rotated secret that still works may
 	// go unnoticed. One that no longer works is fetched again at once.
 	DefaultSecretCacheTTL = 5 * time.Minute
@@ -65,6 +97,9 @@ const (
 	maxCallTimeout    = 5 * time.Minute
 	maxSecretCacheTTL = 24 * time.Hour
 	maxBreaker        = 100
+	maxCalls          = 1000
+	maxBudget         = 1_000_000
+	maxSweepLimit     = 10_000_000
 	day               = 24 * time.Hour
 	maxDays           = 365 * day
 )
@@ -94,6 +129,22 @@ type Config struct {
 	// ReconcileAfter is how long after a re-trigger without an answer the run that
 	// it made is looked for.
 	ReconcileAfter time.Duration
+	// CallsPerSecond and ConcurrentCalls bound the calls to Flow Service for one
+	// org, over all environments; 0 for any number. ReservedConcurrency is how many
+	// environments there are at most.
+	CallsPerSecond      int
+	ConcurrentCalls     int
+	ReservedConcurrency int
+	// FlowBudget and OrgBudget bound the re-triggers of a dataflow and of an org in
+	// a BudgetWindow; 0 for any number.
+	FlowBudget, OrgBudget int
+	BudgetWindow          time.Duration
+	// Paused stops all sending; requests wait.
+	Paused bool
+	// SweepSince, SweepLimit and SweepSandboxes are for sweeps that don't say.
+	SweepSince     time.Duration
+	SweepLimit     int
+	SweepSandboxes []string
 	// DefaultSandbox is for requests and secrets that name none; may be empty.
 	DefaultSandbox string
 	// FlowServiceURL and IMSURL are base URLs without a trailing slash.
@@ -117,31 +168,44 @@ type Config struct {
 func Load(lookup func(string) (string, bool)) (Config, error) {
 	r := reader{lookup: lookup}
 	c := Config{
-		SecretIDs:          r.list(SecretID),
-		QueueURL:           r.url(QueueURL, ""),
-		DeadLetterQueueURL: r.url(DeadLetterQueueURL, required),
-		LedgerTable:        r.text(LedgerTable, required),
-		LedgerTTL:          r.duration(LedgerTTL, ledger.DefaultTTL, day, maxDays),
-		RetryDelays:        r.delays(RetryDelays),
-		RetryPolicy:        r.rules(RetryPolicy),
-		MaxRunAge:          r.duration(MaxRunAge, policy.DefaultMaxAge, time.Hour, maxDays),
-		BreakerThreshold:   r.count(BreakerThreshold, policy.DefaultBreakerThreshold, 0, maxBreaker),
-		BreakerCooldown:    r.duration(BreakerCooldown, policy.DefaultBreakerCooldown, time.Minute, maxDays),
-		ReconcileAfter:     r.duration(ReconcileAfter, DefaultReconcileAfter, 0, time.Hour),
-		DefaultSandbox:     r.text(DefaultSandbox, ""),
-		FlowServiceURL:     r.url(FlowServiceURL, flowclient.DefaultBaseURL),
-		IMSURL:             r.url(IMSURL, flowclient.DefaultIMSURL),
-		RetriggerOp:        r.text(RetriggerOp, flowclient.DefaultOp),
-		LogLevel:           r.level(LogLevel),
-		MaxConcurrentRuns:  r.count(MaxConcurrentRuns, DefaultMaxConcurrentRuns, 1, maxConcurrentRuns),
-		CallTimeout:        r.duration(CallTimeout, DefaultCallTimeout, minCallTimeout, maxCallTimeout),
-		SecretCacheTTL:     r.duration(SecretCacheTTL, DefaultSecretCacheTTL, 0, maxSecretCacheTTL),
+		SecretIDs:           r.list(SecretID, required),
+		QueueURL:            r.url(QueueURL, ""),
+		DeadLetterQueueURL:  r.url(DeadLetterQueueURL, required),
+		LedgerTable:         r.text(LedgerTable, required),
+		LedgerTTL:           r.duration(LedgerTTL, ledger.DefaultTTL, day, maxDays),
+		RetryDelays:         r.delays(RetryDelays),
+		RetryPolicy:         r.rules(RetryPolicy),
+		MaxRunAge:           r.duration(MaxRunAge, policy.DefaultMaxAge, time.Hour, maxDays),
+		BreakerThreshold:    r.count(BreakerThreshold, policy.DefaultBreakerThreshold, 0, maxBreaker),
+		BreakerCooldown:     r.duration(BreakerCooldown, policy.DefaultBreakerCooldown, time.Minute, maxDays),
+		ReconcileAfter:      r.duration(ReconcileAfter, DefaultReconcileAfter, 0, time.Hour),
+		CallsPerSecond:      r.count(CallsPerSecond, DefaultCallsPerSecond, 0, maxCalls),
+		ConcurrentCalls:     r.count(ConcurrentCalls, DefaultConcurrentCalls, 0, maxCalls),
+		ReservedConcurrency: r.count(Reserved, DefaultReserved, 1, maxCalls),
+		FlowBudget:          r.count(FlowBudget, DefaultFlowBudget, 0, maxBudget),
+		OrgBudget:           r.count(OrgBudget, DefaultOrgBudget, 0, maxBudget),
+		BudgetWindow:        r.duration(BudgetWindow, DefaultBudgetWindow, time.Minute, day),
+		Paused:              r.flag(Paused),
+		SweepSince:          r.duration(SweepSince, DefaultSweepSince, time.Minute, maxDays),
+		SweepLimit:          r.count(SweepLimit, DefaultSweepLimit, 1, maxSweepLimit),
+		SweepSandboxes:      r.list(SweepSandboxes, ""),
+		DefaultSandbox:      r.text(DefaultSandbox, ""),
+		FlowServiceURL:      r.url(FlowServiceURL, flowclient.DefaultBaseURL),
+		IMSURL:              r.url(IMSURL, flowclient.DefaultIMSURL),
+		RetriggerOp:         r.text(RetriggerOp, flowclient.DefaultOp),
+		LogLevel:            r.level(LogLevel),
+		MaxConcurrentRuns:   r.count(MaxConcurrentRuns, DefaultMaxConcurrentRuns, 1, maxConcurrentRuns),
+		CallTimeout:         r.duration(CallTimeout, DefaultCallTimeout, minCallTimeout, maxCallTimeout),
+		SecretCacheTTL:      r.duration(SecretCacheTTL, DefaultSecretCacheTTL, 0, maxSecretCacheTTL),
 	}
 	if c.QueueURL != "" && c.QueueURL == c.DeadLetterQueueURL {
 		r.fail(QueueURL, "is the same queue as "+DeadLetterQueueURL)
 	}
 	if c.LedgerTTL < c.MaxRunAge {
 		r.fail(LedgerTTL, "is shorter than "+MaxRunAge+": a run that the ledger has forgotten could be retried again")
+	}
+	if c.ConcurrentCalls > 0 && c.ConcurrentCalls < c.ReservedConcurrency {
+		r.fail(ConcurrentCalls, "is less than "+Reserved+": each environment would get less than one call")
 	}
 	if err := errors.Join(r.errs...); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
@@ -174,8 +238,8 @@ func (r *reader) text(name, fallback string) string {
 	return fallback
 }
 
-func (r *reader) list(name string) []string {
-	text := r.text(name, required)
+func (r *reader) list(name, fallback string) []string {
+	text := r.text(name, fallback)
 	if text == "" {
 		return nil
 	}
@@ -232,6 +296,19 @@ func (r *reader) level(name string) slog.Level {
 	default:
 		r.fail(name, fmt.Sprintf("is %q, must be one of debug, info, warn, error", text))
 		return slog.LevelInfo
+	}
+}
+
+func (r *reader) flag(name string) bool {
+	text := r.text(name, "false")
+	switch strings.ToLower(text) {
+	case "true":
+		return true
+	case "false":
+		return false
+	default:
+		r.fail(name, fmt.Sprintf("is %q, must be true or false", text))
+		return true // not to send is the safe mistake
 	}
 }
 

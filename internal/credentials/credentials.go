@@ -119,6 +119,18 @@ func (s *Store) ForOrg(ctx context.Context, orgID string) (*Account, error) {
 	return nil, &Error{Kind: OrgUnknown, Err: fmt.Errorf("no configured secret is of org %s (secrets: %s)", orgID, s.ids())}
 }
 
+// All returns the accounts of all orgs, in the order of their secrets. The error is
+// the [*Error] of the first secret that can't be had.
+func (s *Store) All(ctx context.Context) ([]*Account, error) {
+	accounts, errs := s.accounts(ctx)
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return accounts, nil
+}
+
 // Renew is called after IMS or Adobe refused the account. It fetches the secret
 // again and returns the account of its new value. Where the secret has not
 // changed the error is an [*Error] of kind [Refused], and [Store.ForOrg]

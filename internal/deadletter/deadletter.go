@@ -54,9 +54,10 @@ type Letter struct {
 	// Request is what can be sent again. Its Attempts, FirstSeen and LastError
 	// are written as they are.
 	Request event.Request
-	// Unreadable is input that could not be read as requests; where it is not
+	// Payload is what could not be read as requests, or asks for something else than a
+	// retry, to be kept as it is; where it is not
 	// nil, Request is ignored.
-	Unreadable []byte
+	Payload []byte
 	// Reason is the one word why the request is here.
 	Reason string
 	// Message is the error in a sentence.
@@ -97,8 +98,8 @@ func (q *Queue) Send(ctx context.Context, l Letter) error {
 }
 
 func (l *Letter) body() (string, error) {
-	if l.Unreadable != nil {
-		return sendable(l.Unreadable), nil
+	if l.Payload != nil {
+		return sendable(l.Payload), nil
 	}
 	r := l.Request
 	r.FirstSeen, r.LastError = l.FirstTime, l.Message
@@ -119,7 +120,7 @@ func (l *Letter) attributes() map[string]types.MessageAttributeValue {
 	text(AttributeReason, l.Reason)
 	text(AttributeFirstTime, l.FirstTime.UTC().Format(time.RFC3339))
 	text(AttributeLastTime, l.LastTime.UTC().Format(time.RFC3339))
-	if l.Unreadable != nil {
+	if l.Payload != nil {
 		text(AttributeError, l.Message)
 		return attributes
 	}

@@ -33,6 +33,9 @@ const (
 	OrgMismatch Reason = "org_mismatch"
 	// TooDeep is more than [MaxDepth] wrappings.
 	TooDeep Reason = "too_deep"
+	// SweepFailed is a sweep that can't be begun, or not gone on with. The dead
+	// letter asks for what is left of it.
+	SweepFailed Reason = "sweep_failed"
 	// TooLarge is more than [MaxPayload] bytes or [MaxItems] items.
 	TooLarge Reason = "too_large"
 )
@@ -117,8 +120,6 @@ const (
 	IngestionEvent SkipReason = "ingestion_event"
 	// ForeignEvent is an event about something else.
 	ForeignEvent SkipReason = "foreign_event"
-	// SweepUnsupported is a sweep, which this version can't do.
-	SweepUnsupported SkipReason = "sweep_unsupported"
 )
 
 // Skip is an event that asks for nothing.

@@ -51,11 +51,13 @@ type Item struct {
 
 // Decoded is a payload that could be read.
 type Decoded struct {
-	// Items are in the payload's order. There is at least one unless Sweep is
-	// set.
+	// Items are in the payload's order. There is at least one unless Sweep or
+	// Switch is set.
 	Items []Item
 	// Sweep is set if the payload asks for a sweep.
 	Sweep *Sweep
+	// Switch is set if the payload asks to pause or to resume.
+	Switch *Switch
 }
 
 // Decode reads a payload. The error is an [*Error]; it means that the payload
@@ -69,17 +71,19 @@ func Decode(payload []byte) (Decoded, error) {
 		return Decoded{}, fault
 	}
 	switch {
-	case d.sweep != nil && len(d.items) > 0:
-		return Decoded{}, faultf(Unreadable, "the payload asks for a sweep and for single runs: send them separately")
+	case d.others > 1, d.others > 0 && len(d.items) > 0:
+		return Decoded{}, faultf(Unreadable, "the payload asks for more than one of a sweep, a pause, a resume and single runs: send them separately")
 	case len(d.items) == 1:
 		d.items[0].Raw = nil
 	}
-	return Decoded{Items: d.items, Sweep: d.sweep}, nil
+	return Decoded{Items: d.items, Sweep: d.sweep, Switch: d.toggle}, nil
 }
 
 type decoder struct {
-	items []Item
-	sweep *Sweep
+	items  []Item
+	sweep  *Sweep
+	toggle *Switch
+	others int // sweeps and switches
 }
 
 func (d *decoder) add(item Item) *Error {
@@ -173,7 +177,7 @@ func (d *decoder) object(raw json.RawMessage, depth int, foreign bool) *Error {
 		return true
 	}
 	switch {
-	case !foreign && (has("runId") || has("requests") || has("sweep")):
+	case !foreign && (has("runId") || has("requests") || has("sweep") || has("pause") || has("resume")):
 		return d.byHand(raw)
 	case has("requestContext", "requestPayload"): // Lambda's on-failure destination
 		return d.value(fields["requestPayload"], depth+1, foreign)
@@ -235,7 +239,8 @@ func eventID(fields map[string]json.RawMessage) string {
 	return text(fields["event_id"])
 }
 
-// byHand reads {"runId":…}, {"requests":[…]} and {"sweep":{…}}.
+// byHand reads {"runId":…}, {"requests":[…]}, {"sweep":{…}}, {"pause":{…}} and
+// {"resume":{…}}.
 func (d *decoder) byHand(raw json.RawMessage) *Error {
 	list, err := members(raw)
 	if err != nil {
@@ -243,7 +248,7 @@ func (d *decoder) byHand(raw json.RawMessage) *Error {
 	}
 	if len(list) > 1 {
 		for _, f := range list {
-			if f.name == "requests" || f.name == "sweep" {
+			if slices.Contains([]string{"requests", "sweep", "pause", "resume"}, f.name) {
 				return faultf(Unreadable, "%q must stand alone, without other fields", f.name)
 			}
 		}
@@ -251,14 +256,16 @@ func (d *decoder) byHand(raw json.RawMessage) *Error {
 	switch list[0].name {
 	case "sweep":
 		sweep, err := decodeSweep(list[0].value)
-		switch {
-		case err != nil:
-			return err
-		case d.sweep != nil:
-			return faultf(Unreadable, "the payload asks for more than one sweep: send them separately")
+		if err == nil {
+			d.sweep, d.others = sweep, d.others+1
 		}
-		d.sweep = sweep
-		return nil
+		return err
+	case "pause", "resume":
+		toggle, err := decodeSwitch(list[0].name, list[0].value)
+		if err == nil {
+			d.toggle, d.others = toggle, d.others+1
+		}
+		return err
 	case "requests":
 		var elements []json.RawMessage
 		if json.Unmarshal(list[0].value, &elements) != nil || elements == nil {
@@ -291,7 +298,7 @@ func (d *decoder) byHand(raw json.RawMessage) *Error {
 // looks like a misspelled one of a request is named.
 func unrecognized(fields map[string]json.RawMessage) *Error {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		for _, want := range []string{"runId", "requests", "sweep"} {
+		for _, want := range []string{"runId", "requests", "sweep", "pause", "resume"} {
 			if similar(name, want) {
 				return unknownField(name, []string{want})
 			}

@@ -18,6 +18,8 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	}
+	f.Add([]byte(`{"sweep":{"id":"i","since":"48h","until":"2026-11-23T06:00:00Z","orgId":["o"],"sandbox":"s","flowId":["f","g"],"code":"c*","limit":1,"dryRun":true,"hops":2}}`))
+	f.Add([]byte(`{"pause":{"orgId":"o","flowId":"f","reason":"r"}}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		d, err := event.Decode(payload)
 		again, errAgain := event.Decode(payload)
@@ -25,7 +27,7 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("not the same twice: -first +second\n%s", diff)
 		}
 		if err != nil {
-			if len(d.Items) > 0 || d.Sweep != nil {
+			if len(d.Items) > 0 || d.Sweep != nil || d.Switch != nil {
 				t.Fatal("an error with content")
 			}
 			if first, second := fault(t, err), fault(t, errAgain); *first != *second || len(first.Message) > 2000 {
@@ -33,8 +35,17 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		if errAgain != nil || (len(d.Items) == 0) == (d.Sweep == nil) || len(d.Items) > event.MaxItems {
-			t.Fatalf("%d items, sweep %v, error of the second time %v", len(d.Items), d.Sweep, errAgain)
+		kinds := 0
+		for _, is := range []bool{len(d.Items) > 0, d.Sweep != nil, d.Switch != nil} {
+			if is {
+				kinds++
+			}
+		}
+		if errAgain != nil || kinds != 1 || len(d.Items) > event.MaxItems {
+			t.Fatalf("%d items, sweep %v, switch %v, error of the second time %v", len(d.Items), d.Sweep, d.Switch, errAgain)
+		}
+		if d.Sweep != nil {
+			checkSweep(t, *d.Sweep)
 		}
 		for _, item := range d.Items {
 			set := 0
@@ -71,6 +82,22 @@ func check(t *testing.T, r event.Request) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(r, only(t, body)); diff != "" {
+		t.Fatalf("%s: -first +again\n%s", body, diff)
+	}
+}
+
+// checkSweep holds that a sweep is read again as it was written.
+func checkSweep(t *testing.T, s event.Sweep) {
+	t.Helper()
+	body, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := event.Decode(body)
+	if err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	if diff := cmp.Diff(&s, again.Sweep); diff != "" {
 		t.Fatalf("%s: -first +again\n%s", body, diff)
 	}
 }

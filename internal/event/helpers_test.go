@@ -102,6 +102,13 @@ func decoded(t testing.TB, payload string) []string {
 		}
 		return []string{"sweep"}
 	}
+	if d.Switch != nil {
+		word := "resume"
+		if d.Switch.Pause {
+			word = "pause"
+		}
+		return []string{strings.Join(strings.Fields(strings.Join([]string{word, d.Switch.OrgID, d.Switch.FlowID}, " ")), " ")}
+	}
 	list := make([]string, len(d.Items))
 	for i, item := range d.Items {
 		list[i] = told(item)

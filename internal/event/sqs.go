@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // SQSRecord is one message of a batch that Lambda's event source mapping
@@ -22,6 +23,15 @@ type SQSRecord struct {
 func (r SQSRecord) ReceiveCount() int {
 	n, _ := strconv.Atoi(r.Attributes["ApproximateReceiveCount"])
 	return n
+}
+
+// SentAt is when the message was sent to its queue; zero where SQS does not say.
+func (r SQSRecord) SentAt() time.Time {
+	ms, err := strconv.ParseInt(r.Attributes["SentTimestamp"], 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
 }
 
 // SQSRecords reports whether the payload is an SQS batch, and returns its

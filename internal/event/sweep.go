@@ -2,20 +2,48 @@ package event
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
 // Sweep asks to look for failed runs and to retry them.
 type Sweep struct {
-	// Since bounds the runs' age: a duration such as "24h" or a time in RFC 3339.
-	// Empty means the default.
-	Since string
-	// Sandbox and FlowID narrow the search; may be empty.
-	Sandbox, FlowID string
-	// Limit is the most runs to retry; 0 means the default.
+	// ID names the sweep, so that a second delivery of it goes on where the first
+	// one was. It is empty where nothing names it: the deliverer does.
+	ID string
+	// Since and Until bound when the runs failed: a duration before now such as
+	// "24h", or a time in RFC 3339. Empty means the default, or now.
+	Since, Until string
+	// OrgIDs, Sandboxes and FlowIDs narrow the search. Each may be empty.
+	OrgIDs, Sandboxes, FlowIDs []string
+	// Codes are patterns for the errors of the runs, with * for any text.
+	Codes []string
+	// Limit is the most runs to request; 0 means the default.
 	Limit int
 	// DryRun asks for the list instead of the retries.
 	DryRun bool
+	// Hops counts how often the function put the sweep on the request queue.
+	Hops int
+}
+
+// MaxSweepNames is how many orgs, sandboxes, dataflows or codes a sweep may name.
+const MaxSweepNames = 100
+
+// MarshalJSON writes the payload that asks for the sweep.
+func (s Sweep) MarshalJSON() ([]byte, error) {
+	type fields struct {
+		ID        string   `json:"id,omitempty"`
+		Since     string   `json:"since,omitempty"`
+		Until     string   `json:"until,omitempty"`
+		OrgIDs    []string `json:"orgId,omitempty"`
+		Sandboxes []string `json:"sandbox,omitempty"`
+		FlowIDs   []string `json:"flowId,omitempty"`
+		Codes     []string `json:"code,omitempty"`
+		Limit     int      `json:"limit,omitempty"`
+		DryRun    bool     `json:"dryRun,omitempty"`
+		Hops      int      `json:"hops,omitempty"`
+	}
+	return json.Marshal(map[string]fields{"sweep": fields(s)})
 }
 
 func decodeSweep(raw json.RawMessage) (*Sweep, *Error) {
@@ -29,22 +57,28 @@ func decodeSweep(raw json.RawMessage) (*Sweep, *Error) {
 	var s Sweep
 	for _, f := range list {
 		switch f.name {
+		case "id":
+			s.ID, fault = f.optionalName()
 		case "since":
-			if s.Since, fault = f.text(); fault == nil && !validSince(s.Since) {
-				fault = faultf(InvalidField, "field \"since\" is %s, want a duration such as \"24h\" or a time such as \"2026-11-23T06:00:00Z\"", excerpt([]byte(s.Since)))
-			}
+			s.Since, fault = f.instant()
+		case "until":
+			s.Until, fault = f.instant()
+		case "orgId":
+			s.OrgIDs, fault = f.names()
 		case "sandbox":
-			s.Sandbox, fault = f.sweepName()
+			s.Sandboxes, fault = f.names()
 		case "flowId":
-			s.FlowID, fault = f.sweepName()
+			s.FlowIDs, fault = f.names()
+		case "code":
+			s.Codes, fault = f.names()
 		case "limit":
-			if s.Limit, fault = f.whole(); fault == nil && s.Limit < 1 {
-				fault = faultf(InvalidField, "field \"limit\" is %d, want at least 1", s.Limit)
-			}
+			s.Limit, fault = f.positive()
 		case "dryRun":
 			s.DryRun, fault = f.flag()
+		case "hops":
+			s.Hops, fault = f.positive()
 		default:
-			fault = unknownField(f.name, []string{"since", "sandbox", "flowId", "limit", "dryRun"})
+			fault = unknownField(f.name, []string{"since", "until", "orgId", "sandbox", "flowId", "code", "limit", "dryRun"})
 		}
 		if fault != nil {
 			return nil, fault
@@ -53,8 +87,47 @@ func decodeSweep(raw json.RawMessage) (*Sweep, *Error) {
 	return &s, nil
 }
 
-// sweepName reads a name that may be empty.
-func (f member) sweepName() (string, *Error) {
+// Switch asks to pause or to resume.
+type Switch struct {
+	// Pause or resume.
+	Pause bool
+	// OrgID and FlowID are what it is about. Without them it is everything.
+	OrgID, FlowID string
+	// Reason is free text of who asks.
+	Reason string
+}
+
+func decodeSwitch(name string, raw json.RawMessage) (*Switch, *Error) {
+	list, fault := members(raw)
+	switch {
+	case fault != nil && fault.Reason == RepeatedField:
+		return nil, fault
+	case fault != nil:
+		return nil, wrongType(name, "an object, {} for everything", raw)
+	}
+	s := Switch{Pause: name == "pause"}
+	for _, f := range list {
+		switch f.name {
+		case "orgId":
+			s.OrgID, fault = f.optionalName()
+		case "flowId":
+			s.FlowID, fault = f.optionalName()
+		case "reason":
+			if s.Reason, fault = f.text(); fault == nil && len(s.Reason) > MaxReason {
+				fault = faultf(InvalidField, "the reason has %d bytes, more than %d", len(s.Reason), MaxReason)
+			}
+		default:
+			fault = unknownField(f.name, []string{"orgId", "flowId", "reason"})
+		}
+		if fault != nil {
+			return nil, fault
+		}
+	}
+	return &s, nil
+}
+
+// optionalName reads a name that may be empty.
+func (f member) optionalName() (string, *Error) {
 	name, fault := f.text()
 	if fault != nil || name == "" {
 		return "", fault
@@ -65,10 +138,59 @@ func (f member) sweepName() (string, *Error) {
 	return name, nil
 }
 
-func validSince(text string) bool {
-	if d, err := time.ParseDuration(text); err == nil {
-		return d > 0
+// names reads a name, which may be empty, or a list of names.
+func (f member) names() ([]string, *Error) {
+	if f.value[0] != '[' {
+		name, fault := f.optionalName()
+		if fault != nil && fault.Reason == WrongType {
+			fault = wrongType(f.name, "a string or a list of strings", f.value)
+		}
+		if name == "" {
+			return nil, fault
+		}
+		return []string{name}, nil
 	}
-	_, err := time.Parse(time.RFC3339, text)
-	return err == nil
+	var list []json.RawMessage
+	if json.Unmarshal(f.value, &list) != nil {
+		return nil, wrongType(f.name, "a string or a list of strings", f.value)
+	}
+	if len(list) == 0 || len(list) > MaxSweepNames {
+		return nil, faultf(InvalidField, "field %q has %d elements, want 1 to %d", f.name, len(list), MaxSweepNames)
+	}
+	var names []string
+	for _, raw := range list {
+		name, fault := member{f.name, raw}.optionalName()
+		switch {
+		case fault != nil:
+			return nil, fault
+		case name == "":
+			return nil, faultf(InvalidField, "field %q has an empty element", f.name)
+		case !slices.Contains(names, name):
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// instant reads a duration before now, or a time.
+func (f member) instant() (string, *Error) {
+	text, fault := f.text()
+	if fault != nil {
+		return "", fault
+	}
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return text, nil
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil && t.UTC().Year() >= 0 && t.UTC().Year() <= 9999 {
+		return text, nil
+	}
+	return "", faultf(InvalidField, "field %q is %s, want a duration such as \"24h\" or a time such as \"2026-11-23T06:00:00Z\"", f.name, excerpt([]byte(text)))
+}
+
+func (f member) positive() (int, *Error) {
+	n, fault := f.whole()
+	if fault == nil && n < 1 {
+		fault = faultf(InvalidField, "field %q is %d, want at least 1", f.name, n)
+	}
+	return n, fault
 }

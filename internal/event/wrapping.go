@@ -16,7 +16,11 @@ func (d *decoder) eventBridge(fields map[string]json.RawMessage, depth int, fore
 			return d.skip("a Scheduled Event that is not of a schedule of AWS", nil)
 		}
 		if d.sweep == nil {
+			d.others++
 			d.sweep = &Sweep{}
+			if id := text(fields["id"]); validName("id", id) == nil {
+				d.sweep.ID = "schedule-" + id // a schedule may deliver its event twice
+			}
 		}
 		return nil
 	}

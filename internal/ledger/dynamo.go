@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -140,6 +141,9 @@ func pause(ctx context.Context, try int) error {
 }
 
 func (t *Table) write(w Write) types.TransactWriteItem {
+	if w.Add != 0 {
+		return types.TransactWriteItem{Update: t.add(w)}
+	}
 	condition, names, values := "attribute_not_exists(#key)", map[string]string{"#key": AttributeKey}, map[string]types.AttributeValue(nil)
 	if w.Old != "" {
 		condition, names = "#rev = :rev", map[string]string{"#rev": AttributeRev}
@@ -157,6 +161,23 @@ func (t *Table) write(w Write) types.TransactWriteItem {
 		ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}}
+}
+
+// add is the write of a counter.
+func (t *Table) add(w Write) *types.Update {
+	numeral := func(text string) types.AttributeValue { return &types.AttributeValueMemberN{Value: text} }
+	update := &types.Update{
+		TableName: &t.name, Key: map[string]types.AttributeValue{AttributeKey: &types.AttributeValueMemberS{Value: w.Key}},
+		UpdateExpression:          aws.String("SET #ttl = :ttl ADD #n :add"),
+		ExpressionAttributeNames:  map[string]string{"#n": AttributeCount, "#ttl": AttributeTTL},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":add": numeral(strconv.Itoa(w.Add)), ":ttl": numeral(w.New[AttributeTTL])},
+	}
+	if w.Add > 0 && w.Most > 0 {
+		update.ConditionExpression = aws.String("attribute_not_exists(#n) OR #n <= :left")
+		update.ExpressionAttributeValues[":left"] = numeral(strconv.Itoa(w.Most - w.Add))
+		update.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
+	}
+	return update
 }
 
 // conflict reads why a transaction was canceled: because items are not as
@@ -223,7 +244,7 @@ func (t *Table) List(ctx context.Context, index, value string, limit int) ([]Rec
 func toItem(r Record) map[string]types.AttributeValue {
 	item := make(map[string]types.AttributeValue, len(r))
 	for name, value := range r {
-		if name == AttributeTTL {
+		if name == AttributeTTL || name == AttributeCount {
 			item[name] = &types.AttributeValueMemberN{Value: value}
 		} else {
 			item[name] = &types.AttributeValueMemberS{Value: value}

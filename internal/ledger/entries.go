@@ -58,8 +58,8 @@ type Run struct {
 	ClaimUntil time.Time
 	// Due is until when a deferred run waits.
 	Due time.Time
-	// FirstSeen is when the entry was made.
-	FirstSeen time.Time
+	// FirstSeen is when the entry was made, ChangedAt when it was last written.
+	FirstSeen, ChangedAt time.Time
 
 	stored string // the rev that the store has, as far as known
 }
@@ -171,7 +171,7 @@ func runOf(r Record) Run {
 		OrgID: r["orgId"], RunID: r["runId"], FlowID: r["flowId"], Sandbox: r["sandbox"], Root: r["root"], Parent: r["parent"],
 		Attempt: count(r["attempt"]), Forgiven: count(r["forgiven"]), State: State(r["state"]), Reason: r["reason"], NewRunID: r["newRunId"],
 		Sends: count(r["sends"]), ClaimID: r["claimId"], ClaimUntil: instant(r["claimUntil"]), Due: instant(r["due"]),
-		FirstSeen: instant(r["firstSeen"]), stored: r[AttributeRev],
+		FirstSeen: instant(r["firstSeen"]), ChangedAt: instant(r["changedAt"]), stored: r[AttributeRev],
 	}
 }
 

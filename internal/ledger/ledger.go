@@ -31,9 +31,10 @@ const DefaultTTL = 35 * 24 * time.Hour
 
 // Ledger reads and writes entries. It is safe for concurrent use.
 type Ledger struct {
-	store Store
-	ttl   time.Duration
-	now   func() time.Time
+	store  Store
+	ttl    time.Duration
+	budget Budget
+	now    func() time.Time
 }
 
 // New returns the Ledger in a store.
@@ -65,6 +66,11 @@ func Guess(orgID, flowID, sandbox, runID string) View {
 func GuessDeferred(r Run) View {
 	r.State = Deferred
 	r.stored = r.rev()
+	return Known(r)
+}
+
+// Known is the view of a run from its entry, as [Ledger.Runs] returns it.
+func Known(r Run) View {
 	v := View{Run: r, Flow: Flow{OrgID: r.OrgID, FlowID: r.FlowID}}
 	v.guessLineage()
 	return v
@@ -158,7 +164,8 @@ func (l *Ledger) list(ctx context.Context, index, value string, limit int) ([]Ru
 }
 
 // Claim writes that the run is about to be re-triggered, until the given time,
-// and counts the attempt. Only if it returns no error may the call be made.
+// and counts the attempt. Only if it returns no error may the call be made. The
+// budget does not hold for one that a person forces (forgive), and counts it.
 func (l *Ledger) Claim(ctx context.Context, v View, until time.Time, forgive bool) (View, error) {
 	next := v
 	l.claim(&next.Run, Claimed, until)
@@ -168,13 +175,15 @@ func (l *Ledger) Claim(ctx context.Context, v View, until time.Time, forgive boo
 	}
 	next.Lineage.Attempts++
 	next.Run.Forgiven = next.Lineage.Forgiven
+	now := l.time()
 	next.Flow.Sends = append(l.prune(v.Flow.Sends), Send{
-		RunID: v.Run.RunID, Root: v.Run.Root, At: l.time(), Until: next.Run.ClaimUntil, Attempt: next.Lineage.Attempts,
+		RunID: v.Run.RunID, Root: v.Run.Root, At: now, Until: next.Run.ClaimUntil, Attempt: next.Lineage.Attempts,
 	})
 	if len(next.Flow.Sends) > maxSends {
 		return v, &UnavailableError{Op: "commit", Err: errors.New("too many re-triggers of the dataflow are under way or lost")}
 	}
-	return l.commit(ctx, v, next)
+	next, err := l.commit(ctx, v, next, l.spend(v, now, 1, !forgive)...)
+	return next, l.overspent(err, v, now)
 }
 
 func (l *Ledger) claim(r *Run, state State, until time.Time) {
@@ -257,14 +266,21 @@ func (l *Ledger) link(ctx context.Context, v, next View, newRunID string) (View,
 }
 
 // Release ends a claim under which nothing took effect: the attempt does not
-// count.
+// count, nor for the budget.
 func (l *Ledger) Release(ctx context.Context, v View, state State, reason string) (View, error) {
 	next := v
 	l.settle(&next.Run, state, reason, time.Time{})
 	next.Run.Sends--
 	next.Lineage.Attempts--
 	next.Flow.Sends = withoutLast(v.Flow.Sends, v.Run.RunID)
-	return l.commit(ctx, v, next)
+	var refund []Write
+	for _, s := range slices.Backward(v.Flow.Sends) {
+		if s.RunID == v.Run.RunID {
+			refund = l.spend(v, s.At, -1, false)
+			break
+		}
+	}
+	return l.commit(ctx, v, next, refund...)
 }
 
 // Note writes the outcome of a run for which nothing was sent, or of which it
@@ -457,8 +473,9 @@ func (l *Ledger) write(ctx context.Context, v, next View, writes []Write) (View,
 // time is the present as entries keep it.
 func (l *Ledger) time() time.Time { return l.now().UTC().Truncate(time.Millisecond) }
 
-// lasting sets the time to live.
+// lasting sets the time of the change, and the time to live.
 func (l *Ledger) lasting(r Record) Record {
+	r["changedAt"] = stamp(l.now())
 	r[AttributeTTL] = strconv.FormatInt(l.now().Add(l.ttl).Unix(), 10)
 	return r
 }

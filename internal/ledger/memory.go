@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 )
 
@@ -42,7 +43,9 @@ func (m *Memory) Commit(ctx context.Context, writes ...Write) error {
 	}
 	current := map[string]Record{}
 	for _, w := range writes {
-		if r := m.records[w.Key]; r[AttributeRev] != w.Old {
+		r := m.records[w.Key]
+		full := w.Most > 0 && count(r[AttributeCount])+w.Add > w.Most
+		if w.Add == 0 && r[AttributeRev] != w.Old || w.Add > 0 && full {
 			current[w.Key] = maps.Clone(r)
 		}
 	}
@@ -50,9 +53,15 @@ func (m *Memory) Commit(ctx context.Context, writes ...Write) error {
 		return &ConflictError{Current: current}
 	}
 	for _, w := range writes {
-		if w.New == nil {
+		switch {
+		case w.Add != 0:
+			m.records[w.Key] = Record{
+				AttributeKey: w.Key, AttributeTTL: w.New[AttributeTTL],
+				AttributeCount: strconv.Itoa(count(m.records[w.Key][AttributeCount]) + w.Add),
+			}
+		case w.New == nil:
 			delete(m.records, w.Key)
-		} else {
+		default:
 			m.records[w.Key] = maps.Clone(w.New)
 		}
 	}

@@ -21,6 +21,8 @@ const (
 	// AttributeTTL is when the item may be forgotten, in seconds since 1970. In
 	// DynamoDB it is a number, as its time to live wants it.
 	AttributeTTL = "ttl"
+	// AttributeCount is what a counter counts. In DynamoDB it is a number.
+	AttributeCount = "n"
 	// AttributeAt orders the items of an index: RFC 3339 with milliseconds, UTC.
 	AttributeAt = "at"
 )
@@ -32,7 +34,7 @@ const (
 	IndexFlow    = "flow"    // "<org>#<flow>"
 )
 
-// Write replaces one item.
+// Write replaces one item, or adds to a counter.
 type Write struct {
 	// Key is the item's.
 	Key string
@@ -40,6 +42,13 @@ type Write struct {
 	Old string
 	// New is the item from then on; nil deletes it.
 	New Record
+
+	// Add, if it is not 0, makes this a write of a counter: the item's
+	// [AttributeCount] changes by so much. Of New only [AttributeTTL] counts, and
+	// Old is not looked at.
+	Add int
+	// Most is what the counter may become at most by an addition; 0 for anything.
+	Most int
 }
 
 // Store keeps records. It knows nothing of what they mean.
@@ -48,10 +57,11 @@ type Store interface {
 	// that ended before.
 	Read(ctx context.Context, keys ...string) ([]Record, error)
 	// Commit makes all writes or none. The error is a [*ConflictError] if an item
-	// is not in the state that its write expects; it names at least one such item.
-	// Keys must differ. Writes of different content must have different revs: a
-	// commit whose items all have the revs that it writes counts as made, since a
-	// call whose answer was lost is sent again.
+	// is not in the state that its write expects, or a counter would pass its
+	// limit; it names at least one such item. Keys must differ. Writes of different
+	// content must have different revs: a commit whose items (counters aside) all
+	// have the revs that it writes counts as made, since a call whose answer was
+	// lost is sent again.
 	Commit(ctx context.Context, writes ...Write) error
 	// List returns at most limit records of an index, by [AttributeAt], the newest
 	// first. It may lag behind commits.
@@ -96,13 +106,22 @@ func (e *UnavailableError) Unwrap() error { return e.Err }
 // before: by a call whose answer was lost and that was sent again.
 func made(writes []Write, err error) bool {
 	conflict, ok := errors.AsType[*ConflictError](err)
-	if !ok || len(conflict.Current) != len(writes) {
-		return false
-	}
+	items := 0
 	for _, w := range writes {
-		if current, known := conflict.Current[w.Key]; !known || current[AttributeRev] != w.New[AttributeRev] {
+		if w.Add != 0 {
+			continue
+		}
+		items++
+		if current, known := conflict.current(w.Key); !ok || !known || current[AttributeRev] != w.New[AttributeRev] {
 			return false
 		}
 	}
-	return true
+	return items > 0
+}
+
+func (e *ConflictError) current(key string) (r Record, known bool) {
+	if e != nil {
+		r, known = e.Current[key]
+	}
+	return r, known
 }

@@ -182,22 +182,23 @@ func (p *Policy) match(run Run) (int, *Rule) {
 }
 
 func (r *Rule) matches(run Run) bool {
-	if !r.FlowID.match(run.FlowID) || !r.Sandbox.match(run.Sandbox) {
+	if !r.FlowID.Match(run.FlowID) || !r.Sandbox.Match(run.Sandbox) {
 		return false
 	}
 	if len(r.Code) == 0 && len(r.Message) == 0 {
 		return true
 	}
 	for _, e := range run.Errors { // one error must match both
-		if r.Code.match(e.Code) && r.Message.match(e.Message) {
+		if r.Code.Match(e.Code) && r.Message.Match(e.Message) {
 			return true
 		}
 	}
 	return false
 }
 
-// match reports whether one of the patterns matches; none match everything.
-func (p Patterns) match(text string) bool {
+// Match reports whether one of the patterns matches the text as a whole, without
+// regard to case; none match everything.
+func (p Patterns) Match(text string) bool {
 	for _, pattern := range p {
 		if glob(strings.ToLower(pattern), strings.ToLower(text)) {
 			return true

@@ -71,9 +71,7 @@ func (q *Queue) Send(ctx context.Context, requests []Waiting) []error {
 			errs[i] = fmt.Errorf("run %q: %w", w.Request.RunID, err)
 			continue
 		}
-		entries = append(entries, types.SendMessageBatchRequestEntry{
-			Id: new(strconv.Itoa(i)), MessageBody: new(string(body)), DelaySeconds: seconds(min(w.Delay, MaxDelay)),
-		})
+		entries = append(entries, message(i, body, w.Delay))
 	}
 	var group errgroup.Group
 	group.SetLimit(concurrentBatches)
@@ -85,6 +83,23 @@ func (q *Queue) Send(ctx context.Context, requests []Waiting) []error {
 	}
 	_ = group.Wait() // each request carries its own error
 	return errs
+}
+
+// SendSweep puts a sweep on the queue, to be delivered after the delay.
+func (q *Queue) SendSweep(ctx context.Context, sweep event.Sweep, delay time.Duration) error {
+	body, err := json.Marshal(sweep)
+	if err != nil {
+		return err
+	}
+	errs := make([]error, 1)
+	q.sendBatch(ctx, []types.SendMessageBatchRequestEntry{message(0, body, delay)}, errs)
+	return errs[0]
+}
+
+func message(place int, body []byte, delay time.Duration) types.SendMessageBatchRequestEntry {
+	return types.SendMessageBatchRequestEntry{
+		Id: new(strconv.Itoa(place)), MessageBody: new(string(body)), DelaySeconds: seconds(min(delay, MaxDelay)),
+	}
 }
 
 // batches cuts the entries so that each batch is within SQS's limits of count

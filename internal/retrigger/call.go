@@ -43,9 +43,6 @@ func (w *work) call() Result {
 	return w.record(made.RunID)
 }
 
-// errNoTime means that the deadline is too near for a call.
-var errNoTime = errors.New("the deadline of the invocation is too near for a call to Flow Service")
-
 // timeToCall reports whether a whole call fits before the work must end.
 func (w *work) timeToCall() bool {
 	deadline, ok := w.ctx.Deadline()
@@ -59,9 +56,38 @@ func (w *work) post(account *credentials.Account) (flowclient.Retriggered, error
 		return flowclient.Retriggered{}, err
 	}
 	if !w.timeToCall() {
-		return flowclient.Retriggered{}, errNoTime
+		return flowclient.Retriggered{}, flowclient.ErrNoTime
 	}
 	return account.Client.Retrigger(w.ctx, w.req.Sandbox, w.req.RunID)
+}
+
+// look tells whether a pause holds the run. It returns a result where that can't be
+// found out.
+func (w *work) look() *Result {
+	ctx, cancel := w.asking()
+	defer cancel()
+	held, err := w.brake.Held(ctx, w.req.OrgID, w.req.FlowID, w.req.Due)
+	if err != nil {
+		return new(w.result().returned(LedgerUnavailable, err.Error()+"; nothing was sent"))
+	}
+	w.paused = held
+	return nil
+}
+
+// stay returns a message of our own that a pause holds.
+func (w *work) stay() Result {
+	result := w.waiting(w.Now().Add(w.paused.Wait), Paused, w.paused.Detail)
+	result.Released = w.paused.Released
+	return result
+}
+
+// share tells the other processes that Adobe asked the org to slow down.
+func (w *work) share() {
+	ctx, cancel := w.settling()
+	defer cancel()
+	if err := w.brake.Share(ctx, w.req.OrgID); err != nil {
+		w.Log.WarnContext(w.ctx, "other processes were not told to slow down", "orgId", w.req.OrgID, "error", err.Error())
+	}
 }
 
 func refused(err error) bool { return errors.Is(err, flowclient.KindUnauthorized) }
@@ -91,7 +117,7 @@ func (w *work) record(newRunID string) Result {
 
 // notSent decides on a re-trigger that gave no new run.
 func (w *work) notSent(account *credentials.Account, err error) Result {
-	if errors.Is(err, errNoTime) {
+	if errors.Is(err, flowclient.ErrNoTime) {
 		return w.back(Deadline, err.Error())
 	}
 	var fault *flowclient.Error
@@ -101,7 +127,7 @@ func (w *work) notSent(account *credentials.Account, err error) Result {
 	v := w.verdict(fault)
 	switch fault.Kind {
 	case flowclient.KindThrottled:
-		w.throttle(w.req.OrgID, fault.RetryAfter)
+		w.share()
 		result := w.back(Throttled, v.message)
 		result.RetryAfter = fault.RetryAfter
 		return result
@@ -238,7 +264,7 @@ func (w *work) unread(err error) Result {
 	case flowclient.KindUnauthorized:
 		v.reason = CredentialsRefused
 	case flowclient.KindThrottled:
-		w.throttle(w.req.OrgID, fault.RetryAfter)
+		w.share()
 	}
 	result := w.back(v.reason, v.message)
 	result.RetryAfter = fault.RetryAfter
@@ -261,6 +287,9 @@ func (w *work) dryRun() Result {
 		return w.result().returned(LedgerUnavailable, err.Error())
 	}
 	w.view = v
+	if w.paused.Wait > 0 {
+		return dry("would wait: " + w.paused.Detail)
+	}
 	if end := w.known(w.Now()); end != nil {
 		return dry(fmt.Sprintf("would be answered %s (%s): %s", end.Outcome, end.Reason, end.Message))
 	}

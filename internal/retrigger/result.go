@@ -84,8 +84,14 @@ const (
 
 	// Reasons of returned and deferred requests.
 
-	// Throttled means that Adobe asked to slow down (HTTP 429).
+	// Throttled means that Adobe asked to slow down (HTTP 429), or that the limit
+	// on calls to it is reached.
 	Throttled Reason = "throttled"
+	// BudgetSpent means that the dataflow or the org has had its re-triggers for now.
+	BudgetSpent Reason = "budget_spent"
+	// Paused means that everything, the org or the dataflow is paused, or was, and
+	// what waited is let go one after the other.
+	Paused Reason = "paused"
 	// AdobeUnavailable means that Flow Service or IMS could not be reached and
 	// nothing was sent.
 	AdobeUnavailable Reason = "adobe_unavailable"
@@ -113,6 +119,11 @@ const (
 	NotDue Reason = "not_due"
 	// Deadline means that the invocation had no time left to start it.
 	Deadline Reason = "deadline"
+	// NeverFinished means that a message was delivered again and again and no
+	// delivery came to an end.
+	NeverFinished Reason = "never_finished"
+	// WaitedTooLong means that a message would soon be deleted by its queue.
+	WaitedTooLong Reason = "waited_too_long"
 )
 
 // Result is what became of one request, as the function answers and logs it.
@@ -132,6 +143,9 @@ type Result struct {
 	// RetryAfter is the least time before a returned request is worth another
 	// delivery; zero if nothing is known.
 	RetryAfter time.Duration `json:"-"`
+	// Released means that a pause has kept a returned request, which is to be
+	// delivered exactly after RetryAfter.
+	Released bool `json:"-"`
 	// Extra means that the run was re-triggered once more since an earlier
 	// re-trigger of it had left no trace.
 	Extra bool `json:"-"`
@@ -144,8 +158,12 @@ type Result struct {
 // Waits reports whether a returned request waits its turn. There is no fault in
 // that.
 func (r Result) Waits() bool {
-	return slices.Contains([]Reason{NotDue, InProgress, FlowBusy, LedgerBusy}, r.Reason)
+	return slices.Contains([]Reason{NotDue, InProgress, FlowBusy, LedgerBusy, Throttled, Paused}, r.Reason)
 }
+
+// Exactly reports whether a returned request is to be delivered again just after
+// RetryAfter, neither sooner nor later.
+func (r Result) Exactly() bool { return r.Reason == NotDue || r.Reason == Paused }
 
 // Skip is the result of an event that asks for nothing.
 func Skip(skip event.Skip) Result {

@@ -23,6 +23,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
@@ -63,6 +64,13 @@ type Ledger interface {
 	Adopt(ctx context.Context, parent ledger.View, send ledger.Send, others []ledger.Send, newRunID string) (ledger.View, error)
 }
 
+// Brake holds calls back; see [brake.Brake].
+type Brake interface {
+	Held(ctx context.Context, orgID, flowID string, due time.Time) (brake.Held, error)
+	Busy(orgID string) time.Duration
+	Share(ctx context.Context, orgID string) error
+}
+
 // SettleTime is kept back from the deadline for recording what was done: in the
 // ledger, on the queues and in the answer.
 const SettleTime = 5 * time.Second
@@ -83,13 +91,11 @@ const (
 type Service struct {
 	accounts    Accounts
 	ledger      Ledger
+	brake       Brake
 	deadLetters DeadLetters
 	requests    Requests // nil where no request queue is configured
 	Options
 	turns turns
-
-	mu        sync.Mutex
-	throttled map[string]time.Time // by org: no call before then
 }
 
 // Options are the settings of a [Service].
@@ -117,11 +123,8 @@ type Options struct {
 
 // New returns a Service. Without a request queue (nil) nothing can wait, and what
 // would have to is returned.
-func New(accounts Accounts, memory Ledger, deadLetters DeadLetters, requests Requests, o Options) *Service {
-	return &Service{
-		accounts: accounts, ledger: memory, deadLetters: deadLetters, requests: requests, Options: o,
-		throttled: map[string]time.Time{},
-	}
+func New(accounts Accounts, memory Ledger, hold Brake, deadLetters DeadLetters, requests Requests, o Options) *Service {
+	return &Service{accounts: accounts, ledger: memory, brake: hold, deadLetters: deadLetters, requests: requests, Options: o}
 }
 
 // Retry takes one request through the path and says what became of it. It never
@@ -155,7 +158,7 @@ func (s *Service) Refuse(ctx context.Context, payload []byte, fault *event.Error
 	w := s.work(ctx, event.Request{})
 	defer w.cancel()
 	err := w.send(deadletter.Letter{
-		Unreadable: payload, Reason: string(fault.Reason), Message: fault.Message, FirstTime: now, LastTime: now,
+		Payload: payload, Reason: string(fault.Reason), Message: fault.Message, FirstTime: now, LastTime: now,
 	})
 	if err != nil {
 		result = result.returned(DeadLetterQueueUnavailable, fmt.Sprintf("%v (was to be a dead letter: %s)", err, fault.Message))
@@ -175,8 +178,8 @@ func (s *Service) GiveUp(ctx context.Context, req event.Request, r Result) Resul
 func (s *Service) Defer(ctx context.Context, req event.Request, r Result, delay time.Duration) Result {
 	w := s.resume(ctx, req, r)
 	defer w.cancel()
-	due := s.Now().UTC().Truncate(time.Millisecond) // it may be handled at any time, and SQS delays it
-	if delay > requestqueue.MaxDelay {
+	due := s.Now().UTC().Truncate(time.Millisecond)  // it may be handled at any time, and SQS delays it
+	if delay > requestqueue.MaxDelay || r.Released { // what a pause has kept goes in order
 		due = due.Add(delay)
 	}
 	if err := w.enqueue(due, delay); err != nil {
@@ -207,6 +210,7 @@ type work struct {
 	raw     bool
 	account func() (*credentials.Account, error)
 	run     *flowclient.Run // the run as Flow Service tells of it, if it was asked
+	paused  brake.Held      // why it must wait, if it must
 
 	view ledger.View
 	held holding
@@ -281,13 +285,19 @@ func (w *work) retry() Result {
 		}
 		w.view = w.guess()
 	}
-	if until := w.throttledUntil(w.req.OrgID); until.After(w.Now()) {
-		result := w.result().returned(Throttled, "Adobe asked this org to slow down; nothing was sent for this run")
-		result.RetryAfter = until.Sub(w.Now())
+	if end := w.look(); end != nil {
+		return *end
+	}
+	if wait := w.brake.Busy(w.req.OrgID); wait > brake.MaxWait && w.paused.Wait == 0 {
+		result := w.result().returned(Throttled, "the calls of this org are slowed down; nothing was sent for this run")
+		result.RetryAfter = wait
 		return result
 	}
-	if w.req.FlowID == "" || !w.raw && w.Policy.NeedsErrors() && len(w.req.Errors) == 0 {
+	if w.paused.Wait == 0 && (w.req.FlowID == "" || !w.raw && w.Policy.NeedsErrors() && len(w.req.Errors) == 0) {
 		if end := w.complete(); end != nil {
+			return *end
+		}
+		if end := w.look(); end != nil { // now that the dataflow is known
 			return *end
 		}
 	}
@@ -295,13 +305,16 @@ func (w *work) retry() Result {
 	if w.req.DryRun {
 		return w.dryRun()
 	}
+	if w.paused.Wait > 0 && !w.req.Due.IsZero() { // a message of our own looks after the pause
+		return w.stay()
+	}
 	leave, err := w.turns.take(w.ctx, w.req.OrgID+"#"+w.req.FlowID)
 	if err != nil {
 		return w.result().returned(Deadline, "other runs of the same dataflow took all the time of the invocation")
 	}
 	defer leave()
 	if !w.timeToCall() {
-		return w.result().returned(Deadline, errNoTime.Error())
+		return w.result().returned(Deadline, flowclient.ErrNoTime.Error())
 	}
 	for range maxRounds {
 		if end := w.round(); end != nil {
@@ -356,6 +369,9 @@ func (w *work) round() *Result {
 	if end := w.known(now); end != nil {
 		return end
 	}
+	if w.paused.Wait > 0 {
+		return w.wait(now, w.paused.Wait, Paused, w.paused.Detail)
+	}
 	run := &w.view.Run
 	run.FlowID, run.Sandbox = w.req.FlowID, w.req.Sandbox // an earlier request may have named others
 	if run.Parent == "" && run.Sends == 0 && len(w.view.Flow.Sends) > 0 {
@@ -379,7 +395,7 @@ func (w *work) round() *Result {
 		}
 		return new(w.giveUp(verdict{reason: Reason(d.Reason), message: d.Detail}))
 	case policy.Wait:
-		return w.wait(d.At, Reason(d.Reason), d.Detail)
+		return w.wait(d.At, d.At.Sub(now), Reason(d.Reason), d.Detail)
 	default:
 		if end := w.turn(now, true); end != nil {
 			return end
@@ -404,6 +420,8 @@ func (w *work) known(now time.Time) *Result {
 		}
 	case ledger.Deferred:
 		switch {
+		case w.req.Due.IsZero() && w.paused.Wait > 0: // its own message waits
+			return new(w.duplicate(Deferred))
 		case !now.Before(run.Due), w.req.Force:
 		case w.req.Due.IsZero():
 			return new(w.duplicate(Deferred))
@@ -431,22 +449,4 @@ func (w *work) decide(now time.Time) policy.Decision {
 		Attempts: w.view.Lineage.Attempts, Forgiven: w.view.Lineage.Forgiven, FirstSeen: w.req.FirstSeen,
 		BlockedUntil: w.view.Flow.BlockedUntil, Force: w.req.Force,
 	}, now)
-}
-
-func (s *Service) throttledUntil(orgID string) time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.throttled[orgID]
-}
-
-// throttle holds the org's other requests back as long as Adobe asked for.
-func (s *Service) throttle(orgID string, wait time.Duration) {
-	if wait <= 0 {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if until := s.Now().Add(wait); until.After(s.throttled[orgID]) {
-		s.throttled[orgID] = until
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
@@ -36,7 +37,7 @@ type accounts struct {
 	renewals atomic.Int32
 }
 
-func newAccounts(t *testing.T, url string) *accounts {
+func newAccounts(t *testing.T, url string, limits *brake.Brake) *accounts {
 	t.Helper()
 	a := &accounts{clients: map[string]*flowclient.Client{}}
 	options := []flowclient.Option{flowclient.WithBaseURL(url), flowclient.WithIMSURL(url), flowclient.WithMaxAttempts(1)}
@@ -45,7 +46,7 @@ func newAccounts(t *testing.T, url string) *accounts {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a.clients[orgID], err = flowclient.New(orgID, "c", tokens, options...); err != nil {
+		if a.clients[orgID], err = flowclient.New(orgID, "c", tokens, append(options, flowclient.WithLimiter(limits.Org(orgID)))...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -107,9 +108,11 @@ func newFixture(t *testing.T, answer func(w http.ResponseWriter, r *http.Request
 		answer(w, r)
 	}))
 	t.Cleanup(server.Close)
-	f.accounts = newAccounts(t, server.URL)
-	f.service = retrigger.New(f.accounts, ledger.New(f.memory, ledger.DefaultTTL, func() time.Time { return f.now }), f.letters, nil, retrigger.Options{
-		Policy: &policy.Policy{Delays: policy.DefaultDelays(), MaxAge: policy.DefaultMaxAge}, CallTimeout: 10 * time.Second, Now: func() time.Time { return f.now }, Log: slog.New(slog.DiscardHandler), DefaultSandbox: "default",
+	now := func() time.Time { return f.now }
+	limits := brake.New(f.memory, brake.Limits{}, false, now)
+	f.accounts = newAccounts(t, server.URL, limits)
+	f.service = retrigger.New(f.accounts, ledger.New(f.memory, ledger.DefaultTTL, now), limits, f.letters, nil, retrigger.Options{
+		Policy: &policy.Policy{Delays: policy.DefaultDelays(), MaxAge: policy.DefaultMaxAge}, CallTimeout: 10 * time.Second, Now: now, Log: slog.New(slog.DiscardHandler), DefaultSandbox: "default",
 	})
 	return f
 }

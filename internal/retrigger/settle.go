@@ -62,11 +62,20 @@ func (w *work) insist(ctx context.Context, op func(context.Context, ledger.View)
 // conflicts reports whether the ledger has something else than was believed.
 func conflicts(err error) bool { return errors.As(err, new(*ledger.ConflictError)) }
 
-// claim claims the run for a re-trigger.
+// claim claims the run for a re-trigger, or makes the request wait where a budget
+// is used up.
 func (w *work) claim() *Result {
-	return w.change(claim, func(ctx context.Context, v ledger.View) (ledger.View, error) {
-		return w.ledger.Claim(ctx, v, w.until, w.req.Force)
+	var spent *ledger.BudgetError
+	end := w.change(claim, func(ctx context.Context, v ledger.View) (ledger.View, error) {
+		v, err := w.ledger.Claim(ctx, v, w.until, w.req.Force)
+		spent, _ = errors.AsType[*ledger.BudgetError](err)
+		return v, err
 	})
+	if spent == nil {
+		return end
+	}
+	due := spent.Next(w.req.RunID)
+	return w.wait(due, due.Sub(w.Now()), BudgetSpent, spent.Error())
 }
 
 // hold makes the run's entry ours while something else than a re-trigger is done.
@@ -175,9 +184,10 @@ func (w *work) expiring(reason Reason, message string) Result {
 	return result
 }
 
-// wait puts the request on the request queue until it is due. A request that came
-// from there does not go there a second time: its message is made to wait.
-func (w *work) wait(due time.Time, reason Reason, message string) *Result {
+// wait puts the request on the request queue until it is due, to be delivered after
+// the delay. A request that came from there does not go there a second time: its
+// message is made to wait.
+func (w *work) wait(due time.Time, delay time.Duration, reason Reason, message string) *Result {
 	due = due.UTC().Truncate(time.Millisecond)
 	if !w.req.Due.IsZero() {
 		if end := w.change(nothing, func(ctx context.Context, v ledger.View) (ledger.View, error) {
@@ -190,7 +200,7 @@ func (w *work) wait(due time.Time, reason Reason, message string) *Result {
 	if end := w.hold(); end != nil || w.held == nothing {
 		return end
 	}
-	if err := w.enqueue(due, due.Sub(w.Now())); err != nil {
+	if err := w.enqueue(due, delay); err != nil {
 		return new(w.back(QueueUnavailable, fmt.Sprintf("%s, and it could not be made to wait: %v", message, err)))
 	}
 	w.note(ledger.Deferred, reason, due)
@@ -215,7 +225,7 @@ func (w *work) enqueue(due time.Time, delay time.Duration) error {
 	}
 	req := w.req
 	req.Due, req.Root, req.Parent = due, w.view.Run.Root, w.view.Run.Parent
-	req.Attempts, req.Forgiven = w.view.Run.Attempt, w.view.Run.Forgiven
+	req.Attempts, req.Forgiven, req.Hops = w.view.Run.Attempt, w.view.Run.Forgiven, req.Hops+1
 	ctx, cancel := w.settling()
 	defer cancel()
 	return w.requests.Send(ctx, []requestqueue.Waiting{{Request: req, Delay: delay}})[0]
@@ -228,7 +238,7 @@ func (w *work) giveUp(v verdict) Result {
 	}
 	req := w.req
 	req.Due, req.Root, req.Parent = time.Time{}, w.root(), w.view.Run.Parent
-	req.Attempts, req.Forgiven = w.view.Lineage.Attempts, 0
+	req.Attempts, req.Forgiven, req.Hops = w.view.Lineage.Attempts, 0, 0
 	if w.held == claim {
 		req.Attempts-- // it took no effect
 	}

@@ -72,6 +72,7 @@ type Message struct {
 
 	sentAt, receivedAt time.Time
 	receipt            string
+	trace              string // the sender's trace header
 	source             string // the queue from which SQS moved it to its dead-letter queue
 }
 
@@ -254,11 +255,12 @@ func (s *Server) serve(r *http.Request) (any, error) {
 		}
 		return nil, &refusal{http.StatusInternalServerError, "InternalFailure", "an injected fault"}
 	}
+	send := func(in sendIn) (any, error) { return s.send(in, r.Header.Get("X-Amzn-Trace-Id")) }
 	switch service + "." + op {
 	case "AmazonSQS.SendMessage":
-		return with(s, body, s.send)
+		return with(s, body, send)
 	case "AmazonSQS.SendMessageBatch":
-		return with(s, body, func(in batchIn[sendIn]) (any, error) { return batch(in.Entries, fault, s.send, in.QueueURL) })
+		return with(s, body, func(in batchIn[sendIn]) (any, error) { return batch(in.Entries, fault, send, in.QueueURL) })
 	case "AmazonSQS.ReceiveMessage":
 		return s.receive(r.Context(), body)
 	case "AmazonSQS.DeleteMessage":
@@ -357,7 +359,7 @@ type sendIn struct {
 func (in sendIn) name() string              { return in.ID }
 func (in sendIn) on(queueURL string) sendIn { in.QueueURL = queueURL; return in }
 
-func (s *Server) send(in sendIn) (any, error) {
+func (s *Server) send(in sendIn, trace string) (any, error) {
 	q, err := s.queue(in.QueueURL)
 	delay := time.Duration(in.DelaySeconds) * time.Second
 	switch {
@@ -381,7 +383,7 @@ func (s *Server) send(in sendIn) (any, error) {
 			return nil, refuse("InvalidParameterValue", "The message attribute "+name+" has an invalid value or type.")
 		}
 	}
-	m := &Message{ID: uuid(), Body: in.MessageBody, Attributes: in.MessageAttributes, sentAt: s.now(), VisibleAt: s.now().Add(delay)}
+	m := &Message{ID: uuid(), Body: in.MessageBody, Attributes: in.MessageAttributes, trace: trace, sentAt: s.now(), VisibleAt: s.now().Add(delay)}
 	q.messages = append(q.messages, m)
 	s.wake()
 	return map[string]string{"MessageId": m.ID, "MD5OfMessageBody": digest(m.Body)}, nil
@@ -473,12 +475,15 @@ func (s *Server) take(q *queue, most int, invisible time.Duration) ([]any, time.
 		for name, a := range m.Attributes {
 			attributes[name] = a
 		}
+		system := map[string]string{
+			"ApproximateReceiveCount": strconv.Itoa(m.Receives), "SentTimestamp": strconv.FormatInt(m.sentAt.UnixMilli(), 10),
+		}
+		if m.trace != "" {
+			system["AWSTraceHeader"] = m.trace
+		}
 		taken = append(taken, map[string]any{
 			"MessageId": m.ID, "ReceiptHandle": m.receipt, "Body": m.Body, "MD5OfBody": digest(m.Body),
-			"Attributes": map[string]string{
-				"ApproximateReceiveCount": strconv.Itoa(m.Receives), "SentTimestamp": strconv.FormatInt(m.sentAt.UnixMilli(), 10),
-			},
-			"MessageAttributes": attributes,
+			"Attributes": system, "MessageAttributes": attributes,
 		})
 	}
 	return taken, next

@@ -107,6 +107,8 @@ func Fail(code, message string) Result { return Result{Error: &RunError{code, me
 type Fault struct {
 	// Op is the operation.
 	Op string
+	// After is how many calls go well first.
+	After int
 	// Times is how many calls; 0 means one.
 	Times int
 	// AfterEffect lets the call take its effect first: the run is made, and its
@@ -129,6 +131,7 @@ type Fault struct {
 type Call struct {
 	Op, Method, Path, RunID, Sandbox, OrgID, UserAgent string
 	Status                                             int // 0 where the connection was cut
+	At                                                 time.Time
 }
 
 // Options are the settings of a [Server].
@@ -151,7 +154,9 @@ type Server struct {
 	orgs    map[string]*Org
 	flows   map[string]*Flow
 	runs    map[string]*Run
-	order   []string // run ids as they were made
+	order   []string // run ids as they were added
+	sorted  []string // run ids by when the runs were created; nil when it is to be made
+	running []string // ids of runs that were added in progress and may be yet
 	scripts map[string][]Result
 	tokens  map[string]token
 	faults  []*Fault
@@ -211,6 +216,10 @@ func (s *Server) AddRun(r Run) {
 }
 
 func (s *Server) add(r *Run) {
+	s.sorted = nil
+	if r.Status == InProgress {
+		s.running = append(s.running, r.ID)
+	}
 	if _, known := s.runs[r.ID]; !known {
 		s.order = append(s.order, r.ID)
 	}
@@ -230,7 +239,7 @@ func (s *Server) Settle() []Run {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var ended []Run
-	for _, id := range s.order {
+	for _, id := range s.running {
 		r := s.runs[id]
 		if r.Status != InProgress {
 			continue
@@ -243,7 +252,15 @@ func (s *Server) Settle() []Run {
 		s.end(r, result)
 		ended = append(ended, *r)
 	}
+	s.running = nil
 	return ended
+}
+
+// Running reports whether a run is in progress.
+func (s *Server) Running() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.running, func(id string) bool { return s.runs[id].Status == InProgress })
 }
 
 // End ends one run in progress.
@@ -375,6 +392,10 @@ func (s *Server) fault(op string) *Fault {
 		if f.Op != op {
 			continue
 		}
+		if f.After > 0 {
+			f.After--
+			return nil
+		}
 		if f.Times--; f.Times == 0 {
 			s.faults = slices.Delete(s.faults, i, i+1)
 		}
@@ -401,7 +422,7 @@ type call struct {
 
 func (c *call) note(status int) {
 	c.s.record(Call{
-		Op: c.op, Method: c.r.Method, Path: c.r.URL.Path, RunID: c.id, Status: status,
+		At: c.s.now(), Op: c.op, Method: c.r.Method, Path: c.r.URL.Path, RunID: c.id, Status: status,
 		Sandbox: c.r.Header.Get("X-Sandbox-Name"), OrgID: c.r.Header.Get("X-Gw-Ims-Org-Id"), UserAgent: c.r.UserAgent(),
 	})
 }
@@ -580,7 +601,7 @@ func (c *call) retrigger() (int, any) {
 		return c.refuse(http.StatusBadRequest, 1435, "Unsupported operation", "Runs of streaming sources can't be re-triggered")
 	case r.Downstream:
 		return c.refuse(http.StatusBadRequest, 1436, "Unsupported operation", "Only source runs can be re-triggered")
-	case r.Status != Failed && (r.Status != Success || r.Records != 0):
+	case !strings.EqualFold(r.Status, Failed) && (r.Status != Success || r.Records != 0):
 		return c.refuse(http.StatusBadRequest, 1437, "Unsupported status", "Only failed runs can be re-triggered; the status is "+r.Status)
 	}
 	c.s.serial++
@@ -617,13 +638,23 @@ func (c *call) flow() (int, any) {
 	if f == nil || f.OrgID != orgID || f.Sandbox != c.r.Header.Get("X-Sandbox-Name") {
 		return c.refuse(http.StatusNotFound, 1439, "Resource not found", "No dataflow with this id")
 	}
-	return http.StatusOK, map[string]any{"items": []any{map[string]any{
-		"id": f.ID, "name": f.Name, "imsOrgId": f.OrgID, "sandboxName": f.Sandbox, "state": "enabled",
-		"scheduleParams": map[string]any{"startTime": strconv.FormatInt(c.s.now().Unix(), 10), "frequency": "hour", "interval": 1},
-	}}}
+	d := map[string]any{"id": f.ID, "name": f.Name, "imsOrgId": f.OrgID, "sandboxName": f.Sandbox, "state": "enabled"}
+	if !f.Streaming {
+		d["scheduleParams"] = map[string]any{"startTime": strconv.FormatInt(c.s.now().Unix(), 10), "frequency": "hour", "interval": 1}
+	}
+	return http.StatusOK, map[string]any{"items": []any{d}}
 }
 
-// list pages through the runs, in the order they were made or newest first. The
+// byCreation returns the ids of all runs in the order in which they were created.
+func (s *Server) byCreation() []string {
+	if s.sorted == nil {
+		s.sorted = slices.Clone(s.order)
+		slices.SortStableFunc(s.sorted, func(a, b string) int { return s.runs[a].CreatedAt.Compare(s.runs[b].CreatedAt) })
+	}
+	return s.sorted
+}
+
+// list pages through the runs, in the order they were created or newest first. The
 // continuation token is the id of the last run of the page before.
 func (c *call) list() (int, any) {
 	c.s.mu.Lock()
@@ -647,10 +678,11 @@ func (c *call) list() (int, any) {
 		}
 		limit = n
 	}
-	order := slices.Clone(c.s.order)
+	order := c.s.byCreation()
 	switch q.Get("orderby") {
-	case "", "createdAt":
+	case "", "createdAt", "+createdAt":
 	case "-createdAt":
+		order = slices.Clone(order)
 		slices.Reverse(order)
 	default:
 		return c.refuse(http.StatusBadRequest, 1401, "Bad request", "unknown orderby")
@@ -662,6 +694,14 @@ func (c *call) list() (int, any) {
 		}
 		order = order[i+1:]
 	}
+	var properties []property
+	for _, text := range q["property"] {
+		p, err := parseProperty(text)
+		if err != nil {
+			return c.refuse(http.StatusBadRequest, 1401, "Bad request", err.Error())
+		}
+		properties = append(properties, p)
+	}
 	var found []*Run
 	for _, id := range order {
 		r, f := c.visible(orgID, id)
@@ -669,15 +709,14 @@ func (c *call) list() (int, any) {
 			continue
 		}
 		keep := true
-		for _, property := range q["property"] {
-			matches, err := match(r, f, property)
-			if err != nil {
-				return c.refuse(http.StatusBadRequest, 1401, "Bad request", err.Error())
-			}
-			keep = keep && matches
+		for _, p := range properties {
+			keep = keep && p.match(r, f)
 		}
 		if keep {
 			found = append(found, r)
+		}
+		if len(found) > limit && !q.Has("count") {
+			break
 		}
 	}
 	if q.Get("count") == "true" {
@@ -695,35 +734,65 @@ func (c *call) list() (int, any) {
 	return http.StatusOK, map[string]any{"items": items, "_links": links, "count": len(items)}
 }
 
-// match compares one property, such as flowId==F or createdAt>1593134665781.
-func match(r *Run, f *Flow, property string) (bool, error) {
+// property is a condition such as flowId==F or createdAt>1593134665781.
+type property struct {
+	path, op string
+	values   []string // of ==, any of which will do
+	ms       int64    // of a time
+}
+
+func parseProperty(text string) (p property, err error) {
+	value, ok := "", false
 	for _, op := range []string{"==", "!=", "<=", ">=", "<", ">"} {
-		path, value, ok := strings.Cut(property, op)
-		if !ok {
-			continue
+		if p.path, value, ok = strings.Cut(text, op); ok {
+			p.op = op
+			break
 		}
-		switch path {
-		case "id", "flowId", "metrics.statusSummary.status":
-			got := map[string]string{"id": r.ID, "flowId": f.ID, "metrics.statusSummary.status": r.Status}[path]
-			equal := slices.ContainsFunc(strings.Split(value, ","), func(v string) bool { return strings.EqualFold(v, got) })
-			switch op {
-			case "==":
-				return equal, nil
-			case "!=":
-				return !equal, nil
-			}
-			return false, fmt.Errorf("%s can't be compared with %s", path, op)
-		case "createdAt", "metrics.durationSummary.startedAtUTC":
-			ms, err := strconv.ParseInt(value, 10, 64)
-			if err != nil {
-				return false, fmt.Errorf("%s is compared with a time in ms", path)
-			}
-			order := cmp.Compare(r.CreatedAt.UnixMilli(), ms)
-			return map[string]bool{"==": order == 0, "!=": order != 0, "<": order < 0, ">": order > 0, "<=": order <= 0, ">=": order >= 0}[op], nil
-		}
-		return false, fmt.Errorf("unknown property %s", path)
 	}
-	return false, fmt.Errorf("property %q has no operator", property)
+	if !ok {
+		return p, fmt.Errorf("property %q has no operator", text)
+	}
+	switch p.path {
+	case "id", "flowId", "metrics.statusSummary.status":
+		if p.op != "==" && p.op != "!=" {
+			return p, fmt.Errorf("%s can't be compared with %s", p.path, p.op)
+		}
+		p.values = strings.Split(value, ",")
+	case "createdAt", "metrics.durationSummary.startedAtUTC":
+		if p.ms, err = strconv.ParseInt(value, 10, 64); err != nil {
+			return p, fmt.Errorf("%s is compared with a time in ms", p.path)
+		}
+	default:
+		return p, fmt.Errorf("unknown property %s", p.path)
+	}
+	return p, nil
+}
+
+func (p property) match(r *Run, f *Flow) bool {
+	got := r.Status
+	switch p.path {
+	case "id":
+		got = r.ID
+	case "flowId":
+		got = f.ID
+	case "createdAt", "metrics.durationSummary.startedAtUTC":
+		order := cmp.Compare(r.CreatedAt.UnixMilli(), p.ms)
+		switch p.op {
+		case "==":
+			return order == 0
+		case "!=":
+			return order != 0
+		case "<":
+			return order < 0
+		case ">":
+			return order > 0
+		case "<=":
+			return order <= 0
+		default:
+			return order >= 0
+		}
+	}
+	return slices.ContainsFunc(p.values, func(v string) bool { return strings.EqualFold(v, got) }) == (p.op == "==")
 }
 
 // document is a run as Flow Service shows it.

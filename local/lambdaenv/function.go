@@ -77,6 +77,7 @@ type Function struct {
 type invocation struct {
 	id       string
 	payload  []byte
+	trace    string
 	deadline time.Time
 	answer   chan Response
 }
@@ -144,7 +145,7 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) (Response, error)
 			return Response{}, err
 		}
 	}
-	inv := &invocation{id: requestID(), payload: payload, deadline: time.Now().Add(f.options.Timeout), answer: make(chan Response, 1)}
+	inv := &invocation{id: requestID(), payload: payload, trace: Trace(ctx), deadline: time.Now().Add(f.options.Timeout), answer: make(chan Response, 1)}
 	timeout := time.NewTimer(f.options.Timeout)
 	defer timeout.Stop()
 	next := f.next
@@ -191,6 +192,7 @@ func (f *Function) runtimeAPI() http.Handler {
 			h.Set("Lambda-Runtime-Aws-Request-Id", inv.id)
 			h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(inv.deadline.UnixMilli(), 10))
 			h.Set("Lambda-Runtime-Invoked-Function-Arn", FunctionARN)
+			h.Set("Lambda-Runtime-Trace-Id", inv.trace)
 			h.Set("Content-Type", "application/json")
 			_, _ = w.Write(inv.payload)
 		}

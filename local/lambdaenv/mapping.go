@@ -41,7 +41,11 @@ func (m *Mapping) Poll(ctx context.Context, waitSeconds int32) (received, delete
 	if err != nil {
 		return 0, 0, err
 	}
-	answer, err := m.Invoker.Invoke(ctx, payload)
+	invocation, err := invocationOf(ctx, out.Messages)
+	if err != nil {
+		return len(out.Messages), 0, err
+	}
+	answer, err := m.Invoker.Invoke(invocation, payload)
 	if err != nil {
 		return len(out.Messages), 0, err
 	}

@@ -66,7 +66,7 @@ func run(ctx context.Context) error {
 func plan(credential *stack.Credential) ([]scenario.Step, error) {
 	if credential == nil {
 		steps, err := scenario.Files("events")
-		return slices.Concat(steps, scenario.Faults(), scenario.Lineages()), err
+		return slices.Concat(steps, scenario.Faults(), scenario.Sweeps(), scenario.Lineages()), err
 	}
 	runs := strings.Fields(os.Getenv("RUNS"))
 	if len(runs) == 0 {
@@ -113,6 +113,7 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 	}
 	fmt.Print("\n", table.String(), "\n")
 	if s.Adobe != nil {
+		sweeps(s)
 		if err := lineages(ctx, s); err != nil {
 			return err
 		}
@@ -129,6 +130,18 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 		return fmt.Errorf("%d of %d steps did not end as expected", wrong, len(steps))
 	}
 	return nil
+}
+
+// sweeps prints what the function says of its sweeps.
+func sweeps(s *stack.Stack) {
+	fmt.Println("Sweeps, from the log:")
+	for _, r := range s.Log.Sweeps() {
+		kind := ""
+		if r.DryRun {
+			kind = " (dry run)"
+		}
+		fmt.Printf("  %s%s: %d runs seen, %d failed, %d requested, skipped %v\n", r.State, kind, r.Seen, r.Failed, r.Requested, r.Skipped)
+	}
 }
 
 // lineages prints what the ledger has of the lineages.

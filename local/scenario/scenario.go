@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -247,9 +248,88 @@ func Roots() []string { return []string{"second-time-lucky", "hopeless"} }
 // instead of minutes.
 func LineageDelays() []string { return []string{"RETRY_DELAYS=0s,1s,1s"} }
 
-// Env are the function's variables for [Faults]: its clock can't be moved, and
-// the simulator of Flow Service lists a new run at once.
-func Env() []string { return []string{"RECONCILE_AFTER=0s"} }
+// Env are the function's variables for [Faults] and [Sweeps]: its clock can't be
+// moved, and the simulator of Flow Service lists a new run at once. Sweeps that don't
+// say look into a sandbox where the other steps have nothing.
+func Env() []string {
+	return []string{"RECONCILE_AFTER=0s", "SWEEP_SANDBOXES=" + swept, "ORG_BUDGET=36000"}
+}
+
+// swept is the sandbox of [Sweeps].
+const swept = "dev"
+
+// Sweeps returns the steps in which the function looks for failed runs that nobody
+// told it of, and those in which it is paused.
+func Sweeps() []Step {
+	found := []string{"unheard-1", "unheard-2", "unheard-3"}
+	var want []Outcome
+	for _, id := range found {
+		want = append(want, Outcome{id, "retriggered", ""})
+	}
+	sweeps := func(do func(context.Context, *stack.Stack) error, want stack.Sweep) func(context.Context, *stack.Stack) error {
+		return func(ctx context.Context, s *stack.Stack) error {
+			before := len(s.Log.Sweeps())
+			if err := do(ctx, s); err != nil {
+				return err
+			}
+			got := s.Log.Sweeps()[before:]
+			if len(got) != 1 {
+				return fmt.Errorf("there were %d sweeps, want 1", len(got))
+			}
+			got[0].SweepID = ""
+			if !reflect.DeepEqual(got[0], want) {
+				return fmt.Errorf("the sweep is %+v, want %+v", got[0], want)
+			}
+			return nil
+		}
+	}
+	return []Step{
+		{
+			Trigger: "schedule", Name: "failed runs that no event told of", Want: want,
+			Do: sweeps(func(ctx context.Context, s *stack.Stack) error {
+				for _, id := range found {
+					s.AddFailedRun(id, flow(id), stack.OrgID, swept)
+				}
+				s.AddFailedRun("unheard-streaming", "stream", stack.OrgID, swept)
+				s.Adobe.AddFlow(flowsim.Flow{ID: "stream", OrgID: stack.OrgID, Sandbox: swept, Streaming: true})
+				s.Adobe.AddFlow(flowsim.Flow{ID: "follower", OrgID: stack.OrgID, Sandbox: swept})
+				s.Adobe.AddRun(flowsim.Run{ID: "unheard-downstream", FlowID: "follower", Status: flowsim.Failed, Downstream: true})
+				s.Adobe.AddRun(flowsim.Run{ID: "unheard-success", FlowID: "follower", Status: flowsim.Success, Records: 1})
+				schedule := `{"id":"00000000-0000-4000-8000-000000000001","detail-type":"Scheduled Event","source":"aws.events","detail":{}}`
+				err := lambdaenv.InvokeAsync(ctx, s.Function, []byte(schedule), func(envelope []byte) error { return s.SendDeadLetter(ctx, envelope) })
+				if err != nil {
+					return err
+				}
+				return s.GoOn(ctx)
+			}, stack.Sweep{State: "finished", Seen: 5, Failed: 5, Requested: 3, Skipped: map[string]int{"streaming_run": 1, "downstream_run": 1}}),
+		},
+		{
+			Trigger: "by hand", Name: "the same again, as a dry run",
+			Do: sweeps(func(ctx context.Context, s *stack.Stack) error {
+				return byHand(ctx, s, `{"sweep":{"sandbox":"`+swept+`","since":"48h","dryRun":true}}`)
+			}, stack.Sweep{State: "finished", DryRun: true, Seen: 5, Failed: 5, Skipped: map[string]int{"superseded": 3, "streaming_run": 1, "downstream_run": 1}}),
+		},
+		{
+			Trigger: "by hand", Name: "a paused dataflow: its run waits", Want: one("paused-run", "deferred", "paused"),
+			Do: func(ctx context.Context, s *stack.Stack) error {
+				s.AddFailedRun("paused-run", flow("paused-run"), stack.OrgID, swept)
+				if err := byHand(ctx, s, `{"pause":{"flowId":"`+flow("paused-run")+`","reason":"maintenance"}}`); err != nil {
+					return err
+				}
+				if err := s.Send(ctx, string(s.Adobe.FailureEvent("paused-run"))); err != nil {
+					return err
+				}
+				if _, err := s.Drain(ctx); err != nil {
+					return err
+				}
+				if n := s.Adobe.Retriggers("paused-run"); n != 0 {
+					return fmt.Errorf("it was re-triggered %d times", n)
+				}
+				return byHand(ctx, s, `{"resume":{"flowId":"`+flow("paused-run")+`"}}`)
+			},
+		},
+	}
+}
 
 // Faults returns the steps in which something is wrong.
 func Faults() []Step {
@@ -290,13 +370,17 @@ func Faults() []Step {
 			Want: []Outcome{{"throttled-run", "deferred", "throttled"}, {"throttled-run", "retriggered", ""}},
 			Do: func(ctx context.Context, s *stack.Stack) error {
 				s.AddFailedRun("throttled-run", flow("throttled-run"), stack.OrgID, stack.Sandbox)
-				s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests, Body: `{"error_code":"429050","message":"Too many requests"}`})
+				s.Adobe.Inject(flowsim.Fault{
+					Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "1"},
+					Body: `{"error_code":"429050","message":"Too many requests"}`,
+				})
 				if err := byHand(ctx, s, request("throttled-run")); err != nil {
 					return err
 				}
 				if deleted, err := s.Drain(ctx); err != nil || deleted > 0 {
 					return fmt.Errorf("the request did not wait (%d handled, %w)", deleted, err)
 				}
+				<-time.After(1100 * time.Millisecond) // what Adobe asked for; the function's clock can't be moved
 				s.AWS.Advance(time.Minute)
 				_, err := s.Drain(ctx)
 				return err

@@ -58,7 +58,7 @@ const (
 	DeadLetterQueue   = "dead-letters"
 	LedgerTable       = "ledger"
 	VisibilityTimeout = 6 * time.Minute
-	MaxReceives       = 50
+	MaxReceives       = 1000
 )
 
 // Credential is that of a real org.
@@ -141,7 +141,7 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 		return nil, err
 	}
 	env := slices.Concat([]string{
-		"AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "LOG_LEVEL=debug",
+		"AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "LOG_LEVEL=debug", "CALLS_PER_SECOND=0",
 		"SECRET_ID=" + s.secretID, "QUEUE_URL=" + s.RequestQueueURL, "DEAD_LETTER_QUEUE_URL=" + s.DeadLetterQueueURL,
 		"AWS_ENDPOINT_URL_SQS=" + aws.ToString(s.SQS.Options().BaseEndpoint),
 		"LEDGER_TABLE=" + s.table, "AWS_ENDPOINT_URL_DYNAMODB=" + aws.ToString(s.DynamoDB.Options().BaseEndpoint),
@@ -344,11 +344,17 @@ func (s *Stack) Drain(ctx context.Context) (deleted int, err error) {
 // nothing more comes of it: runs end as they are scripted, failures come as
 // events, messages wait in real time.
 func (s *Stack) Live(ctx context.Context, runID string) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
 	if err := s.Send(ctx, string(s.Adobe.FailureEvent(runID))); err != nil {
 		return err
 	}
+	return s.GoOn(ctx)
+}
+
+// GoOn lets Adobe and the function go on until nothing more comes of what is under
+// way.
+func (s *Stack) GoOn(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	mapping := lambdaenv.Mapping{SQS: s.SQS, QueueURL: s.RequestQueueURL, BatchSize: 10, Invoker: s.Function}
 	const longPoll, quiet = 1, 2 // seconds; polls: together longer than any wait of the function
 	for idle := 0; idle < quiet; {
@@ -440,6 +446,17 @@ type Record struct {
 	Attempt  int    `json:"attempt"`
 }
 
+// Sweep is the function's log record of a sweep.
+type Sweep struct {
+	SweepID   string         `json:"sweepId"`
+	State     string         `json:"state"`
+	DryRun    bool           `json:"dryRun"`
+	Seen      int            `json:"seen"`
+	Failed    int            `json:"failed"`
+	Requested int            `json:"requested"`
+	Skipped   map[string]int `json:"skipped"`
+}
+
 // logged waits after each invocation until the log of it has come through the
 // pipe, which is not ordered with the answer. The function ends each log with its
 // metrics.
@@ -516,6 +533,18 @@ func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// Sweeps returns the records of sweeps so far.
+func (l *Log) Sweeps() []Sweep {
+	var sweeps []Sweep
+	for line := range strings.Lines(l.String()) {
+		var r Sweep
+		if json.Unmarshal([]byte(line), &r) == nil && r.SweepID != "" && r.State != "" {
+			sweeps = append(sweeps, r)
+		}
+	}
+	return sweeps
 }
 
 // Records returns the records of outcomes so far.

@@ -27,6 +27,10 @@
 //
 // Token requests are repeated after transient failures only; see [IMS].
 //
+// With [WithLimiter] each request to Flow Service waits for its turn. Where that
+// would take too long, nothing is sent and the error is [KindThrottled], without a
+// status.
+//
 // # Time and connections
 //
 // Each request, its answer included, is limited by [WithCallTimeout] and by the
@@ -138,7 +142,13 @@ func (c *Client) do(ctx context.Context, k call) error {
 			failure.Attempts = attempt - 1
 			return failure
 		}
-		failure := c.exchange(ctx, k, token)
+		done, failure := c.turn(ctx, k)
+		if failure != nil {
+			failure.Attempts = attempt - 1
+			return failure
+		}
+		failure = c.exchange(ctx, k, token)
+		done(failure)
 		if failure == nil {
 			return nil
 		}

@@ -47,6 +47,11 @@ func (s Schedule) Start() time.Time {
 	return time.Unix(int64(s.StartTime), 0).UTC()
 }
 
+// Batch reports whether the dataflow has a schedule, as those of batch sources do.
+// Adobe's guides give one to every dataflow of a batch source, and none to those of
+// streaming sources; no document says that it is so for all.
+func (f *Flow) Batch() bool { return f.Schedule.Frequency != "" }
+
 // Enabled reports whether the dataflow is switched on.
 func (f *Flow) Enabled() bool { return strings.EqualFold(f.State, "enabled") }
 

@@ -85,6 +85,10 @@ func WithBackoff(wait func(retry int) time.Duration) Option {
 	return func(s *settings) { s.backoff = wait }
 }
 
+// WithLimiter sets what paces the requests to Flow Service, those that are
+// repeated included. Token requests are not paced. The default is none.
+func WithLimiter(l Limiter) Option { return func(s *settings) { s.limiter = l } }
+
 // WithClock sets the clock that judges the age of tokens and the dates in
 // Retry-After. The default is [time.Now].
 func WithClock(now func() time.Time) Option { return func(s *settings) { s.now = now } }
@@ -99,6 +103,7 @@ type settings struct {
 	backoff         func(retry int) time.Duration
 	now             func() time.Time
 	http            *http.Client
+	limiter         Limiter // may be nil
 }
 
 func newSettings(opts []Option) (settings, error) {

@@ -25,6 +25,7 @@ func Test(t *testing.T, open func(t *testing.T) ledger.Store) {
 		"an index is in order":              indexInOrder,
 		"of concurrent commits one is made": oneWins,
 		"no update is lost":                 noLostUpdate,
+		"a counter keeps its limit":         counters,
 		"many keys are read":                manyKeys,
 		"a canceled context is unavailable": canceled,
 	} {
@@ -197,6 +198,57 @@ func noLostUpdate(t *testing.T, s ledger.Store) {
 	wg.Wait()
 	if got := read(t, s, "count")["count"]["count"]; len(got) != workers*each {
 		t.Errorf("%d updates are there, want %d", len(got), workers*each)
+	}
+}
+
+func counters(t *testing.T, s ledger.Store) {
+	const most, workers = 10, 16
+	add := func(n int, with ...ledger.Write) error {
+		w := ledger.Write{Key: "counter", Add: n, Most: most, New: ledger.Record{ledger.AttributeTTL: "4102444800"}}
+		return s.Commit(context.WithoutCancel(t.Context()), append(with, w)...)
+	}
+	own := func(i int) ledger.Write {
+		return ledger.Write{Key: fmt.Sprint("own-", i), New: record(fmt.Sprint("own-", i), "1")}
+	}
+	var wg sync.WaitGroup
+	var made atomic.Int32
+	for i := range workers {
+		wg.Go(func() {
+			err := add(1, own(i))
+			conflict, ok := errors.AsType[*ledger.ConflictError](err)
+			switch {
+			case err == nil:
+				made.Add(1)
+			case !ok:
+				t.Error(err)
+			default:
+				if _, full := conflict.Current["counter"]; !full || len(conflict.Current) != 1 {
+					t.Errorf("conflict = %v, want the counter", conflict.Current)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	keys := []string{"counter"}
+	for i := range workers {
+		keys = append(keys, fmt.Sprint("own-", i))
+	}
+	found := read(t, s, keys...)
+	if n := made.Load(); n != most || len(found) != most+1 || found["counter"][ledger.AttributeCount] != "10" {
+		t.Errorf("%d commits were made, %d records are there, the counter is %v; want %d commits", n, len(found)-1, found["counter"], most)
+	}
+	if err := add(-2); err != nil {
+		t.Fatal(err)
+	}
+	if err := add(3); !errors.As(err, new(*ledger.ConflictError)) {
+		t.Errorf("past the limit: %v", err)
+	}
+	if err := add(2); err != nil {
+		t.Errorf("up to the limit: %v", err)
+	}
+	want := ledger.Record{ledger.AttributeKey: "counter", ledger.AttributeCount: "10", ledger.AttributeTTL: "4102444800"}
+	if diff := cmp.Diff(want, read(t, s, "counter")["counter"]); diff != "" {
+		t.Errorf("the counter (-want +got):\n%s", diff)
 	}
 }
 

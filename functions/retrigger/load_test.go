@@ -1,0 +1,443 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/brake"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+)
+
+// sent returns when re-triggers were sent, with the runs.
+func (w *world) sent() (calls []flowsim.Call) {
+	for _, c := range w.adobe.Calls() {
+		if c.Op == flowsim.OpRetrigger {
+			calls = append(calls, c)
+		}
+	}
+	return calls
+}
+
+// within counts the calls from a time on.
+func within(calls []flowsim.Call, from time.Time, d time.Duration) int {
+	n := 0
+	for _, c := range calls {
+		if !c.At.Before(from) && c.At.Before(from.Add(d)) {
+			n++
+		}
+	}
+	return n
+}
+
+// tellAll tells of runs by the queue.
+func (w *world) tellAll(ids []string) {
+	for _, id := range ids {
+		w.told(id)
+	}
+}
+
+// TestThePaceOfAnOrg holds over all environments that the reserved concurrency
+// allows, each of which has its share.
+func TestThePaceOfAnOrg(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.CallsPerSecond, w.cfg.ConcurrentCalls, w.cfg.ReservedConcurrency = 10, 10, 5
+		ids := w.backlog(300, 300)
+		w.tellAll(ids)
+		var group sync.WaitGroup
+		for range 5 {
+			group.Go(func() {
+				for p := w.start(-1, false); w.poll(p) > 0; {
+				}
+			})
+		}
+		group.Wait()
+		w.drain(time.Hour)
+		w.wantOnce(t, ids)
+		calls := w.sent()
+		for _, c := range calls {
+			const burst = 10 // a second's worth
+			for _, seconds := range []int{1, 5, 20} {
+				if n := within(calls, c.At, time.Duration(seconds)*time.Second); n > 10*seconds+burst {
+					t.Fatalf("%d calls in %d s", n, seconds)
+				}
+			}
+		}
+		if took := calls[len(calls)-1].At.Sub(calls[0].At); took > time.Minute {
+			t.Errorf("300 calls took %s", took)
+		}
+	})
+}
+
+// TestA429SlowsTheWholeOrg: what one environment is told holds for the others
+// within the age of their copy, and for no other org. Then the pace grows again.
+func TestA429SlowsTheWholeOrg(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.CallsPerSecond, w.cfg.ConcurrentCalls, w.cfg.ReservedConcurrency = 8, 2, 2
+		w.flow("other", worldOther)
+		first, second := w.start(-1, false), w.start(-1, false)
+		ids := w.backlog(400, 400)
+		w.told(ids[0])
+		w.poll(second) // it has a copy of the record
+		pass(time.Second)
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "60"}})
+		w.told(ids[1])
+		w.poll(first)
+		stopped := time.Now()
+		pass(brake.MaxAge)
+		w.told(ids[2])
+		other := w.fail("other")
+		w.told(other)
+		w.poll(second)
+		if n := w.adobe.Retriggers(ids[2]); n != 0 {
+			t.Errorf("the other environment went on after %s", time.Since(stopped))
+		}
+		w.wantOnce(t, []string{other})
+		pass(time.Until(stopped.Add(time.Minute)))
+		w.tellAll(ids[3:])
+		for w.poll(second) > 0 && time.Since(stopped) < 3*time.Minute {
+		}
+		calls := w.sent()
+		if n := within(calls, stopped.Add(time.Millisecond), time.Minute-time.Millisecond); n != 1 { // the other org's
+			t.Errorf("%d calls within the minute that Adobe asked for", n)
+		}
+		// A share of 4 a second is halved; a minute after the 429 it is back.
+		if n := within(calls, stopped.Add(time.Minute+5*time.Second), 20*time.Second); n < 70 || n > 90 {
+			t.Errorf("%d calls within 20 s after it, want 80", n)
+		}
+		w.drain(time.Hour)
+		w.wantOnce(t, append(ids, other))
+	})
+}
+
+// TestAStormOf429 ends with every run retried once and no dead letter, however long
+// it lasts.
+func TestAStormOf429(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.CallsPerSecond, w.cfg.ConcurrentCalls, w.cfg.ReservedConcurrency = 10, 5, 5
+		ids := w.backlog(60, 60)
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: 200, Status: http.StatusTooManyRequests})
+		w.tellAll(ids)
+		began := time.Now()
+		w.drain(48 * time.Hour)
+		w.wantOnce(t, ids)
+		if n := len(w.aws.Messages(w.letters)); n != 0 {
+			t.Errorf("there are %d dead letters", n)
+		}
+		if n := within(w.sent(), began.Add(10*time.Minute), 10*time.Minute); n > 600 {
+			t.Errorf("%d calls in ten minutes of the storm", n)
+		}
+		for _, r := range w.memory.Records() {
+			if r["attempts"] != "" && r["attempts"] != "1" {
+				t.Errorf("what had no effect counts: %v", r)
+			}
+		}
+	})
+}
+
+func TestBudgets(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		flow, org, flows, limit int
+	}{
+		"a dataflow's": {flow: 5, flows: 1, limit: 5},
+		"an org's":     {org: 8, flows: 12, limit: 8},
+		"both":         {flow: 3, org: 5, flows: 3, limit: 5},
+		"in shards":    {org: 96, flows: 200, limit: 96},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.cfg.BudgetWindow, w.cfg.FlowBudget, w.cfg.OrgBudget = time.Hour, tt.flow, tt.org
+				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: 3, Status: http.StatusTooManyRequests}) // what has no effect does not count
+				ids := w.backlog(max(24, tt.flows), tt.flows)
+				w.tellAll(ids)
+				began := time.Now()
+				w.drain(48 * time.Hour)
+				w.wantOnce(t, ids)
+				most := 0
+				for hour := range 48 {
+					n := 0
+					flows := map[string]int{}
+					for _, r := range w.adobe.Runs() {
+						if r.Of != "" && !r.CreatedAt.Before(began.Add(time.Duration(hour)*time.Hour)) && r.CreatedAt.Before(began.Add(time.Duration(hour+1)*time.Hour)) {
+							n++
+							flows[r.FlowID]++
+							if tt.flow > 0 && flows[r.FlowID] > tt.flow {
+								t.Errorf("dataflow %s had more than %d re-triggers in hour %d", r.FlowID, tt.flow, hour)
+							}
+						}
+					}
+					most = max(most, n)
+				}
+				if most > tt.limit || most < tt.limit*2/3 {
+					t.Errorf("at most %d re-triggers in an hour, want up to %d", most, tt.limit)
+				}
+				if !slices.ContainsFunc(w.logs.outcomes(), func(r record) bool { return r.Outcome == "deferred" && r.Reason == "budget_spent" }) {
+					t.Error("no request waited for the budget")
+				}
+				if n := len(w.aws.Messages(w.letters)); n != 0 {
+					t.Errorf("there are %d dead letters", n)
+				}
+			})
+		})
+	}
+}
+
+// TestForcePassesTheBudget, as it passes all limits.
+func TestForcePassesTheBudget(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.BudgetWindow, w.cfg.FlowBudget = time.Hour, 1
+		p := w.start(-1, false)
+		first, second := w.fail("f"), w.fail("f")
+		w.invoke(p, `{"runId":"`+first+`","orgId":"`+worldOrg+`"}`)
+		answer := w.invoke(p, `{"runId":"`+second+`","orgId":"`+worldOrg+`","force":true}`)
+		if len(answer.Results) != 1 || answer.Results[0].Outcome != "retriggered" {
+			t.Errorf("the answer is %+v", answer)
+		}
+	})
+}
+
+// pausing pauses or resumes by hand.
+func (w *world) pausing(word, scope string) []brake.Pause {
+	w.tb.Helper()
+	answer := w.invoke(w.start(-1, false), `{"`+word+`":{`+scope+`}}`)
+	if answer.Pauses == nil {
+		w.tb.Fatalf("%s: the answer is %+v", word, answer)
+	}
+	return *answer.Pauses
+}
+
+// TestPause: nothing is sent, nothing is lost, and what waited goes in the order in
+// which it was due, not all at once.
+func TestPause(t *testing.T) {
+	t.Parallel()
+	for _, length := range []time.Duration{5 * time.Minute, 3 * time.Hour, 5 * 24 * time.Hour} {
+		t.Run(length.String(), func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				const runs = 40
+				if got := w.pausing("pause", `"reason":"maintenance"`); len(got) != 1 || got[0].Reason != "maintenance" {
+					t.Fatalf("the pauses are %+v", got)
+				}
+				began := time.Now()
+				ids := make([]string, runs)
+				for i := range ids {
+					flow := fmt.Sprint("p", i)
+					w.flow(flow, worldOrg)
+					ids[i] = w.fail(flow)
+					if i%4 == 3 {
+						w.direct(w.adobe.FailureEvent(ids[i]), func() *process { return w.start(-1, false) })
+					} else {
+						w.told(ids[i])
+					}
+					w.drain(0)
+					if e := w.entry(ids[i]); e["state"] != "deferred" || e["reason"] != "paused" {
+						t.Fatalf("the entry of a waiting run is %v", e)
+					}
+					w.told(ids[i]) // a duplicate
+					w.drain(0)
+					for end := began.Add(length * time.Duration(i+1) / runs); time.Now().Before(end); {
+						pass(min(time.Until(end), max(time.Until(w.next()), time.Second)))
+						w.drain(0)
+					}
+				}
+				if n := len(w.adobe.Calls()); n != 0 {
+					t.Fatalf("%d calls to Adobe during the pause", n)
+				}
+				receives := 0
+				for _, m := range w.aws.Messages(w.requests) {
+					receives = max(receives, m.Receives)
+				}
+				if len(w.aws.Messages(w.requests)) != runs || len(w.aws.Messages(w.letters)) != 0 {
+					t.Fatalf("%d messages wait, and %d dead letters are there, want %d and 0", len(w.aws.Messages(w.requests)), len(w.aws.Messages(w.letters)), runs)
+				}
+				if got := w.pausing("resume", ""); len(got) != 0 {
+					t.Fatalf("the pauses are %+v", got)
+				}
+				resumed := time.Now()
+				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable}) // after the wait, receives for faults are left
+				w.drain(12 * time.Hour)
+				w.wantOnce(t, ids)
+				if n := len(w.aws.Messages(w.letters)); n != 0 {
+					t.Errorf("there are %d dead letters", n)
+				}
+				var order []string
+				calls := w.sent()
+				for _, c := range calls {
+					order = append(order, c.RunID)
+				}
+				last := calls[len(calls)-1].At.Sub(resumed)
+				spread := calls[len(calls)-1].At.Sub(calls[0].At)
+				if outOfOrder := disorder(ids, order); outOfOrder > 1 { // the one that met the fault comes later
+					t.Errorf("%d runs were out of order: %v", outOfOrder, order)
+				}
+				if spread < time.Minute*3/4 || last > 100*time.Minute {
+					t.Errorf("they went within %s, until %s after the pause", spread, last)
+				}
+				t.Logf("a pause of %s: at most %d receives; let go from %s to %s after it", length, receives, calls[0].At.Sub(resumed), last)
+			})
+		})
+	}
+}
+
+// disorder is how many elements must be taken out for the rest to be in order.
+func disorder(want, got []string) int {
+	best := make([]int, len(got)) // the longest ordered list that ends with each
+	longest := 0
+	for i, id := range got {
+		best[i] = 1
+		for j := range i {
+			if slices.Index(want, got[j]) < slices.Index(want, id) {
+				best[i] = max(best[i], best[j]+1)
+			}
+		}
+		longest = max(longest, best[i])
+	}
+	return len(got) - longest
+}
+
+// TestAPauseTakesEffect within the age of a process's copy, for its scope.
+func TestAPauseTakesEffect(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.flow("g", worldOrg)
+		w.flow("other", worldOther)
+		p := w.start(-1, false)
+		warm := w.fail("f")
+		w.told(warm)
+		w.poll(p)
+		w.wantOnce(t, []string{warm})
+		w.adobe.Settle()
+		w.pausing("pause", `"orgId":"`+worldOrg+`","flowId":"f"`)
+		pass(brake.MaxAge)
+		waits, goes, others := w.fail("f"), w.fail("g"), w.fail("other")
+		w.tellAll([]string{waits, goes, others})
+		w.poll(p)
+		w.wantOnce(t, []string{goes, others})
+		if n := w.adobe.Retriggers(waits); n != 0 {
+			t.Errorf("a run of a paused dataflow was re-triggered %d times", n)
+		}
+		w.adobe.Settle()
+		// A person's request waits, too, and force does not pass the pause.
+		forced := w.invoke(p, `{"runId":"`+waits+`","orgId":"`+worldOrg+`","flowId":"f","force":true}`)
+		if forced.Results[0].Outcome != "deferred" {
+			t.Errorf("the answer is %+v", forced)
+		}
+		dry := w.invoke(p, `{"runId":"`+waits+`","orgId":"`+worldOrg+`","flowId":"f","dryRun":true}`)
+		if !strings.Contains(dry.Results[0].Message, "paused since") {
+			t.Errorf("the answer is %+v", dry)
+		}
+		if got := w.pausing("pause", `"orgId":"`+worldOther+`"`); len(got) != 2 {
+			t.Errorf("the pauses are %+v", got)
+		}
+		w.pausing("resume", `"orgId":"`+worldOrg+`","flowId":"f"`)
+		w.drain(2 * time.Hour)
+		w.wantOnce(t, []string{waits})
+	})
+}
+
+func TestPausesThatCantBe(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		for _, payload := range []string{`{"pause":{"orgId":"X@AdobeOrg"}}`, `{"resume":{"flowId":"f"}}`} { // there are two orgs
+			answer := w.invoke(w.start(-1, false), payload)
+			if len(answer.Results) != 1 || answer.Results[0].Outcome != "dead_lettered" || answer.Results[0].Reason != "invalid_field" {
+				t.Errorf("%s: the answer is %+v", payload, answer)
+			}
+		}
+		w.faults.before = 1
+		response, err := w.start(-1, false).Invoke(t.Context(), []byte(`{"pause":{}}`))
+		if err != nil || !strings.Contains(response.FunctionError, "nothing was paused") {
+			t.Errorf("without the ledger: %+v, %v", response, err)
+		}
+	})
+}
+
+// TestPausedByVariable: PAUSED stops everything; without it what waited goes on.
+func TestPausedByVariable(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.Paused = true
+		id := w.fail("f")
+		w.told(id)
+		w.drain(12 * time.Hour)
+		if n := len(w.adobe.Calls()); n != 0 {
+			t.Errorf("%d calls to Adobe", n)
+		}
+		w.cfg.Paused = false
+		w.drain(12 * time.Hour)
+		w.wantOnce(t, []string{id})
+	})
+}
+
+// TestNothingWaitsForEver: a message that its queue would soon delete becomes a dead
+// letter, with the reason.
+func TestNothingWaitsForEver(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.MaxRunAge = 60 * 24 * time.Hour
+		w.pausing("pause", "")
+		id := w.fail("f")
+		w.told(id)
+		w.drain(15 * 24 * time.Hour)
+		letters := w.aws.Messages(w.letters)
+		if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "waited_too_long" || len(w.aws.Messages(w.requests)) != 0 {
+			t.Fatalf("the dead letters are %+v", letters)
+		}
+		w.pausing("resume", "")
+		w.send(letters[0].Body)
+		w.drain(24 * time.Hour)
+		w.wantOnce(t, []string{id})
+	})
+}
+
+// TestAMessageThatKillsTheFunction is given up before it is worked on once more.
+func TestAMessageThatKillsTheFunction(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.fail("f")
+		body, err := json.Marshal(string(w.adobe.FailureEvent(id)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch := func(receives int) string {
+			return fmt.Sprintf(`{"Records":[{"messageId":"m","receiptHandle":"r","eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:us-east-1:1:elsewhere","attributes":{"ApproximateReceiveCount":"%d"},"body":%s}]}`, receives, body)
+		}
+		w.invoke(w.start(-1, false), batch(51))
+		letters := w.aws.Messages(w.letters)
+		if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "never_finished" || len(w.sent()) != 0 {
+			t.Errorf("the dead letters are %+v", letters)
+		}
+	})
+}
+
+// TestRenewal: a message that waits for a fault of Adobe's to end keeps its receives
+// for faults, and makes few hops.
+func TestRenewal(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.fail("f")
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: 60, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "900"}})
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, After: 1, Times: 5, Status: http.StatusServiceUnavailable})
+		w.told(id)
+		for len(w.aws.Messages(w.requests)) > 0 {
+			w.drain(time.Hour)
+			w.adobe.RevokeTokens(worldOrg)
+			pass(time.Minute)
+		}
+		w.wantOnce(t, []string{id})
+		if n := len(w.aws.Messages(w.letters)); n != 0 {
+			t.Errorf("there are %d dead letters", n)
+		}
+	})
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/brake"
+	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
+)
+
+// other does what a delivery without items asks for.
+func (h *Handler) other(ctx context.Context, d *delivery) {
+	if d.toggle != nil {
+		h.flip(ctx, d)
+		return
+	}
+	d.swept = h.sweeper.Run(ctx, *d.sweep)
+	if d.swept.Refused != "" {
+		h.refuseSweep(ctx, d, d.swept.Refused)
+	}
+}
+
+// refuseSweep makes a dead letter of a sweep that can't be done, or not any further.
+func (h *Handler) refuseSweep(ctx context.Context, d *delivery, message string) {
+	d.swept.Again = false
+	d.swept.GaveUp++
+	rest := d.swept.Request
+	rest.ID, rest.Hops = "", 0 // sent again, it is a new sweep
+	if !h.giveUpSweep(ctx, rest, "", message) {
+		d.fault = errors.New("a sweep can't be done and could not be put on the dead-letter queue: " + message)
+	}
+}
+
+// giveUpSweep makes a dead letter of what is left of a sweep; see [sweep.GiveUp].
+func (h *Handler) giveUpSweep(ctx context.Context, rest event.Sweep, orgID, message string) bool {
+	if rest.DryRun {
+		return true // the answer says it
+	}
+	body, err := json.Marshal(rest)
+	if err != nil {
+		h.log.ErrorContext(ctx, "a sweep could not be written", "error", err.Error())
+		return false
+	}
+	result := h.service.Refuse(ctx, body, &event.Error{Reason: event.SweepFailed, OrgID: orgID, Message: message})
+	h.reportOne(ctx, result)
+	return result.Outcome == retrigger.DeadLettered
+}
+
+// continueLater puts a sweep that is not done on the request queue, from which it
+// goes on as one message. Until then it has made one hop.
+func (h *Handler) continueLater(ctx context.Context, d *delivery) {
+	if !d.swept.Again {
+		return
+	}
+	rest := d.swept.Request
+	rest.Hops++
+	if err := h.requests.SendSweep(ctx, rest, d.swept.After); err != nil {
+		d.fault = fmt.Errorf("sweep %s could not be put on the request queue to go on: %w", rest.ID, err)
+		return
+	}
+	d.swept.Again = false
+}
+
+// flip pauses or resumes.
+func (h *Handler) flip(ctx context.Context, d *delivery) {
+	scope := brake.Scope{OrgID: d.toggle.OrgID, FlowID: d.toggle.FlowID}
+	if scope != (brake.Scope{}) { // what is misspelled must not go unnoticed
+		account, err := h.accounts.ForOrg(ctx, scope.OrgID)
+		if fault, ok := errors.AsType[*credentials.Error](err); ok && (fault.Kind == credentials.OrgUnknown || fault.Kind == credentials.OrgMissing) {
+			d.results = append(d.results, h.service.Refuse(ctx, d.payload, &event.Error{Reason: event.InvalidField, OrgID: scope.OrgID, Message: err.Error()}))
+			d.items = append(d.items, event.Item{Err: &event.Error{Reason: event.InvalidField}})
+			return
+		}
+		switch {
+		case err == nil:
+			scope.OrgID = account.OrgID
+		case scope.OrgID == "": // with one, a secret that can't be read is no hindrance
+			d.fault = fmt.Errorf("nothing was paused or resumed: %w", err)
+			return
+		}
+	}
+	var err error
+	if d.toggle.Pause {
+		d.pauses, err = h.brake.Pause(ctx, scope, d.toggle.Reason)
+	} else {
+		d.pauses, err = h.brake.Resume(ctx, scope)
+	}
+	if err != nil {
+		d.fault = fmt.Errorf("nothing was paused or resumed: %w", err)
+		return
+	}
+	if d.pauses == nil {
+		d.pauses = []brake.Pause{}
+	}
+}
+
+// logOther logs what became of a sweep, a pause or a resume.
+func (h *Handler) logOther(ctx context.Context, d *delivery) {
+	switch {
+	case d.toggle != nil && d.fault == nil && len(d.results) == 0:
+		scope, word := brake.Scope{OrgID: d.toggle.OrgID, FlowID: d.toggle.FlowID}, "resumed"
+		if d.toggle.Pause {
+			word = "paused"
+		}
+		h.log.WarnContext(ctx, scope.String()+" is "+word, "reason", d.toggle.Reason, "pauses", len(d.pauses))
+	case d.sweep != nil:
+		h.logSweep(ctx, &d.swept)
+	}
+	if d.fault != nil {
+		h.log.ErrorContext(ctx, "a delivery could not be handled", "error", d.fault.Error())
+	}
+}
+
+func (h *Handler) logSweep(ctx context.Context, swept *sweep.Result) {
+	r := &swept.Report
+	attrs := []any{
+		"sweepId", r.ID, "state", string(r.State), "dryRun", r.DryRun, "since", r.Since, "until", r.Until, "pages", r.Pages, "restarts", r.Restarts,
+		"seen", r.Seen, "failed", r.Failed, "requested", r.Requested, "skipped", r.Skipped, "failures", len(r.Failures),
+	}
+	switch {
+	case swept.Fault != "":
+		h.log.WarnContext(ctx, "sweep "+string(r.State), append(attrs, "error", swept.Fault)...)
+	case r.State == sweep.Refused || len(r.Failures) > 0:
+		h.log.ErrorContext(ctx, "sweep "+string(r.State), append(attrs, "error", swept.Refused)...)
+	default:
+		h.log.InfoContext(ctx, "sweep "+string(r.State), attrs...)
+	}
+	if r.State == sweep.Continues {
+		return // the dataflows come when it is finished
+	}
+	for id, c := range r.Flows {
+		h.log.InfoContext(ctx, "sweep of a dataflow", "sweepId", r.ID, "flowId", id, "failed", c.Failed, "requested", c.Requested, "skipped", c.Skipped)
+	}
+	for _, run := range r.Runs {
+		h.log.InfoContext(ctx, "a failed run would be "+run.Decision, "sweepId", r.ID, "runId", run.RunID, "flowId", run.FlowID, "reason", string(run.Reason), "detail", run.Detail)
+	}
+}

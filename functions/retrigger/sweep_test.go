@@ -1,0 +1,521 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+)
+
+// invoke invokes a process by hand.
+func (w *world) invoke(p *process, payload string) Answer {
+	w.tb.Helper()
+	response, err := p.Invoke(context.Background(), []byte(payload))
+	if err != nil || response.FunctionError != "" {
+		w.tb.Fatalf("%s: %v, %s", payload, err, response.FunctionError)
+	}
+	var answer Answer
+	if err := json.Unmarshal(response.Payload, &answer); err != nil {
+		w.tb.Fatal(err)
+	}
+	return answer
+}
+
+// sweep invokes a process with a sweep by hand.
+func (w *world) sweep(payload string) sweep.Report {
+	w.tb.Helper()
+	answer := w.invoke(w.start(-1, false), payload)
+	if answer.Sweep == nil {
+		w.tb.Fatalf("%s: the answer is %+v", payload, answer)
+	}
+	return *answer.Sweep
+}
+
+// backlog makes failed runs, one a second up to now, of so many dataflows.
+func (w *world) backlog(runs, flows int) []string {
+	ids := make([]string, runs)
+	for i := range runs {
+		flow := fmt.Sprintf("b%d", i%flows)
+		if i < flows {
+			w.flow(flow, worldOrg)
+		}
+		ids[i] = fmt.Sprintf("lost-%05d", i)
+		at := time.Now().Add(time.Duration(i-runs) * time.Second)
+		w.adobe.AddRun(flowsim.Run{
+			ID: ids[i], FlowID: flow, Status: flowsim.Failed, CreatedAt: at, CompletedAt: at.Add(time.Millisecond),
+			CreatedClient: "acp_ui_platform", Errors: []flowsim.RunError{{Code: "CONNECTOR-1001-500"}},
+		})
+	}
+	return ids
+}
+
+// wantOnce holds that each of the runs was re-triggered once.
+func (w *world) wantOnce(t *testing.T, ids []string) {
+	t.Helper()
+	made := map[string]int{}
+	for _, r := range w.adobe.Runs() {
+		made[r.Of]++
+	}
+	wrong := 0
+	for _, id := range ids {
+		if made[id] != 1 {
+			wrong++
+			if wrong < 5 {
+				t.Errorf("run %s was re-triggered %d times; its entry is %v", id, made[id], w.entry(id))
+			}
+		}
+	}
+	if wrong > 0 {
+		t.Errorf("%d of %d runs were not re-triggered once", wrong, len(ids))
+	}
+}
+
+// lastSweep is the last that the log says of a sweep.
+func (w *world) lastSweep() sweepRecord {
+	w.logs.mu.Lock()
+	defer w.logs.mu.Unlock()
+	if len(w.logs.swept) == 0 {
+		w.tb.Fatal("the log has nothing of a sweep")
+	}
+	return w.logs.swept[len(w.logs.swept)-1]
+}
+
+const bareSchedule = `{"version":"0","id":"9d1de2a0","detail-type":"Scheduled Event","source":"aws.events","time":"2026-11-23T07:00:00Z","detail":{}}`
+
+func TestASweepOfNothing(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.sweep(bareSchedule)
+		if r.State != sweep.Finished || r.Pages != 2 || r.Seen != 0 || r.Until.Sub(r.Since) != 24*time.Hour+2*time.Minute { // a page of each org
+			t.Errorf("the report is %+v", r)
+		}
+		if n := len(w.aws.Messages(w.requests)); n != 0 {
+			t.Errorf("%d messages are on the queue", n)
+		}
+	})
+}
+
+func TestASweepOfOneRun(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.fail("f")
+		pass(time.Minute)
+		r := w.sweep(bareSchedule)
+		if r.State != sweep.Finished || r.Seen != 1 || r.Failed != 1 || r.Requested != 1 || len(r.Skipped) != 0 {
+			t.Errorf("the report is %+v", r)
+		}
+		if e := w.entry(id); e["state"] != "deferred" || !strings.HasPrefix(e["reason"], "sweep schedule-") {
+			t.Errorf("its entry is %v", e)
+		}
+		again := w.sweep(bareSchedule) // the schedule delivers its event twice
+		if diff := cmp.Diff(r, again); diff != "" {
+			t.Errorf("the second delivery (-want +got):\n%s", diff)
+		}
+		if r := w.sweep(`{"sweep":{}}`); r.Skipped[sweep.Waiting] != 1 || r.Requested != 0 {
+			t.Errorf("the report of another sweep is %+v", r)
+		}
+		w.told(id) // its event comes late
+		w.drain(time.Hour)
+		w.wantOnce(t, []string{id})
+		if r := w.sweep(`{"sweep":{}}`); r.Skipped[sweep.Superseded] != 1 || r.Requested != 0 {
+			t.Errorf("the report of a sweep after the retry is %+v", r)
+		}
+	})
+}
+
+// TestASweepOfMany finds ten thousand failed runs, most of which were dealt with.
+func TestASweepOfMany(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.SweepLimit = 500
+		w.cfg.BudgetWindow, w.cfg.OrgBudget = time.Hour, 72_000 // a request each 100 ms
+		ids := w.backlog(10_000, 20)
+		w.sweep(`{"sweep":{}}`)
+		w.drain(24 * time.Hour)
+		if last := w.lastSweep(); last.State != "finished" || last.Requested != 500 || last.Seen != 600 || last.Skipped["over_limit"] != 100 {
+			t.Errorf("the sweep with a limit: %+v", last)
+		}
+		w.wantOnce(t, ids[:500])
+		w.cfg.SweepLimit = 10_000
+		r := w.sweep(`{"sweep":{"since":"48h"}}`)
+		if r.State != sweep.Continues {
+			t.Errorf("ten thousand requests are sent within one invocation: %+v", r)
+		}
+		most := 0
+		p := w.start(-1, false)
+		for {
+			waiting := w.aws.Messages(w.requests)
+			if len(waiting) == 0 {
+				break
+			}
+			most = max(most, len(waiting))
+			if w.poll(p) == 0 {
+				pass(time.Until(w.next()))
+			}
+			w.adobe.Settle()
+		}
+		if last := w.lastSweep(); last.State != "finished" || last.Seen < 10_000 || last.Requested != 9_500 || last.Skipped["superseded"] != 500 {
+			t.Errorf("the last record is %+v", last)
+		}
+		if most > 3_200 { // five minutes and a page or two
+			t.Errorf("%d messages were on the queue at once", most)
+		}
+		w.wantOnce(t, ids)
+	})
+}
+
+// TestSweepsAndEventsOverlap: two sweeps at once, the events of the same runs, and a
+// sweep after that, in which every process may crash.
+func TestSweepsAndEventsOverlap(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		ids := w.backlog(250, 5)
+		var group sync.WaitGroup
+		for range 2 {
+			group.Go(func() { w.sweep(`{"sweep":{"sandbox":"prod"}}`) })
+		}
+		for i, id := range ids {
+			if i%3 == 0 {
+				w.told(id)
+			}
+		}
+		group.Go(func() { w.poll(w.start(-1, false)) })
+		group.Wait()
+		w.drain(time.Hour)
+		w.sweep(`{"sweep":{}}`)
+		w.drain(time.Hour)
+		w.wantOnce(t, ids)
+		if n := len(w.aws.Messages(w.letters)); n != 0 {
+			t.Errorf("there are %d dead letters", n)
+		}
+	})
+}
+
+// TestASweepDies: wherever the process dies, the sweep's redelivered message goes on
+// with at most one page repeated, and nothing is lost or done twice.
+func TestASweepDies(t *testing.T) {
+	t.Parallel()
+	for calls := range 70 {
+		if calls > 12 && calls%7 != 0 {
+			continue // in the middle of a page all calls are alike
+		}
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("after %d calls, %t", calls, after), func(t *testing.T) {
+				t.Parallel()
+				inWorld(t, func(t *testing.T, w *world) {
+					ids := w.backlog(150, 5)
+					w.send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+					w.poll(w.start(calls, after))
+					lists := w.adobe.Count(flowsim.OpRuns)
+					w.drain(2 * time.Hour)
+					w.wantOnce(t, ids)
+					// What a dying process has requested may have been retried before the sweep
+					// goes on.
+					if last := w.lastSweep(); last.State != "finished" || last.Seen != 150 || last.Requested+last.Skipped["superseded"] != 150 || last.Requested < 50 {
+						t.Errorf("the sweep is %+v", last)
+					}
+					if n := w.adobe.Count(flowsim.OpRuns); n > 3 {
+						t.Errorf("%d pages were listed, %d of them before the crash, want one more than 2 at most", n, lists)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestAPageFails(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]flowsim.Fault{
+		"503":              {Op: flowsim.OpRuns, After: 1, Times: 3, Status: http.StatusServiceUnavailable, Body: "<html>"},
+		"reset":            {Op: flowsim.OpRuns, After: 2, Times: 2, Reset: true},
+		"cut off":          {Op: flowsim.OpRuns, After: 1, Truncate: true, Body: `{"items":[`},
+		"no JSON":          {Op: flowsim.OpRuns, Body: `<html>`},
+		"the deadline":     {Op: flowsim.OpRuns, After: 1, Hang: true, Times: 5},
+		"a refused token":  {Op: flowsim.OpRuns, After: 1, Status: http.StatusUnauthorized, Body: `{"error_code":"401013","message":"Oauth token is not valid"}`},
+		"429":              {Op: flowsim.OpRuns, After: 1, Times: 4, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "20"}},
+		"429 without time": {Op: flowsim.OpRuns, Times: 10, Status: http.StatusTooManyRequests},
+		"dataflow unknown": {Op: flowsim.OpFlow, Times: 100, Status: http.StatusInternalServerError},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				ids := w.backlog(250, 5)
+				w.adobe.Inject(fault)
+				w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+				w.drain(5 * time.Hour)
+				w.wantOnce(t, ids)
+				if last := w.lastSweep(); last.State != "finished" || last.Seen != 250 || last.Requested != 250 || last.Failures != 0 {
+					t.Errorf("the sweep is %+v", last)
+				}
+				if n := len(w.aws.Messages(w.letters)); n != 0 {
+					t.Errorf("there are %d dead letters", n)
+				}
+			})
+		})
+	}
+}
+
+// TestTheTokenExpires in the middle of a sweep, and the secret is rotated.
+func TestTheTokenExpires(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		ids := w.backlog(600, 5)
+		r := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+		if r.State != sweep.Continues {
+			t.Fatalf("the report is %+v", r)
+		}
+		w.adobe.RotateSecret(worldOrg, "rotated")
+		w.aws.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-W","client_secret":"rotated","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOrg))
+		w.drain(5 * time.Hour)
+		w.wantOnce(t, ids)
+	})
+}
+
+// TestAStaleToken: the listing begins again at the last time seen, and counts no run
+// twice.
+func TestAStaleToken(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		ids := w.backlog(450, 5)
+		for _, after := range []int{2, 1} {
+			w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, After: after, Status: http.StatusBadRequest, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-1401-400","title":"Bad request","status":400}`})
+		}
+		w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+		w.drain(5 * time.Hour)
+		w.wantOnce(t, ids)
+		if last := w.lastSweep(); last.State != "finished" || last.Seen != 450 || last.Requested != 450 || last.Restarts != 2 {
+			t.Errorf("the sweep is %+v", last)
+		}
+	})
+}
+
+// TestASandboxThatCantBeListed becomes a dead letter, and does not keep the others.
+func TestASandboxThatCantBeListed(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]flowsim.Fault{
+		"forbidden": {Op: flowsim.OpRuns, Status: http.StatusForbidden, Body: `{"error_code":"403025","message":"Profile is not valid"}`},
+		"down":      {Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable, Times: 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.flow("other", worldOther)
+				first, second := w.fail("f"), w.fail("other")
+				w.adobe.Inject(fault)
+				pass(time.Minute)
+				w.sweep(bareSchedule)
+				w.drain(24 * time.Hour)
+				letters := w.aws.Messages(w.letters)
+				if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" || !strings.Contains(letters[0].Body, `"sandbox":["prod"]`) {
+					t.Fatalf("the dead letters are %+v", letters)
+				}
+				w.wantOnce(t, []string{second})
+				if n := w.adobe.Retriggers(first); n != 0 {
+					t.Fatalf("the run of the other org was re-triggered %d times", n)
+				}
+				w.send(letters[0].Body) // the cause is mended, and the letter sent again
+				w.drain(24 * time.Hour)
+				w.wantOnce(t, []string{first, second})
+			})
+		})
+	}
+}
+
+func TestSweepsThatCantBegin(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		for payload, want := range map[string]string{
+			`{"sweep":{"orgId":"X@AdobeOrg"}}`:           "no configured secret is of org X@AdobeOrg",
+			`{"sweep":{"since":"1h","until":"2h"}}`:      "can't begin at",
+			`{"sweep":{"since":"2999-01-01T00:00:00Z"}}`: "can't begin at",
+		} {
+			before := len(w.aws.Messages(w.letters))
+			if r := w.sweep(payload); r.State != sweep.Refused {
+				t.Errorf("%s: the report is %+v", payload, r)
+			}
+			letters := w.aws.Messages(w.letters)[before:]
+			if len(letters) != 1 || !strings.Contains(letters[0].Attributes["error"].StringValue, want) {
+				t.Errorf("%s: the dead letters are %+v", payload, letters)
+			}
+		}
+	})
+}
+
+// TestWhatASweepTakes has a run of each kind, and compares a dry run with the sweep.
+func TestWhatASweepTakes(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		for _, f := range []string{"good", "other", "downstream", "paused"} {
+			w.flow(f, worldOrg)
+		}
+		w.adobe.AddFlow(flowsim.Flow{ID: "stream", Name: "stream", OrgID: worldOrg, Sandbox: worldSandbox, Streaming: true})
+		now := time.Now()
+		add := func(id, flow, status, code string, ago time.Duration, more ...func(*flowsim.Run)) {
+			r := flowsim.Run{ID: id, FlowID: flow, Status: status, CreatedAt: now.Add(-ago), CompletedAt: now.Add(-ago), Errors: []flowsim.RunError{{Code: code}}}
+			for _, change := range more {
+				change(&r)
+			}
+			w.adobe.AddRun(r)
+		}
+		const code = "CONNECTOR-1001-500"
+		add("plain", "good", "failed", code, time.Hour)
+		add("capital", "good", "FAILED", code, time.Hour)
+		add("long", "good", "Failed", code, 30*time.Hour, func(r *flowsim.Run) { r.CompletedAt = now.Add(-time.Hour) })
+		add("old", "good", "failed", code, 50*time.Hour)
+		add("fresh", "good", "failed", code, time.Minute)
+		add("succeeded", "good", "success", code, time.Hour)
+		add("running", "good", "inProgress", code, time.Hour)
+		add("of-another", "other", "failed", code, time.Hour)
+		add("other-code", "good", "failed", "MAPPER-3700-400", time.Hour)
+		add("follows", "downstream", "failed", code, time.Hour, func(r *flowsim.Run) { r.Downstream = true })
+		add("streams", "stream", "failed", code, time.Hour)
+		add("waits", "paused", "failed", code, time.Hour)
+		add("retried", "good", "failed", code, time.Hour)
+		w.told("retried")
+		w.drain(time.Hour)
+		w.invoke(w.start(-1, false), `{"pause":{"orgId":"`+worldOrg+`","flowId":"paused"}}`)
+		now = time.Now()
+		const query = `"sandbox":"prod","orgId":"W@AdobeOrg","flowId":["good","downstream","stream","paused"],"code":"connector-*","since":"26h","until":"20m"`
+		dry := w.sweep(`{"sweep":{` + query + `,"dryRun":true}}`)
+		entries := len(w.memory.Records())
+		want := map[string]string{
+			"plain": "requested", "capital": "requested", "long": "requested", "follows": "skipped downstream_run", "streams": "skipped streaming_run",
+			"waits": "skipped paused", "retried": "skipped superseded",
+		}
+		got := map[string]string{}
+		for _, r := range dry.Runs {
+			got[r.RunID] = strings.TrimSpace(r.Decision + " " + string(r.Reason))
+			if r.Decision == "skipped" && r.Detail == "" {
+				t.Errorf("run %s is skipped without a word", r.RunID)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("the dry run (-want +got):\n%s", diff)
+		}
+		if n := len(w.memory.Records()); n != entries || len(w.aws.Messages(w.requests)) != 0 || !dry.DryRun || dry.State != sweep.Finished {
+			t.Errorf("the dry run changed something: %+v", dry)
+		}
+		r := w.sweep(`{"sweep":{` + query + `}}`)
+		if r.Requested != 3 || r.Failed != dry.Failed || !maps.Equal(r.Skipped, dry.Skipped) {
+			t.Errorf("the sweep's report is %+v, that of the dry run %+v", r, dry)
+		}
+		w.drain(time.Hour)
+		w.wantOnce(t, []string{"plain", "capital", "long", "retried"})
+		for _, id := range []string{"old", "fresh", "of-another", "other-code", "follows", "streams", "waits"} {
+			if n := w.adobe.Retriggers(id); n != 0 {
+				t.Errorf("run %s was re-triggered %d times", id, n)
+			}
+		}
+	})
+}
+
+// TestASweepTakesTheNewestOfALineage: the failure of a run that our re-trigger made
+// was never told; the sweep finds it, and attempts go on being counted.
+func TestASweepTakesTheNewestOfALineage(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.failing(100)
+		root := w.fail("f")
+		w.told(root)
+		tell := w.told
+		w.told = func(string) {} // events are lost from now on
+		w.drain(time.Hour)
+		for range 5 {
+			w.sweep(`{"sweep":{}}`)
+			w.drain(time.Hour)
+		}
+		w.told = tell
+		if n := w.lineages()[root]; n != 3 {
+			t.Errorf("the lineage has had %d re-triggers, want 3", n)
+		}
+		letters := w.aws.Messages(w.letters)
+		if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "attempts_exhausted" {
+			t.Errorf("the dead letters are %+v", letters)
+		}
+		r := w.sweep(`{"sweep":{}}`)
+		if r.Requested != 0 || r.Skipped[sweep.Superseded] != 3 || r.Skipped["attempts_exhausted"] != 1 {
+			t.Errorf("the report of the last sweep is %+v", r)
+		}
+	})
+}
+
+// lister answers GET /runs with very many runs, and everything else as flowsim does.
+type lister struct {
+	http.Handler
+	runs int
+	page int
+	wait time.Duration
+	mu   sync.Mutex
+	seen int
+}
+
+func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != flowsim.FlowServicePath+"/runs" {
+		l.Handler.ServeHTTP(w, r)
+		return
+	}
+	pass(l.wait)
+	from, _ := strconv.Atoi(r.URL.Query().Get("continuationToken"))
+	to := min(from+l.page, l.runs)
+	items := make([]string, 0, l.page)
+	begin := time.Now().Add(-time.Hour).Truncate(time.Hour).UnixMilli()
+	for i := from; i < to; i++ {
+		items = append(items, fmt.Sprintf(`{"id":"m-%d","flowId":"f","createdAt":%d,"metrics":{"statusSummary":{"status":"success"}}}`, i, begin+int64(i)))
+	}
+	next := ""
+	if to < l.runs {
+		next = fmt.Sprintf(`"next":{"href":"/runs?continuationToken=%d"}`, to)
+	}
+	l.mu.Lock()
+	l.seen++
+	l.mu.Unlock()
+	_, _ = fmt.Fprintf(w, `{"items":[%s],"_links":{%s}}`, strings.Join(items, ","), next)
+}
+
+// TestAVeryLongSweep takes far more invocations than Lambda allows for a chain of
+// messages. Its own message is delivered again and again, and is renewed before SQS
+// gives it up.
+func TestAVeryLongSweep(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, 0, 0)
+		w.flow("f", worldOrg)
+		const runs = 46_000 // ten on a page
+		pages := &lister{Handler: w.adobe, runs: runs, page: 10, wait: 9 * time.Second}
+		w.adobeHandler = pages
+		w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+		p := w.start(-1, false)
+		invocations, messages := 0, map[string]int{}
+		for {
+			waiting := w.aws.Messages(w.requests)
+			if len(waiting) == 0 {
+				break
+			}
+			messages[waiting[0].ID] = waiting[0].Receives
+			if w.poll(p) > 0 {
+				invocations++
+				continue
+			}
+			pass(time.Until(w.next()))
+		}
+		if last := w.lastSweep(); last.State != "finished" || last.Seen != runs || last.Pages != runs/10 || pages.seen != runs/10 {
+			t.Errorf("the last record is %+v, %d pages were listed", last, pages.seen)
+		}
+		receives := slices.Max(slices.Collect(maps.Values(messages)))
+		if invocations < 900 || len(messages) > 3 || receives > 801 {
+			t.Errorf("%d invocations by %d messages, received at most %d times", invocations, len(messages), receives)
+		}
+	})
+}

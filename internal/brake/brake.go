@@ -1,0 +1,248 @@
+// Package brake is what holds calls to Adobe back: the pace of each org, the
+// slow-down of an org that Adobe asked to slow down, and pauses.
+//
+// # Pace
+//
+// [Brake.Org] paces the requests of one org within this process: so many a second,
+// so many at once. The limits of an org over all processes are divided among them
+// by the function's reserved concurrency, which Lambda never exceeds. That needs
+// no call and can't fail. It is also why an org gets less than its limit while few
+// processes work.
+//
+// # Slow-downs
+//
+// A 429 halves the pace of its org, down to a sixty-fourth, and stops it for as
+// long as Adobe asked for. The pace doubles again with each minute without a 429.
+// Level and time are shared by all processes through one record, so that what one
+// is told slows all of them down.
+//
+// # Pauses
+//
+// A pause stops everything, an org, or a dataflow. It is in the same record, which
+// each process reads when its copy is older than [MaxAge]. While it lasts, requests
+// wait on the request queue and look after it now and then. When it is over, they
+// are let go in the order in which they were due, spread over a while: each knows
+// its time by itself, from its due time and the pause's beginning and end.
+package brake
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+)
+
+// MaxAge is how old the copy of the shared record may be: a pause or a slow-down
+// takes effect everywhere within this time.
+const MaxAge = 15 * time.Second
+
+const (
+	maxLevel = 6 // halvings
+	recovery = time.Minute
+	// firstStop is how long an org stops after a 429 that does not say.
+	firstStop = time.Second
+	maxTries  = 10 // of a write that meets others
+	// maxPauses bounds the shared record.
+	maxPauses = 200
+	recordKey = "brakes"
+)
+
+// Store keeps the shared record; see [ledger.Store].
+type Store interface {
+	Read(ctx context.Context, keys ...string) ([]ledger.Record, error)
+	Commit(ctx context.Context, writes ...ledger.Write) error
+}
+
+// Limits are those of one org in this process.
+type Limits struct {
+	// PerSecond is how many calls may be sent in a second; 0 for any number.
+	PerSecond float64
+	// AtOnce is how many may be under way; 0 for any number.
+	AtOnce int
+}
+
+// Brake holds calls back. It is safe for concurrent use. Make it with [New].
+type Brake struct {
+	store  Store
+	limits Limits
+	paused bool
+	now    func() time.Time
+	// reading is held while the record is read, so that one reading is under way
+	// however many callers there are.
+	reading chan struct{}
+
+	mu     sync.Mutex
+	state  state
+	rev    string // of the record that the state was read from
+	readAt time.Time
+	news   map[string]bool // orgs whose slow-down the record does not have yet
+	paces  map[string]*pace
+}
+
+// state is what the shared record holds.
+type state struct {
+	Pauses []Pause         `json:"pauses,omitempty"`
+	Slow   map[string]slow `json:"slow,omitempty"` // by org
+}
+
+// slow is the slow-down of an org.
+type slow struct {
+	// Level counts the halvings, at the time At.
+	Level int       `json:"level"`
+	At    time.Time `json:"at"`
+	// Until is when calls may be sent again.
+	Until time.Time `json:"until"`
+}
+
+// level is what is left of the slow-down.
+func (s slow) level(now time.Time) int {
+	if s.Level == 0 {
+		return 0
+	}
+	return max(0, s.Level-int(now.Sub(s.At)/recovery))
+}
+
+func (s slow) over(now time.Time) bool { return s.level(now) == 0 && !now.Before(s.Until) }
+
+// worse combines what two processes were told.
+func (s slow) worse(other slow, now time.Time) slow {
+	if other.level(now) > s.level(now) || other.level(now) == s.level(now) && other.At.After(s.At) {
+		s.Level, s.At = other.Level, other.At
+	}
+	if other.Until.After(s.Until) {
+		s.Until = other.Until
+	}
+	return s
+}
+
+// New returns a Brake whose shared record is in the store. With paused everything
+// is paused, whatever the record says.
+func New(store Store, limits Limits, paused bool, now func() time.Time) *Brake {
+	return &Brake{
+		store: store, limits: limits, paused: paused, now: now, reading: make(chan struct{}, 1),
+		state: state{Slow: map[string]slow{}}, news: map[string]bool{}, paces: map[string]*pace{},
+	}
+}
+
+// refresh reads the shared record if the copy is too old.
+func (b *Brake) refresh(ctx context.Context) error {
+	select {
+	case b.reading <- struct{}{}:
+		defer func() { <-b.reading }()
+	case <-ctx.Done():
+		return &ledger.UnavailableError{Op: "read", Err: context.Cause(ctx)}
+	}
+	b.mu.Lock()
+	fresh := !b.readAt.IsZero() && b.now().Sub(b.readAt) < MaxAge
+	b.mu.Unlock()
+	if fresh {
+		return nil
+	}
+	found, err := b.store.Read(ctx, recordKey)
+	if err != nil {
+		return err
+	}
+	var record ledger.Record
+	for _, record = range found { // there is one, or none
+	}
+	return b.take(record)
+}
+
+// take replaces the copy with what the store has; nil for nothing.
+func (b *Brake) take(record ledger.Record) error {
+	read := state{Slow: map[string]slow{}}
+	if record != nil {
+		if err := json.Unmarshal([]byte(record["state"]), &read); err != nil {
+			return &ledger.UnavailableError{Op: "read", Err: fmt.Errorf("the record %q can't be read; delete it if a person wrote it: %w", recordKey, err)}
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	if read.Slow == nil {
+		read.Slow = map[string]slow{}
+	}
+	for org, s := range b.state.Slow {
+		read.Slow[org] = read.Slow[org].worse(s, now)
+	}
+	b.state, b.rev, b.readAt = read, record[ledger.AttributeRev], now
+	return nil
+}
+
+// write changes the shared record. change may be called again, when another
+// process was faster.
+func (b *Brake) write(ctx context.Context, change func(s *state, now time.Time) error) error {
+	for range maxTries {
+		now := b.now()
+		b.mu.Lock()
+		next := state{Pauses: slices.Clone(b.state.Pauses), Slow: maps.Clone(b.state.Slow)}
+		old := b.rev
+		b.mu.Unlock()
+		if err := change(&next, now); err != nil {
+			return err
+		}
+		next.Pauses = slices.DeleteFunc(next.Pauses, func(p Pause) bool { return p.over(now) })
+		maps.DeleteFunc(next.Slow, func(_ string, s slow) bool { return s.over(now) })
+		text, err := json.Marshal(next)
+		if err != nil {
+			return err
+		}
+		record := ledger.Record{ledger.AttributeKey: recordKey, ledger.AttributeRev: rand.Text(), "state": string(text)}
+		err = b.store.Commit(ctx, ledger.Write{Key: recordKey, Old: old, New: record})
+		conflict, ok := errors.AsType[*ledger.ConflictError](err)
+		switch {
+		case err == nil:
+			return b.take(record)
+		case !ok:
+			return err
+		}
+		if err := b.take(conflict.Current[recordKey]); err != nil {
+			return err
+		}
+	}
+	return &ledger.UnavailableError{Op: "commit", Err: errors.New("other processes keep changing the same record")}
+}
+
+// Share tells the other processes of an org's slow-down. What can't be told is told
+// with the next one.
+func (b *Brake) Share(ctx context.Context, orgID string) error {
+	b.mu.Lock()
+	told := !b.news[orgID]
+	b.news[orgID] = false
+	b.mu.Unlock()
+	if told {
+		return nil
+	}
+	err := b.write(ctx, func(*state, time.Time) error { return nil }) // the copy has it
+	if err != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.news[orgID] = true
+	}
+	return err
+}
+
+// slowDown takes note of a 429 to a call that began at the given time. Calls that
+// had begun before the last halving tell nothing new.
+func (b *Brake) slowDown(orgID string, began time.Time, retryAfter time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	s := b.state.Slow[orgID]
+	if began.After(s.At) || s.Level == 0 {
+		s.Level, s.At = min(s.level(now)+1, maxLevel), now
+	}
+	if until := now.Add(cmp.Or(retryAfter, firstStop<<s.Level)); until.After(s.Until) {
+		s.Until = until
+	}
+	b.state.Slow[orgID] = s
+	b.news[orgID] = true
+}

@@ -1,0 +1,294 @@
+package brake_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/brake"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
+)
+
+const (
+	orgA = "A@AdobeOrg"
+	orgB = "B@AdobeOrg"
+)
+
+func wait(t *testing.T, b *brake.Brake, org string) func(*flowclient.Error) {
+	t.Helper()
+	done, err := b.Org(org).Wait(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done
+}
+
+func throttled(after time.Duration) *flowclient.Error {
+	return &flowclient.Error{Kind: flowclient.KindThrottled, RetryAfter: after}
+}
+
+func TestCallsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := brake.New(ledger.NewMemory(), brake.Limits{AtOnce: 3}, false, time.Now)
+		var now, most atomic.Int32
+		var group sync.WaitGroup
+		for range 20 {
+			group.Go(func() {
+				done := wait(t, b, orgA)
+				most.Store(max(most.Load(), now.Add(1)))
+				<-time.After(100 * time.Millisecond)
+				now.Add(-1)
+				done(nil)
+			})
+		}
+		group.Wait()
+		if most.Load() != 3 {
+			t.Errorf("%d calls at once, want 3", most.Load())
+		}
+		// Who would have to wait too long is told so, and other orgs are not kept.
+		for range 3 {
+			wait(t, b, orgA)
+		}
+		_, err := b.Org(orgA).Wait(t.Context())
+		if busy, ok := errors.AsType[*flowclient.BusyError](err); !ok || busy.RetryAfter <= 0 {
+			t.Errorf("error = %v, want a BusyError", err)
+		}
+		wait(t, b, orgB)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := b.Org(orgA).Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error = %v, want the context's", err)
+		}
+	})
+}
+
+func TestPace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := brake.New(ledger.NewMemory(), brake.Limits{PerSecond: 4}, false, time.Now)
+		began := time.Now()
+		for range 24 {
+			wait(t, b, orgA)(nil)
+		}
+		if took := time.Since(began); took != 5*time.Second { // the first four at once
+			t.Errorf("24 calls took %s, want 5s", took)
+		}
+		// A call that would go past the context's deadline is not waited for.
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if _, err := b.Org(orgA).Wait(ctx); !errors.As(err, new(*flowclient.BusyError)) || time.Since(began) != 5*time.Second {
+			t.Errorf("error = %v after %s", err, time.Since(began))
+		}
+	})
+}
+
+// TestASlowDown halves the pace with each 429 that tells something new, stops the
+// org meanwhile, and ends by itself.
+func TestASlowDown(t *testing.T) {
+	t.Parallel()
+	for name, perSecond := range map[string]float64{"with a limit": 32, "without": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := brake.New(ledger.NewMemory(), brake.Limits{PerSecond: perSecond}, false, time.Now)
+				first, second := wait(t, b, orgA), wait(t, b, orgA)
+				first(throttled(2 * time.Second))
+				second(throttled(0)) // it had begun before the first was answered
+				if busy := b.Busy(orgA); busy != 2*time.Second {
+					t.Errorf("the org stops for %s, want 2s", busy)
+				}
+				if _, err := b.Org(orgA).Wait(t.Context()); !errors.As(err, new(*flowclient.BusyError)) {
+					t.Errorf("error = %v", err)
+				}
+				if busy := b.Busy(orgB); busy != 0 {
+					t.Errorf("another org stops for %s", busy)
+				}
+				<-time.After(2 * time.Second)
+				for range 32 {
+					wait(t, b, orgA)(nil)
+				}
+				began := time.Now()
+				for range 32 {
+					wait(t, b, orgA)(nil)
+				}
+				if took := time.Since(began); took < 1900*time.Millisecond || took > 2100*time.Millisecond {
+					t.Errorf("32 calls took %s, want half the pace, 2s", took)
+				}
+				for range 30 { // again and again
+					if done, err := b.Org(orgA).Wait(t.Context()); err == nil {
+						done(throttled(time.Millisecond))
+					}
+					<-time.After(time.Millisecond)
+				}
+				if busy := b.Busy(orgA); busy > 3*time.Second {
+					t.Errorf("the slowest pace makes a call wait for %s", busy)
+				}
+				<-time.After(10 * time.Minute)
+				began = time.Now()
+				for range 64 {
+					wait(t, b, orgA)(nil)
+				}
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("64 calls took %s when all was over", took)
+				}
+			})
+		})
+	}
+}
+
+func TestASlowDownIsShared(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		memory := ledger.NewMemory()
+		one, other := brake.New(memory, brake.Limits{}, false, time.Now), brake.New(memory, brake.Limits{}, false, time.Now)
+		wait(t, one, orgA)(throttled(time.Minute))
+		wait(t, other, orgB)(throttled(2 * time.Minute))
+		for b, org := range map[*brake.Brake]string{one: orgA, other: orgB} {
+			if err := b.Share(t.Context(), org); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Share(t.Context(), org); err != nil { // nothing new
+				t.Fatal(err)
+			}
+		}
+		for _, b := range []*brake.Brake{one, other, brake.New(memory, brake.Limits{}, false, time.Now)} {
+			<-time.After(brake.MaxAge)
+			if _, err := b.Held(t.Context(), orgA, "", time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+			if a, b := b.Busy(orgA), b.Busy(orgB); a < 10*time.Second || b < time.Minute {
+				t.Errorf("the orgs stop for %s and %s", a, b)
+			}
+		}
+	})
+}
+
+// TestPausesOfManyProcesses are all kept.
+func TestPausesOfManyProcesses(t *testing.T) {
+	t.Parallel()
+	memory := ledger.NewMemory()
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			b := brake.New(memory, brake.Limits{}, false, time.Now)
+			if _, err := b.Pause(context.WithoutCancel(t.Context()), brake.Scope{OrgID: orgA, FlowID: fmt.Sprint("f", i)}, ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	b := brake.New(memory, brake.Limits{}, false, time.Now)
+	pauses, err := b.Pause(t.Context(), brake.Scope{OrgID: orgA, FlowID: "f0"}, "again")
+	if err != nil || len(pauses) != 8 {
+		t.Errorf("%d pauses, %v, want 8", len(pauses), err)
+	}
+	pauses, err = b.Resume(t.Context(), brake.Scope{OrgID: orgA, FlowID: "f0"})
+	if err != nil || len(pauses) != 7 {
+		t.Errorf("%d pauses, %v, want 7", len(pauses), err)
+	}
+	for i := range 250 {
+		_, err = b.Pause(t.Context(), brake.Scope{OrgID: orgB, FlowID: strconv.Itoa(i)}, strings.Repeat("x", 100))
+	}
+	if err == nil {
+		t.Error("the record grows without bound")
+	}
+}
+
+func TestWithoutTheRecord(t *testing.T) {
+	t.Parallel()
+	memory := ledger.NewMemory()
+	if err := memory.Commit(t.Context(), ledger.Write{Key: "brakes", New: ledger.Record{ledger.AttributeKey: "brakes", ledger.AttributeRev: "1", "state": "by hand"}}); err != nil {
+		t.Fatal(err)
+	}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	b := brake.New(memory, brake.Limits{}, false, time.Now)
+	for name, ctx := range map[string]context.Context{"unreadable": t.Context(), "unreachable": canceled} {
+		if _, err := b.Held(ctx, orgA, "f", time.Time{}); !errors.As(err, new(*ledger.UnavailableError)) {
+			t.Errorf("%s: error = %v", name, err)
+		}
+		if _, err := b.Pause(ctx, brake.Scope{}, ""); err == nil {
+			t.Errorf("%s: it is paused", name)
+		}
+	}
+}
+
+// TestReleases: whatever the pause, what waited goes in the order in which it was
+// due, after everything has looked after the pause, within bounds.
+func TestReleases(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(r *rapid.T) {
+		began := time.UnixMilli(1_800_000_000_000).UTC()
+		now := began
+		clock := func() time.Time { return now }
+		memory := ledger.NewMemory()
+		b := brake.New(memory, brake.Limits{}, false, clock)
+		length := time.Duration(rapid.Int64Range(0, 14*24*3_600_000).Draw(r, "length")) * time.Millisecond
+		scope := rapid.SampledFrom([]brake.Scope{{}, {OrgID: orgA}, {OrgID: orgA, FlowID: "f"}}).Draw(r, "scope")
+		if _, err := b.Pause(t.Context(), scope, ""); err != nil {
+			r.Fatal(err)
+		}
+		held := func(due time.Time) brake.Held {
+			h, err := b.Held(t.Context(), orgA, "f", due)
+			if err != nil {
+				r.Fatal(err)
+			}
+			return h
+		}
+		longest := held(began).Wait
+		for now.Before(began.Add(length)) { // the waits of a request that looks after it
+			h := held(began)
+			if h.Wait <= 0 || h.Released {
+				r.Fatalf("%s into the pause a request is held for %s, released %t", now.Sub(began), h.Wait, h.Released)
+			}
+			longest = h.Wait
+			now = now.Add(h.Wait)
+		}
+		now = began.Add(length)
+		if _, err := b.Resume(t.Context(), scope); err != nil {
+			r.Fatal(err)
+		}
+		dues := rapid.SliceOfN(rapid.Int64Range(-30*24*3_600_000, length.Milliseconds()-1), 2, 20).Draw(r, "dues")
+		if length == 0 {
+			dues = []int64{-1, -2}
+		}
+		type one struct{ due, at time.Time }
+		var all []one
+		for _, d := range dues {
+			due := began.Add(time.Duration(d) * time.Millisecond)
+			h := held(due)
+			if !h.Released || h.Wait < longest || h.Wait > 91*time.Minute {
+				r.Fatalf("a request due at %s goes %s after the pause of %s (released %t), in which it looked each %s", due, h.Wait, length, h.Released, longest)
+			}
+			all = append(all, one{due, now.Add(h.Wait)})
+		}
+		for _, a := range all {
+			for _, b := range all {
+				if a.due.Before(b.due) && a.at.After(b.at) {
+					r.Fatalf("due at %s goes at %s, due at %s at %s", a.due, a.at, b.due, b.at)
+				}
+			}
+		}
+		if h := held(now); h.Wait != 0 {
+			r.Fatalf("a request that is due now is held for %s", h.Wait)
+		}
+		if h := held(time.Time{}); h.Wait != 0 {
+			r.Fatalf("a new request is held for %s", h.Wait)
+		}
+		now = now.Add(3 * time.Hour)
+		if h := held(began.Add(-time.Hour)); h.Wait != 0 {
+			r.Fatalf("three hours later a request is held for %s", h.Wait)
+		}
+	})
+}

@@ -1,0 +1,190 @@
+package brake
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Scope is what is paused: everything, an org, or a dataflow of an org.
+type Scope struct {
+	OrgID  string `json:"orgId,omitempty"`
+	FlowID string `json:"flowId,omitempty"`
+}
+
+// String names the scope.
+func (s Scope) String() string {
+	switch {
+	case s.FlowID != "":
+		return fmt.Sprintf("dataflow %s of org %s", s.FlowID, s.OrgID)
+	case s.OrgID != "":
+		return "org " + s.OrgID
+	default:
+		return "everything"
+	}
+}
+
+func (s Scope) covers(orgID, flowID string) bool {
+	return (s.OrgID == "" || s.OrgID == orgID) && (s.FlowID == "" || s.FlowID == flowID)
+}
+
+// Pause is one pause. When it is over it is kept until what waited has been let go.
+type Pause struct {
+	Scope
+	// At is when it began, ResumedAt when it ended; zero while it lasts.
+	At        time.Time  `json:"at"`
+	ResumedAt *time.Time `json:"resumedAt,omitempty"`
+	// Reason is free text of who paused.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Times of a pause.
+const (
+	// A waiting request looks after the pause in intervals that grow with it, so
+	// that a long one takes few receives and a short one ends soon.
+	minLook, maxLook = time.Minute, 30 * time.Minute
+	// fixedLook is the interval where it is not known when the pause began.
+	fixedLook = 10 * time.Minute
+	// What waited is let go within a quarter of the pause's length, within bounds.
+	minRelease, maxRelease = time.Minute, time.Hour
+	// early is the part of it for what was due before the pause began.
+	early = 0.1
+)
+
+// look is the longest interval in which a request looks after a pause of the
+// given length.
+func look(length time.Duration) time.Duration { return min(max(length/8, minLook), maxLook) }
+
+// over reports whether all that waited has been let go.
+func (p Pause) over(now time.Time) bool {
+	return p.ResumedAt != nil && now.After(p.release(*p.ResumedAt).Add(maxLook))
+}
+
+// release returns when a request is let go that was due at the given time, once
+// the pause is over: after every request that waits has looked after it, in the
+// order in which they were due.
+func (p Pause) release(due time.Time) time.Time {
+	length := p.ResumedAt.Sub(p.At)
+	window := min(max(length/4, minRelease), maxRelease)
+	place := 1.0 // of 1
+	switch before := p.At.Sub(due); {
+	case before > 0:
+		place = early / (1 + before.Hours())
+	case length > 0:
+		place = early + (1-early)*min(1, float64(-before)/float64(length))
+	}
+	return p.ResumedAt.Add(look(length) + time.Duration(place*float64(window)))
+}
+
+// Held is why a request may not be sent for now.
+type Held struct {
+	// Wait is how long until it is worth looking again; zero if nothing holds the
+	// request.
+	Wait time.Duration
+	// Released means that the pause is over, and that the request's turn is after
+	// Wait.
+	Released bool
+	// Detail says what is paused, since when and why.
+	Detail string
+}
+
+// Held tells whether a pause holds a request of a dataflow (or of an org, without
+// one), which was due at the given time. A zero time means one that has only just
+// come: it waits while a pause lasts, and does not queue behind what a pause that is
+// over has kept. The error is a [*ledger.UnavailableError].
+func (b *Brake) Held(ctx context.Context, orgID, flowID string, due time.Time) (Held, error) {
+	if b.paused {
+		return Held{Wait: fixedLook, Detail: "PAUSED is true"}, nil
+	}
+	if err := b.refresh(ctx); err != nil {
+		return Held{}, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	var held Held
+	for _, p := range b.state.Pauses {
+		if !p.covers(orgID, flowID) {
+			continue
+		}
+		if p.ResumedAt == nil {
+			// The longest pause decides, and any that lasts comes before one that is over.
+			if wait := look(now.Sub(p.At)); held.Released || wait > held.Wait {
+				held = Held{Wait: wait, Detail: p.detail()}
+			}
+			continue
+		}
+		if due.IsZero() || !due.Before(*p.ResumedAt) || held.Wait > 0 && !held.Released {
+			continue
+		}
+		if wait := p.release(due).Sub(now); wait > held.Wait {
+			held = Held{Wait: wait, Released: true, Detail: p.detail()}
+		}
+	}
+	return held, nil
+}
+
+func (p Pause) detail() string {
+	text := fmt.Sprintf("%s is paused since %s", p.Scope, p.At.UTC().Format(time.RFC3339))
+	if p.ResumedAt != nil {
+		text = fmt.Sprintf("%s was paused until %s, and what waited is let go one after the other", p.Scope, p.ResumedAt.UTC().Format(time.RFC3339))
+	}
+	if p.Reason != "" {
+		text += " (" + p.Reason + ")"
+	}
+	return text
+}
+
+// Pause pauses a scope and returns all pauses that last. One that is paused stays
+// so.
+func (b *Brake) Pause(ctx context.Context, scope Scope, reason string) ([]Pause, error) {
+	return b.change(ctx, func(s *state, now time.Time) error {
+		next := Pause{Scope: scope, At: now.UTC().Truncate(time.Millisecond), Reason: reason}
+		for i, p := range s.Pauses {
+			if p.Scope != scope {
+				continue
+			}
+			if p.ResumedAt == nil {
+				return nil
+			}
+			next.At = p.At // what it kept is not let go yet, and keeps its order
+			s.Pauses = slices.Delete(s.Pauses, i, i+1)
+			break
+		}
+		if len(s.Pauses) == maxPauses {
+			return fmt.Errorf("there are %d pauses; pause the org or everything instead", maxPauses)
+		}
+		s.Pauses = append(s.Pauses, next)
+		return nil
+	})
+}
+
+// Resume ends the pause of a scope and returns all pauses that last. A scope that
+// is not paused stays so.
+func (b *Brake) Resume(ctx context.Context, scope Scope) ([]Pause, error) {
+	return b.change(ctx, func(s *state, now time.Time) error {
+		at := now.UTC().Truncate(time.Millisecond)
+		for i, p := range s.Pauses {
+			if p.Scope == scope && p.ResumedAt == nil {
+				s.Pauses[i].ResumedAt = &at
+			}
+		}
+		return nil
+	})
+}
+
+func (b *Brake) change(ctx context.Context, change func(*state, time.Time) error) ([]Pause, error) {
+	if err := b.write(ctx, change); err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var last []Pause
+	for _, p := range b.state.Pauses {
+		if p.ResumedAt == nil {
+			last = append(last, p)
+		}
+	}
+	return last, nil
+}

@@ -1,0 +1,96 @@
+package ledger_test
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+)
+
+func TestTheBudgetIsPartOfTheClaim(t *testing.T) {
+	t.Parallel()
+	c := &clock{time.UnixMilli(1_800_000_000_000).Truncate(time.Hour).Add(59 * time.Minute)}
+	memory := ledger.NewMemory()
+	store := &counting{Store: memory}
+	l := c.ledger(store).WithBudget(ledger.Budget{Window: time.Hour, Flow: 2, Org: 3})
+	try := func(flow, run string, force bool) (ledger.View, error) {
+		return l.Claim(t.Context(), ledger.Guess(org, flow, "prod", run), c.now.Add(time.Minute), force)
+	}
+	first, err := try("f", "1", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = l.Retriggered(t.Context(), first, "made"); err != nil || store.calls != 2 {
+		t.Fatalf("%d calls, %v", store.calls, err)
+	}
+	second, err := try("f", "2", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // what has no effect is given back
+		if second, err = l.Release(t.Context(), second, ledger.Returned, "throttled"); err != nil {
+			t.Fatal(err)
+		}
+		if second, err = l.Claim(t.Context(), second, c.now.Add(time.Minute), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err = l.Retriggered(t.Context(), second, "made-2"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = try("f", "3", false)
+	spent, ok := errors.AsType[*ledger.BudgetError](err)
+	if !ok || spent.Of != "dataflow f" || spent.Limit != 2 || spent.Until.Sub(c.now) != time.Minute {
+		t.Fatalf("error = %v", err)
+	}
+	if due := spent.Next("3"); due.Before(spent.Until) || !due.Before(spent.Until.Add(time.Hour)) || due != spent.Next("3") {
+		t.Errorf("the next try is at %s", due)
+	}
+	if _, err := try("g", "4", false); err != nil {
+		t.Fatal(err)
+	}
+	_, err = try("h", "5", false)
+	if spent, ok := errors.AsType[*ledger.BudgetError](err); !ok || spent.Of != "org "+org || spent.Limit != 3 {
+		t.Fatalf("error = %v", err)
+	}
+	if found, err := l.Runs(t.Context(), org, "3", "5"); err != nil || len(found) != 0 {
+		t.Errorf("a claim without a budget was written: %v, %v", found, err)
+	}
+	if _, err := try("h", "6", true); err != nil { // forced
+		t.Fatal(err)
+	}
+	c.now = c.now.Add(time.Minute)
+	if _, err := try("i", "5", false); err != nil {
+		t.Errorf("in the next window: %v", err)
+	}
+}
+
+func TestTheBudgetOfAnOrgIsDivided(t *testing.T) {
+	t.Parallel()
+	c := &clock{time.UnixMilli(1_800_000_000_000)}
+	memory := ledger.NewMemory()
+	const budget = 85
+	l := c.ledger(memory).WithBudget(ledger.Budget{Window: time.Hour, Org: budget})
+	made := 0
+	for i := range 1000 {
+		_, err := l.Claim(t.Context(), ledger.Guess(org, fmt.Sprint("f", i), "prod", strconv.Itoa(i)), c.now.Add(time.Minute), false)
+		switch {
+		case err == nil:
+			made++
+		case !errors.As(err, new(*ledger.BudgetError)):
+			t.Fatal(err)
+		}
+	}
+	counters := 0
+	for _, r := range memory.Records() {
+		if r[ledger.AttributeCount] != "" {
+			counters++
+		}
+	}
+	if made != budget || counters != 8 {
+		t.Errorf("%d claims and %d counters, want %d and 8", made, counters, budget)
+	}
+}

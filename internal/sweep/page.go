@@ -1,0 +1,452 @@
+package sweep
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/policy"
+	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
+)
+
+const (
+	// longestRun is how long before its failure a run may have begun: Flow Service
+	// is asked for runs by when they started, which is what its documents show, and
+	// a sweep is about when they failed.
+	longestRun = 24 * time.Hour
+	// skew is how far Flow Service's times of one run may contradict each other.
+	skew = time.Minute
+	// lostAfter is how long after its last change an entry still stands for a
+	// message that will come. It is for messages that were lost, if ever one is.
+	lostAfter = 12 * time.Hour
+	// concurrentNotes is how many entries of the ledger are written at once.
+	concurrentNotes = 5
+	// maxCall bounds a call of the ledger.
+	maxCall = 5 * time.Second
+)
+
+// page lists one page and requests what is to be requested. With a time it is to be
+// gone on after it.
+func (w *work) page() (after time.Duration, err error) {
+	now := w.Now()
+	if wait := w.p.Next.Sub(now); wait > ahead && !w.req.DryRun {
+		return wait - ahead/2, nil
+	}
+	target := w.p.Targets[w.p.Current]
+	held, err := w.brake.Held(w.ctx, target.OrgID, "", time.Time{})
+	switch {
+	case err != nil:
+		return firstBackoff, err
+	case held.Wait > 0 && !w.req.DryRun:
+		return held.Wait, nil
+	}
+	page, err := w.list(target, w.query())
+	if err != nil {
+		return w.failed(target, err)
+	}
+	before := w.p // so that a page that fails counts nothing
+	before.Report = w.p.Report.clone()
+	news := w.news.clone()
+	if err := w.handle(target, page); err != nil {
+		w.p, w.news = before, news
+		if w.ctx.Err() != nil { // the time is over, and the page will be repeated
+			return 0, nil
+		}
+		return firstBackoff, err
+	}
+	w.p.Failures = 0
+	w.p.Report.Pages++
+	w.p.Token = page.Next
+	switch {
+	case w.p.Report.Limited:
+		w.p.Current = len(w.p.Targets)
+	case page.Next == "":
+		w.p.following()
+	}
+	return 0, w.save()
+}
+
+// query asks for the failed runs of the target, the oldest first, so that those
+// that fail meanwhile come at the end.
+func (w *work) query() flowclient.RunQuery {
+	from := w.p.From.Add(-skew)
+	if w.p.From.Equal(w.p.Since) {
+		from = w.p.Since.Add(-longestRun)
+	}
+	q := flowclient.RunQuery{
+		Filters: []flowclient.Filter{
+			flowclient.Where(flowclient.PropertyStatus, "==", "failed,Failed,FAILED"),
+			flowclient.WhereTime(flowclient.PropertyStartedAt, ">", from),
+		},
+		OrderBy: "createdAt", ContinuationToken: w.p.Token,
+	}
+	if len(w.p.Flows) > 0 && !slices.ContainsFunc(w.p.Flows, func(id string) bool { return strings.Contains(id, ",") }) {
+		q.Filters = append(q.Filters, flowclient.Where(flowclient.PropertyFlowID, "==", strings.Join(w.p.Flows, ",")))
+	}
+	return q
+}
+
+// failed decides what to do after a page could not be listed.
+func (w *work) failed(target Target, err error) (time.Duration, error) {
+	if w.ctx.Err() != nil {
+		return 0, nil // the time is over
+	}
+	fault, ok := errors.AsType[*flowclient.Error](err)
+	kind := flowclient.KindTransient
+	if ok {
+		kind = fault.Kind
+	}
+	switch kind {
+	case flowclient.KindThrottled:
+		if err := w.brake.Share(w.ctx, target.OrgID); err != nil {
+			w.Log.WarnContext(w.ctx, "other processes were not told to slow down", "orgId", target.OrgID, "error", err.Error())
+		}
+		return max(fault.RetryAfter, time.Second), nil
+	case flowclient.KindRejected, flowclient.KindNotFound:
+		if w.p.Token != "" && w.restart(err) {
+			return 0, w.save()
+		}
+		return 0, w.abandon(target, err)
+	case flowclient.KindForbidden:
+		return 0, w.abandon(target, err)
+	}
+	if w.p.Failures++; w.p.Failures >= maxFailures {
+		return 0, w.abandon(target, fmt.Errorf("%d failures in a row: %w", w.p.Failures, err))
+	}
+	w.Log.WarnContext(w.ctx, "a page of a sweep could not be listed; it is tried again", "sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "failures", w.p.Failures, "error", err.Error())
+	return min(firstBackoff<<(w.p.Failures-1), maxBackoff), w.save()
+}
+
+// restart begins the listing again, since its continuation token is refused: at the
+// last time seen, if the runs have come in order; otherwise at the beginning, since
+// runs from before may be missing. It reports whether that makes sense.
+func (w *work) restart(err error) bool {
+	from := w.p.Since
+	if w.p.Ordered && !w.p.Last.IsZero() {
+		from = w.p.Last
+	}
+	if w.p.Report.Restarts > 0 && !from.After(w.p.From) {
+		return false // it would go round in a circle
+	}
+	w.Log.WarnContext(w.ctx, "the continuation token of a sweep is no longer valid; it begins again at the last time seen", "sweepId", w.req.ID, "from", stamp(from), "error", err.Error())
+	w.p.From, w.p.Token = from, ""
+	w.p.Report.Restarts++
+	return true
+}
+
+// abandon gives the target up: what is left of it becomes a dead letter.
+func (w *work) abandon(target Target, err error) error {
+	message := fmt.Sprintf("the runs of org %s, sandbox %s can't be listed: %v", target.OrgID, target.Sandbox, err)
+	w.Log.ErrorContext(w.ctx, "a sweep gives a sandbox up", "sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "error", err.Error())
+	if !w.req.DryRun {
+		rest := event.Sweep{
+			Since: stamp(w.p.Since), Until: w.p.Until.Format(time.RFC3339Nano), OrgIDs: []string{target.OrgID}, Sandboxes: []string{target.Sandbox},
+			FlowIDs: w.p.Flows, Codes: w.p.Codes, Limit: w.p.Limit,
+		}
+		if !w.giveUp(w.ctx, rest, target.OrgID, message) {
+			return errors.New(message + ", and the dead letter of it could not be written")
+		}
+		w.gaveUp++
+	}
+	w.p.Report.Failures = append(w.p.Report.Failures, Failure{target, message})
+	w.p.following()
+	return w.save()
+}
+
+// handle requests the runs of a page that are to be requested.
+func (w *work) handle(target Target, page flowclient.RunPage) error {
+	var failed []*flowclient.Run
+	for i := range page.Runs {
+		run := &page.Runs[i]
+		if !w.see(run) {
+			continue
+		}
+		w.p.Report.Seen++
+		w.news.Seen++
+		if w.wanted(target, run) {
+			failed = append(failed, run)
+		}
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	ids := make([]string, len(failed))
+	for i, run := range failed {
+		ids[i] = run.ID
+	}
+	ctx, cancel := context.WithTimeout(w.ctx, maxCall)
+	defer cancel()
+	known, err := w.ledger.Runs(ctx, target.OrgID, ids...)
+	if err != nil {
+		return err
+	}
+	var requests []requested
+	for _, run := range failed {
+		entry, ok := known[run.ID]
+		if !ok {
+			entry = ledger.Guess(target.OrgID, run.FlowID, target.Sandbox, run.ID).Run
+		}
+		reason, detail, err := w.judge(target, run, entry)
+		if err != nil {
+			return err
+		}
+		mine := reason == "" && entry.State == ledger.Deferred && entry.Reason == w.mark()
+		if reason == "" && !mine {
+			requests = append(requests, w.request(target, run, entry))
+		}
+		w.count(target, run, reason, detail)
+	}
+	if w.req.DryRun {
+		return nil
+	}
+	return w.send(requests)
+}
+
+// see takes note of when a run was created, and reports whether it was not seen
+// before.
+func (w *work) see(run *flowclient.Run) bool {
+	created := run.CreatedAt.Time()
+	restarted := !w.p.From.Equal(w.p.Since)
+	if restarted && (created.Before(w.p.From) || slices.Contains(w.p.LastIDs, run.ID)) {
+		return false
+	}
+	switch {
+	case created.IsZero(), created.Before(w.p.Last):
+		w.p.Ordered = false
+	case created.After(w.p.Last):
+		w.p.Last, w.p.LastIDs = created, []string{run.ID}
+	case len(w.p.LastIDs) < flowclient.DefaultPageSize:
+		w.p.LastIDs = append(w.p.LastIDs, run.ID)
+	}
+	return true
+}
+
+// wanted reports whether a run is one that is asked for. The filters of Flow Service
+// are not relied on: Adobe writes statuses in several ways, and what it does with a
+// filter that it does not know is nowhere said.
+func (w *work) wanted(target Target, run *flowclient.Run) bool {
+	at := failedAt(run)
+	switch {
+	case !run.Status().Failed(), at.Before(w.p.Since), !at.Before(w.p.Until):
+		return false
+	case run.OrgID != "" && run.OrgID != target.OrgID, run.SandboxName != "" && run.SandboxName != target.Sandbox:
+		return false
+	case len(w.p.Flows) > 0 && !slices.Contains(w.p.Flows, run.FlowID):
+		return false
+	case len(w.p.Codes) == 0:
+		return true
+	}
+	codes := policy.Patterns(w.p.Codes)
+	return slices.ContainsFunc(run.Errors(), func(e flowclient.RunError) bool { return codes.Match(e.Code) })
+}
+
+// failedAt is when a run failed, as far as Flow Service tells.
+func failedAt(run *flowclient.Run) time.Time {
+	for _, at := range []time.Time{run.CompletedAt(), run.UpdatedAt.Time(), run.StartedAt()} {
+		if !at.IsZero() {
+			return at
+		}
+	}
+	return run.CreatedAt.Time()
+}
+
+// judge returns why a failed run is not requested, or nothing.
+func (w *work) judge(target Target, run *flowclient.Run, entry ledger.Run) (reason Reason, detail string, err error) {
+	if run.Downstream() {
+		return DownstreamRun, "it follows a run of another dataflow, which is the one to retry", nil
+	}
+	if reason, detail := w.dealtWith(entry); reason != "" {
+		return reason, detail, nil
+	}
+	if d := w.decide(target, run, entry); d.Action == policy.Skip {
+		return Reason(d.Reason), d.Detail, nil
+	}
+	held, err := w.brake.Held(w.ctx, target.OrgID, run.FlowID, time.Time{})
+	switch {
+	case err != nil:
+		return "", "", err
+	case held.Wait > 0:
+		return Paused, held.Detail, nil
+	case w.p.Report.Requested >= w.p.Limit:
+		w.p.Report.Limited = true
+		return OverLimit, fmt.Sprintf("the sweep has requested %d runs, its limit", w.p.Limit), nil
+	case w.isStreaming(target, run.FlowID):
+		return StreamingRun, "its dataflow has no schedule, as those of streaming sources", nil
+	}
+	return "", "", nil
+}
+
+// dealtWith reads from the ledger's entry whether somebody has dealt with the run,
+// or will.
+func (w *work) dealtWith(entry ledger.Run) (Reason, string) {
+	now := w.Now()
+	recent := now.Before(entry.ChangedAt.Add(lostAfter)) || now.Before(entry.Due.Add(lostAfter)) || now.Before(entry.ClaimUntil.Add(lostAfter))
+	switch entry.State {
+	case ledger.Retriggered:
+		return Superseded, "it was re-triggered as run " + entry.NewRunID + ", with which its lineage goes on"
+	case ledger.DeadLettered:
+		return Reason(cmp.Or(entry.Reason, string(DeadLettered))), "its dead letter was written"
+	case ledger.Skipped:
+		if entry.Reason == string(event.RunInProgress) || entry.Reason == string(event.RunSucceeded) {
+			return "", "" // it was not failed then
+		}
+		return Reason(cmp.Or(entry.Reason, string(Skipped))), "an earlier request for it was skipped"
+	case ledger.Claimed, ledger.Held:
+		if recent {
+			return InProgress, "it is being re-triggered"
+		}
+	case ledger.Deferred:
+		if entry.Reason == w.mark() {
+			return "", ""
+		}
+		if recent || entry.Reason == string(Paused) {
+			return Waiting, "a request for it waits: " + entry.Reason
+		}
+	case ledger.Returned:
+		if recent {
+			return Waiting, "a request for it will be delivered again: " + entry.Reason
+		}
+	}
+	return "", ""
+}
+
+// decide asks the policy, as far as the run's entry tells of its history.
+func (w *work) decide(target Target, run *flowclient.Run, entry ledger.Run) policy.Decision {
+	now := w.Now()
+	r := policy.Run{ID: run.ID, FlowID: run.FlowID, Sandbox: target.Sandbox, FailedAt: failedAt(run)}
+	for _, e := range run.Errors() {
+		r.Errors = append(r.Errors, policy.Error{Code: e.Code, Message: e.Message})
+	}
+	return w.Policy.Decide(r, policy.History{Attempts: entry.Attempt + entry.Sends, Forgiven: entry.Forgiven, FirstSeen: now}, now)
+}
+
+// isStreaming asks for the dataflow, once in an invocation. Where that is not known
+// it is taken for a batch source: Flow Service refuses to re-trigger others.
+func (w *work) isStreaming(target Target, flowID string) bool {
+	key := target.OrgID + "#" + flowID
+	if known, ok := w.streaming[key]; ok {
+		return known
+	}
+	streaming := false
+	if account, err := w.accounts.ForOrg(w.ctx, target.OrgID); err == nil {
+		flow, err := account.Client.Flow(w.ctx, target.Sandbox, flowID)
+		if err != nil {
+			w.Log.InfoContext(w.ctx, "whether a dataflow is of a streaming source could not be found out", "flowId", flowID, "error", err.Error())
+		} else {
+			streaming = !flow.Batch()
+		}
+	}
+	if w.streaming == nil || len(w.streaming) >= maxStreaming {
+		w.streaming = map[string]bool{}
+	}
+	w.streaming[key] = streaming
+	return streaming
+}
+
+// maxStreaming bounds what is remembered of dataflows.
+const maxStreaming = 10_000
+
+// count puts a failed run into the report.
+func (w *work) count(target Target, run *flowclient.Run, reason Reason, detail string) {
+	r := RunReport{RunID: run.ID, FlowID: run.FlowID, OrgID: target.OrgID, Sandbox: target.Sandbox, Decision: "requested", Reason: reason, Detail: detail}
+	flow := w.p.Report.flow(run.FlowID)
+	flow.Seen++
+	for _, c := range []*Counts{&w.p.Report.Counts, flow, &w.news} {
+		c.Failed++
+		if reason == "" {
+			c.Requested++
+		} else {
+			r.Decision = "skipped"
+			c.skip(reason)
+		}
+	}
+	if !w.req.DryRun {
+		w.Log.DebugContext(w.ctx, "a failed run is "+r.Decision, "sweepId", w.req.ID, "runId", r.RunID, "flowId", r.FlowID, "reason", string(reason), "detail", detail)
+		return
+	}
+	if len(w.runs) == maxListed {
+		w.left++
+		return
+	}
+	w.runs = append(w.runs, r)
+}
+
+// mark is the reason in the ledger of a run that this sweep has requested.
+func (w *work) mark() string { return "sweep " + w.req.ID }
+
+// requested is a run that goes on the request queue.
+type requested struct {
+	entry   ledger.Run
+	waiting requestqueue.Waiting
+}
+
+func (w *work) request(target Target, run *flowclient.Run, entry ledger.Run) requested {
+	now := w.Now().UTC().Truncate(time.Millisecond)
+	if w.p.Next.Before(now) {
+		w.p.Next = now
+	}
+	due := w.p.Next
+	w.p.Next = due.Add(w.Pace)
+	entry.FlowID, entry.Sandbox = run.FlowID, target.Sandbox
+	req := event.Request{RunID: run.ID, FlowID: run.FlowID, OrgID: target.OrgID, Sandbox: target.Sandbox, Reason: "found by " + w.mark()}
+	req.Origin = event.Origin{
+		FailedAt: failedAt(run), CreatedClient: run.CreatedClient, CreatedAt: run.CreatedAt.Time(), FirstSeen: now, Due: due,
+		Root: entry.Root, Parent: entry.Parent, Attempts: entry.Attempt, Forgiven: entry.Forgiven, Hops: w.req.Hops + 1,
+	}
+	for _, e := range run.Errors() {
+		if len(req.Errors) < event.MaxErrors {
+			req.Errors = append(req.Errors, event.NewRunError(e.Code, e.Message))
+		}
+	}
+	return requested{entry, requestqueue.Waiting{Request: req, Delay: due.Sub(now)}}
+}
+
+// send puts requests on the queue, and notes in the ledger that they wait there. It
+// is in this order that nothing gets lost: a run that is requested twice, because
+// the function died in between, is retried once. Where some could not be sent, those
+// that could are noted, so that the page can be repeated.
+func (w *work) send(requests []requested) error {
+	if len(requests) == 0 {
+		return nil
+	}
+	messages := make([]requestqueue.Waiting, len(requests))
+	for i, r := range requests {
+		messages[i] = r.waiting
+	}
+	errs := w.requests.Send(w.ctx, messages)
+	var unnoted atomic.Pointer[error]
+	var group errgroup.Group
+	group.SetLimit(concurrentNotes)
+	for i, r := range requests {
+		if errs[i] != nil {
+			continue
+		}
+		group.Go(func() error {
+			ctx, cancel := context.WithTimeout(w.ctx, maxCall)
+			defer cancel()
+			_, err := w.ledger.Note(ctx, ledger.Known(r.entry), ledger.Deferred, w.mark(), r.waiting.Request.Due)
+			if err != nil && !errors.As(err, new(*ledger.ConflictError)) { // after a conflict somebody else deals with it
+				unnoted.Store(&err)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // the error is in unnoted
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("not every request of a page could be sent: %w", err)
+	}
+	if err := unnoted.Load(); err != nil {
+		return *err
+	}
+	return nil
+}

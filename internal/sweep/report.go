@@ -1,0 +1,167 @@
+package sweep
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// State is how far a sweep is.
+type State string
+
+// The states.
+const (
+	Finished State = "finished"
+	// Continues means that it goes on by itself.
+	Continues State = "continues"
+	// Refused means that it can't be begun as it is asked for.
+	Refused State = "refused"
+	// CutOff means that a dry run had no more time. It does not go on.
+	CutOff State = "cut_off"
+)
+
+// Reason is the one word why a sweep does not request a run. Those of the ledger's
+// entries (attempts_exhausted, by_policy and the like) come besides.
+type Reason string
+
+// The reasons.
+const (
+	// Superseded means that the run was re-triggered: only the newest run of a
+	// lineage counts, and this one's lineage goes on with another, or has succeeded.
+	Superseded Reason = "superseded"
+	// Waiting means that a request for the run is on the request queue.
+	Waiting Reason = "waiting"
+	// InProgress means that the run is being re-triggered.
+	InProgress Reason = "in_progress"
+	// DeadLettered means that the run is, or was, on the dead-letter queue.
+	DeadLettered Reason = "dead_lettered"
+	// Skipped means that an earlier request for the run was skipped.
+	Skipped Reason = "skipped"
+	// DownstreamRun means that the run follows another dataflow's run.
+	DownstreamRun Reason = "downstream_run"
+	// StreamingRun means that the run is of a streaming source.
+	StreamingRun Reason = "streaming_run"
+	// Paused means that everything, the org or the dataflow is paused.
+	Paused Reason = "paused"
+	// OverLimit means that the sweep has requested as many runs as it may.
+	OverLimit Reason = "over_limit"
+)
+
+// Counts are what a sweep has found.
+type Counts struct {
+	// Seen are the runs that Flow Service listed, Failed those of them that failed
+	// in the time and of the dataflows and errors that are asked for.
+	Seen   int `json:"seen"`
+	Failed int `json:"failed"`
+	// Requested are on the request queue, or would be.
+	Requested int `json:"requested"`
+	// Skipped are the failed runs that were not requested, by reason.
+	Skipped map[Reason]int `json:"skipped,omitempty"`
+}
+
+func (c *Counts) skip(reason Reason) {
+	if c.Skipped == nil {
+		c.Skipped = map[Reason]int{}
+	}
+	c.Skipped[reason]++
+}
+
+// AllSkipped is how many failed runs were not requested.
+func (c *Counts) AllSkipped() int {
+	n := 0
+	for _, one := range c.Skipped {
+		n += one
+	}
+	return n
+}
+
+// maxFlows is how many dataflows a report tells apart, and maxListed how many runs
+// a dry run lists.
+const (
+	maxFlows  = 200
+	maxListed = 1000
+)
+
+// OtherFlows is under which the dataflows are counted that a report has no room for.
+const OtherFlows = "(others)"
+
+// Report is what a sweep has done.
+type Report struct {
+	ID    string    `json:"id"`
+	State State     `json:"state"`
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"`
+	Counts
+	// Flows are the counts of each dataflow with failed runs, by its id.
+	Flows map[string]*Counts `json:"flows,omitempty"`
+	// Pages were listed. Restarts are how often the listing began again, since the
+	// continuation token was no longer valid.
+	Pages    int `json:"pages"`
+	Restarts int `json:"restarts,omitempty"`
+	// Limited means that the limit ended the sweep before its time.
+	Limited bool `json:"limited,omitempty"`
+	// Failures are the sandboxes that could not be swept to the end. What was left
+	// of each is on the dead-letter queue.
+	Failures []Failure `json:"failures,omitempty"`
+
+	DryRun bool `json:"dryRun,omitempty"`
+	// Runs are those that a dry run found, and Left how many more there were.
+	Runs []RunReport `json:"runs,omitempty"`
+	Left int         `json:"left,omitempty"`
+}
+
+// Target is a sandbox of an org.
+type Target struct {
+	OrgID   string `json:"orgId"`
+	Sandbox string `json:"sandbox"`
+}
+
+// Failure is why a sandbox could not be swept.
+type Failure struct {
+	Target
+	Message string `json:"message"`
+}
+
+// RunReport is what a dry run says of a failed run.
+type RunReport struct {
+	RunID   string `json:"runId"`
+	FlowID  string `json:"flowId"`
+	OrgID   string `json:"orgId"`
+	Sandbox string `json:"sandbox"`
+	// Decision is requested or skipped, the latter with a reason.
+	Decision string `json:"decision"`
+	Reason   Reason `json:"reason,omitempty"`
+	Detail   string `json:"detail,omitempty"`
+}
+
+// flow returns the counts of a dataflow.
+func (r *Report) flow(id string) *Counts {
+	if r.Flows == nil {
+		r.Flows = map[string]*Counts{}
+	}
+	if r.Flows[id] == nil {
+		if len(r.Flows) >= maxFlows {
+			id = OtherFlows
+		}
+		if r.Flows[id] == nil {
+			r.Flows[id] = &Counts{}
+		}
+	}
+	return r.Flows[id]
+}
+
+func (c Counts) clone() Counts {
+	c.Skipped = maps.Clone(c.Skipped)
+	return c
+}
+
+func (r Report) clone() Report {
+	r.Counts = r.Counts.clone()
+	r.Failures = slices.Clone(r.Failures)
+	flows := make(map[string]*Counts, len(r.Flows))
+	for id, c := range r.Flows {
+		flows[id] = new(c.clone())
+	}
+	r.Flows = flows
+	return r
+}

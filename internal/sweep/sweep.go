@@ -1,0 +1,328 @@
+// Package sweep looks for failed runs and puts a request for each on the request
+// queue.
+//
+// A sweep lists the runs of one or more sandboxes, page by page. Of each page it
+// asks the ledger what is known of the failed runs, and requests those that nobody
+// has dealt with. It decides nothing that the request path decides: a run that it
+// requests needlessly is recognized there.
+//
+// # Going on
+//
+// After each page the sweep's progress is written to the store, on condition that
+// nobody else has. A sweep that does not finish in one invocation goes on in the
+// next: its message on the request queue becomes visible again. It is the same
+// message each time, and no chain of messages, which Lambda's recursion detection
+// would end at about 16. Whatever ends an invocation, at most one page is repeated.
+//
+// # Spreading
+//
+// The requests of a sweep are delayed so that they come at half the pace that the
+// org's budget allows. What is ahead of that by more than some minutes is not
+// listed yet: the sweep itself waits, and the queue never holds more than a page or
+// two of it.
+package sweep
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/brake"
+	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/policy"
+	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
+)
+
+// Accounts gives the accounts of orgs; see [credentials.Store].
+type Accounts interface {
+	All(ctx context.Context) ([]*credentials.Account, error)
+	ForOrg(ctx context.Context, orgID string) (*credentials.Account, error)
+	Renew(ctx context.Context, refused *credentials.Account) (*credentials.Account, error)
+}
+
+// Ledger is the memory of what was done; see [ledger.Ledger].
+type Ledger interface {
+	Runs(ctx context.Context, orgID string, runIDs ...string) (map[string]ledger.Run, error)
+	Note(ctx context.Context, v ledger.View, state ledger.State, reason string, due time.Time) (ledger.View, error)
+}
+
+// Store keeps the progress of sweeps; see [ledger.Store].
+type Store interface {
+	Read(ctx context.Context, keys ...string) ([]ledger.Record, error)
+	Commit(ctx context.Context, writes ...ledger.Write) error
+}
+
+// Requests is the request queue; see [requestqueue.Queue].
+type Requests interface {
+	Send(ctx context.Context, requests []requestqueue.Waiting) []error
+}
+
+// Brake holds calls back; see [brake.Brake].
+type Brake interface {
+	Held(ctx context.Context, orgID, flowID string, due time.Time) (brake.Held, error)
+	Share(ctx context.Context, orgID string) error
+}
+
+// GiveUp makes a dead letter of what is left of a sweep that can't go on. It
+// reports whether that is durable.
+type GiveUp func(ctx context.Context, rest event.Sweep, orgID, message string) bool
+
+// Options are the settings of a [Sweeper].
+type Options struct {
+	// Since, Limit and Sandboxes are for sweeps that don't say. Without sandboxes it
+	// is the one of the org's secret, or else DefaultSandbox.
+	Since          time.Duration
+	Limit          int
+	Sandboxes      []string
+	DefaultSandbox string
+	// Policy decides what runs are not retried.
+	Policy *policy.Policy
+	// Pace is the time between two requests of an org.
+	Pace time.Duration
+	// CallTimeout is what the client allows for one call.
+	CallTimeout time.Duration
+	Now         func() time.Time
+	Log         *slog.Logger
+}
+
+// Sweeper sweeps. It is safe for concurrent use.
+type Sweeper struct {
+	accounts Accounts
+	ledger   Ledger
+	store    Store
+	requests Requests // nil where no request queue is configured
+	brake    Brake
+	giveUp   GiveUp
+	Options
+}
+
+// New returns a Sweeper. Without a request queue (nil) only dry runs are possible.
+func New(accounts Accounts, memory Ledger, store Store, requests Requests, hold Brake, giveUp GiveUp, o Options) *Sweeper {
+	return &Sweeper{accounts: accounts, ledger: memory, store: store, requests: requests, brake: hold, giveUp: giveUp, Options: o}
+}
+
+// DefaultPace is the time between two requests of an org that has no budget.
+const DefaultPace = time.Second
+
+// Pace is the time between two requests of an org that may send so many re-triggers
+// in a window: half of the budget is left to events.
+func Pace(budget int, window time.Duration) time.Duration {
+	if budget <= 0 {
+		return DefaultPace
+	}
+	return 2 * window / time.Duration(budget)
+}
+
+// Times of a sweep.
+const (
+	// settleTime is kept back from the deadline for what follows a page's listing.
+	settleTime = 10 * time.Second
+	// ahead is how far its requests may be ahead of time before it waits.
+	ahead = 5 * time.Minute
+	// firstBackoff doubles with each failure in a row.
+	firstBackoff, maxBackoff = 30 * time.Second, 15 * time.Minute
+	// maxFailures in a row end the sweep of a sandbox.
+	maxFailures = 10
+)
+
+// Result is what became of one invocation's part of a sweep.
+type Result struct {
+	// Report counts all of the sweep so far, News what this invocation added.
+	Report Report
+	News   Counts
+	// Again means that the sweep is to be delivered again, After a while; Fault says
+	// what is wrong, if something is.
+	Again bool
+	After time.Duration
+	Fault string
+	// Refused is why a sweep can't be begun, as it is asked for or configured.
+	Refused string
+	// GaveUp counts the dead letters that this invocation wrote for the sweep.
+	GaveUp int
+	// Request asks for the rest of the sweep.
+	Request event.Sweep
+}
+
+// Run begins a sweep, or goes on with one that has an id. It ends before the
+// context's deadline.
+func (s *Sweeper) Run(ctx context.Context, req event.Sweep) Result {
+	w := &work{Sweeper: s, ctx: ctx, req: req}
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		w.ctx, cancel = context.WithDeadline(ctx, deadline.Add(-settleTime/2))
+		defer cancel()
+	}
+	after, err := w.sweep()
+	w.p.Report.ID = req.ID
+	result := Result{Report: w.p.Report, News: w.news, GaveUp: w.gaveUp, Request: w.rest()}
+	refused, isRefused := errors.AsType[*refusedError](err)
+	switch {
+	case isRefused:
+		result.Refused, result.Report.State = refused.Error(), Refused
+	case err != nil:
+		result.Again, result.After, result.Report.State = true, max(after, firstBackoff), Continues
+		if !errors.Is(err, errElsewhere) {
+			result.Fault = err.Error()
+		}
+	case !w.p.done():
+		result.Again, result.After = !req.DryRun, after
+		result.Report.State = Continues
+		if req.DryRun {
+			result.Report.State = CutOff
+		}
+	default:
+		result.Report.State = Finished
+	}
+	result.Report.DryRun, result.Report.Runs, result.Report.Left = req.DryRun, w.runs, w.left
+	return result
+}
+
+// refusedError is a sweep that can't be begun.
+type refusedError struct{ message string }
+
+func (e *refusedError) Error() string { return e.message }
+
+func refuse(format string, args ...any) error { return &refusedError{fmt.Sprintf(format, args...)} }
+
+// work is one invocation's part of a sweep.
+type work struct {
+	*Sweeper
+	ctx  context.Context
+	req  event.Sweep
+	p    progress
+	rev  string
+	news Counts
+	// gaveUp counts dead letters.
+	gaveUp int
+	// streaming remembers dataflows, by org and id.
+	streaming map[string]bool
+	runs      []RunReport // of a dry run
+	left      int         // that the list of a dry run has no room for
+}
+
+// sweep goes on until the sweep is done, the time is over, or it must wait.
+func (w *work) sweep() (after time.Duration, err error) {
+	if w.requests == nil && !w.req.DryRun {
+		return 0, refuse("QUEUE_URL is not set, and a sweep puts its requests on that queue")
+	}
+	if err := w.begin(); err != nil {
+		return 0, err
+	}
+	if w.p.done() {
+		return 0, nil
+	}
+	if err := w.take(); err != nil {
+		return w.p.Lease.Sub(w.Now()), err
+	}
+	for err == nil && after == 0 && !w.p.done() && w.timeForPage() {
+		after, err = w.page()
+	}
+	if release := w.leave(); release != nil && err == nil {
+		err = release
+	}
+	return after, err
+}
+
+// timeForPage reports whether another page fits before the deadline.
+func (w *work) timeForPage() bool {
+	deadline, ok := w.ctx.Deadline()
+	return !ok || deadline.Sub(w.Now()) >= w.CallTimeout+settleTime/2
+}
+
+// begin reads the progress of the sweep, or makes it.
+func (w *work) begin() error {
+	if !w.req.DryRun {
+		found, err := w.load()
+		if err != nil || found {
+			return err
+		}
+	}
+	now := w.Now().UTC().Truncate(time.Millisecond)
+	p := progress{
+		Since: instant(w.req.Since, now, now.Add(-w.Since)), Until: instant(w.req.Until, now, now.Add(ledger.Skew)), // Adobe's clock may be ahead
+		Flows: w.req.FlowIDs, Codes: w.req.Codes, Limit: cmp.Or(w.req.Limit, w.Limit), Begun: now,
+	}
+	p.From, p.Ordered = p.Since, true
+	p.Report = Report{Since: p.Since, Until: p.Until}
+	if !p.Until.After(p.Since) {
+		return refuse("a sweep until %s can't begin at %s", stamp(p.Until), stamp(p.Since))
+	}
+	accounts, err := w.accounts.All(w.ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range w.req.OrgIDs {
+		if !slices.ContainsFunc(accounts, func(a *credentials.Account) bool { return a.OrgID == id }) {
+			return refuse("no configured secret is of org %s", id)
+		}
+	}
+	for _, a := range accounts {
+		if len(w.req.OrgIDs) > 0 && !slices.Contains(w.req.OrgIDs, a.OrgID) {
+			continue
+		}
+		sandboxes := w.req.Sandboxes
+		if len(sandboxes) == 0 {
+			sandboxes = w.Sandboxes
+		}
+		if own := cmp.Or(a.Sandbox, w.DefaultSandbox); len(sandboxes) == 0 && own != "" {
+			sandboxes = []string{own}
+		}
+		if len(sandboxes) == 0 {
+			return refuse("neither the sweep nor SWEEP_SANDBOXES, the secret of org %s or DEFAULT_SANDBOX name a sandbox", a.OrgID)
+		}
+		for _, sandbox := range sandboxes {
+			p.Targets = append(p.Targets, Target{OrgID: a.OrgID, Sandbox: sandbox})
+		}
+	}
+	w.p = p
+	return nil
+}
+
+// instant reads a duration before now, or a time.
+func instant(text string, now, otherwise time.Time) time.Time {
+	if d, err := time.ParseDuration(text); err == nil {
+		return now.Add(-d)
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t.UTC().Truncate(time.Millisecond)
+	}
+	return otherwise
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// rest asks for what is left of the sweep.
+func (w *work) rest() event.Sweep {
+	rest := w.req
+	if !w.p.Since.IsZero() {
+		rest.Since, rest.Until = stamp(w.p.Since), w.p.Until.Format(time.RFC3339Nano)
+	}
+	return rest
+}
+
+// list lists one page, with a renewed credential if the first is refused.
+func (w *work) list(t Target, q flowclient.RunQuery) (page flowclient.RunPage, err error) {
+	account, err := w.accounts.ForOrg(w.ctx, t.OrgID)
+	if err != nil {
+		return page, err
+	}
+	for range 2 {
+		for page, err = range account.Client.RunPages(w.ctx, t.Sandbox, q) {
+			break // one page
+		}
+		if !errors.Is(err, flowclient.KindUnauthorized) {
+			return page, err
+		}
+		if account, err = w.accounts.Renew(w.ctx, account); err != nil {
+			return page, err
+		}
+	}
+	return page, err
+}
