@@ -122,11 +122,14 @@ func (h *Handler) logSweep(ctx context.Context, swept *sweep.Result) {
 		"sweepId", r.ID, "state", string(r.State), "dryRun", r.DryRun, "since", r.Since, "until", r.Until, "pages", r.Pages, "restarts", r.Restarts,
 		"seen", r.Seen, "failed", r.Failed, "requested", r.Requested, "skipped", r.Skipped, "failures", len(r.Failures),
 	}
+	if r.Error != "" {
+		attrs = append(attrs, "error", r.Error)
+	}
 	switch {
-	case swept.Fault != "":
-		h.log.WarnContext(ctx, "sweep "+string(r.State), append(attrs, "error", swept.Fault)...)
 	case r.State == sweep.Refused || len(r.Failures) > 0:
-		h.log.ErrorContext(ctx, "sweep "+string(r.State), append(attrs, "error", swept.Refused)...)
+		h.log.ErrorContext(ctx, "sweep "+string(r.State), attrs...)
+	case r.Error != "":
+		h.log.WarnContext(ctx, "sweep "+string(r.State), attrs...)
 	default:
 		h.log.InfoContext(ctx, "sweep "+string(r.State), attrs...)
 	}

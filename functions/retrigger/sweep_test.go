@@ -421,6 +421,68 @@ func TestWhatASweepTakes(t *testing.T) {
 	})
 }
 
+// TestSweepsOfSeveralSandboxes are of those that the sweep names, or else of those
+// that are configured, in every org.
+func TestSweepsOfSeveralSandboxes(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		var ids []string
+		for _, org := range []string{worldOrg, worldOther} {
+			for _, sandbox := range []string{"prod", "dev"} {
+				flow := sandbox + "-of-" + org[:1]
+				w.adobe.AddFlow(flowsim.Flow{ID: flow, Name: flow, OrgID: org, Sandbox: sandbox})
+				ids = append(ids, w.fail(flow))
+			}
+		}
+		pass(time.Minute)
+		for payload, want := range map[string]int{
+			`{"sweep":{"dryRun":true}}`:                                      2, // the secrets name prod
+			`{"sweep":{"dryRun":true,"sandbox":["dev","prod"]}}`:             4,
+			`{"sweep":{"dryRun":true,"sandbox":"dev","orgId":"W@AdobeOrg"}}`: 1,
+		} {
+			if r := w.sweep(payload); r.Requested != want || len(r.Runs) != want {
+				t.Errorf("%s: the report is %+v", payload, r)
+			}
+		}
+		w.cfg.SweepSandboxes = []string{"prod", "dev"}
+		if r := w.sweep(bareSchedule); r.Requested != 4 || r.Pages != 4 {
+			t.Errorf("the report is %+v", r)
+		}
+		w.drain(time.Hour)
+		w.wantOnce(t, ids)
+	})
+}
+
+// TestADryRunThatFails says why, and is not gone on with.
+func TestADryRunThatFails(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]flowsim.Fault{
+		"hangs":     {Op: flowsim.OpRuns, Hang: true, Times: 10},
+		"is down":   {Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable},
+		"throttles": {Op: flowsim.OpRuns, Status: http.StatusTooManyRequests},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.cfg.QueueURL = ""
+				w.fail("f")
+				w.adobe.Inject(fault)
+				if r := w.sweep(`{"sweep":{"dryRun":true}}`); r.State != sweep.CutOff || len(w.memory.Records()) > 1 {
+					t.Errorf("the report is %+v", r)
+				}
+				w.adobe.Heal()
+				w.faults.before = 1
+				if r := w.sweep(`{"sweep":{"dryRun":true}}`); r.State != sweep.CutOff || r.Error == "" {
+					t.Errorf("without the ledger the report is %+v", r)
+				}
+				if r := w.sweep(`{"sweep":{}}`); r.State != sweep.Refused || !strings.Contains(r.Error, "QUEUE_URL") {
+					t.Errorf("without a queue the report is %+v", r)
+				}
+			})
+		})
+	}
+}
+
 // TestASweepTakesTheNewestOfALineage: the failure of a run that our re-trigger made
 // was never told; the sweep finds it, and attempts go on being counted.
 func TestASweepTakesTheNewestOfALineage(t *testing.T) {

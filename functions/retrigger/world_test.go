@@ -90,7 +90,7 @@ func newWorld(tb fataler, skew, lag time.Duration) *world {
 	w.adobe = flowsim.New(flowsim.Options{Now: func() time.Time { return time.Now().Add(skew) }, ListLag: lag})
 	var secrets []string
 	for _, org := range []string{worldOrg, worldOther} {
-		w.adobe.AddOrg(flowsim.Org{ID: org, ClientID: "client-" + org[:1], Secrets: []string{"s"}, Scopes: []string{"openid"}, Sandboxes: []string{worldSandbox}})
+		w.adobe.AddOrg(flowsim.Org{ID: org, ClientID: "client-" + org[:1], Secrets: []string{"s"}, Scopes: []string{"openid"}, Sandboxes: []string{worldSandbox, "dev"}})
 		w.aws.PutSecret("secret-"+org[:1], fmt.Sprintf(`{"client_id":"client-%s","client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, org[:1], org))
 		secrets = append(secrets, "secret-"+org[:1])
 	}

@@ -104,6 +104,9 @@ type Report struct {
 	// of each is on the dead-letter queue.
 	Failures []Failure `json:"failures,omitempty"`
 
+	// Error is why it was refused, or what is wrong where it goes on or was cut off.
+	Error string `json:"error,omitempty"`
+
 	DryRun bool `json:"dryRun,omitempty"`
 	// Runs are those that a dry run found, and Left how many more there were.
 	Runs []RunReport `json:"runs,omitempty"`

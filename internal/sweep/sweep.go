@@ -167,19 +167,19 @@ func (s *Sweeper) Run(ctx context.Context, req event.Sweep) Result {
 	case isRefused:
 		result.Refused, result.Report.State = refused.Error(), Refused
 	case err != nil:
-		result.Again, result.After, result.Report.State = true, max(after, firstBackoff), Continues
+		result.Again, result.After, result.Report.State = !req.DryRun, max(after, firstBackoff), Continues
 		if !errors.Is(err, errElsewhere) {
 			result.Fault = err.Error()
 		}
 	case !w.p.done():
-		result.Again, result.After = !req.DryRun, after
-		result.Report.State = Continues
-		if req.DryRun {
-			result.Report.State = CutOff
-		}
+		result.Again, result.After, result.Report.State = !req.DryRun, after, Continues
 	default:
 		result.Report.State = Finished
 	}
+	if req.DryRun && result.Report.State == Continues {
+		result.Report.State = CutOff
+	}
+	result.Report.Error = cmp.Or(result.Refused, result.Fault)
 	result.Report.DryRun, result.Report.Runs, result.Report.Left = req.DryRun, w.runs, w.left
 	return result
 }
@@ -281,9 +281,16 @@ func (w *work) begin() error {
 			p.Targets = append(p.Targets, Target{OrgID: a.OrgID, Sandbox: sandbox})
 		}
 	}
+	if len(p.Targets) > maxTargets {
+		return refuse("the sweep is of %d sandboxes, more than %d: sweep them in parts", len(p.Targets), maxTargets)
+	}
 	w.p = p
 	return nil
 }
+
+// maxTargets is how many sandboxes of orgs a sweep may be of: its progress is one
+// entry.
+const maxTargets = 500
 
 // instant reads a duration before now, or a time.
 func instant(text string, now, otherwise time.Time) time.Time {

@@ -2,7 +2,6 @@ package flowclient
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -158,7 +157,7 @@ func (c *Client) runPage(ctx context.Context, sandbox string, q RunQuery) (RunPa
 
 func decodePage(body []byte) (RunPage, error) {
 	var answer struct {
-		Items []json.RawMessage `json:"items"`
+		Items []Run `json:"items"`
 		Links struct {
 			Next struct {
 				Href string `json:"href"`
@@ -171,11 +170,8 @@ func decodePage(body []byte) (RunPage, error) {
 	if answer.Items == nil {
 		return RunPage{}, errors.New("it has no list of items")
 	}
-	page := RunPage{Runs: make([]Run, len(answer.Items))}
-	for i, item := range answer.Items {
-		if err := decodeLenient(item, &page.Runs[i]); err != nil {
-			return RunPage{}, err
-		}
+	page := RunPage{Runs: answer.Items}
+	for i := range page.Runs {
 		if page.Runs[i].ID == "" {
 			return RunPage{}, errNoID
 		}
