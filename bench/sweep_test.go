@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -97,7 +98,7 @@ func BenchmarkSweep(b *testing.B) {
 				var answer struct {
 					Items []flowclient.Run `json:"items"`
 				}
-				if err := json.Unmarshal(append(page[:len(page):len(page)], `0"}}}`...), &answer); err != nil || len(answer.Items) != sweptPage {
+				if err := json.Unmarshal(append(slices.Clip(page), `0"}}}`...), &answer); err != nil || len(answer.Items) != sweptPage {
 					b.Fatal(err)
 				}
 				if n%1000 == 0 {

@@ -374,6 +374,10 @@ func TestPausedByVariable(t *testing.T) {
 		if n := len(w.adobe.Calls()); n != 0 {
 			t.Errorf("%d calls to Adobe", n)
 		}
+		unheard := w.fail("f")
+		if r := w.sweep(`{"sweep":{"dryRun":true}}`); len(r.Runs) != 2 || r.Runs[1].RunID != unheard || r.Runs[1].Decision != "requested" {
+			t.Errorf("a dry run does not tell what would be retried: %+v", r)
+		}
 		w.cfg.Paused = false
 		w.drain(12 * time.Hour)
 		w.wantOnce(t, []string{id})

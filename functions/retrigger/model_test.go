@@ -347,6 +347,7 @@ func play(t *testing.T, r *rapid.T, mutate func(retrigger.Ledger) retrigger.Ledg
 		h := &history{world: newWorld(r, skew, lag), t: r, lag: lag, heard: map[string]bool{}, grants: map[string]int{}}
 		h.mutate = mutate
 		h.cfg.BudgetWindow, h.cfg.FlowBudget = time.Hour, rapid.SampledFrom([]int{0, 2}).Draw(r, "budget")
+		h.cfg.CallsPerSecond, h.cfg.ConcurrentCalls, h.cfg.ReservedConcurrency = rapid.SampledFrom([]int{0, 5}).Draw(r, "pace"), 5, 5
 		h.cfg.MaxRunAge = 60 * 24 * time.Hour
 		h.cfg.BreakerThreshold = rapid.SampledFrom([]int{0, 3}).Draw(r, "breaker")
 		h.flow("f", worldOrg)

@@ -78,7 +78,7 @@ func (h *Handler) flip(ctx context.Context, d *delivery) {
 		}
 		switch {
 		case err == nil:
-			scope.OrgID = account.OrgID
+			scope.OrgID, d.toggle.OrgID = account.OrgID, account.OrgID
 		case scope.OrgID == "": // with one, a secret that can't be read is no hindrance
 			d.fault = fmt.Errorf("nothing was paused or resumed: %w", err)
 			return

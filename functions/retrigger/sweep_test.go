@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
@@ -176,8 +177,8 @@ func TestASweepOfMany(t *testing.T) {
 	})
 }
 
-// TestSweepsAndEventsOverlap: two sweeps at once, the events of the same runs, and a
-// sweep after that, in which every process may crash.
+// TestSweepsAndEventsOverlap: two sweeps at once, the events of some of the same runs,
+// and a sweep after that. TestInvariants has the same with crashes.
 func TestSweepsAndEventsOverlap(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
@@ -262,6 +263,43 @@ func TestAPageFails(t *testing.T) {
 				if n := len(w.aws.Messages(w.letters)); n != 0 {
 					t.Errorf("there are %d dead letters", n)
 				}
+			})
+		})
+	}
+}
+
+// TestTheQueueTakesSome of a page's requests: the page is repeated, and those that
+// are on the queue are not sent again.
+func TestTheQueueTakesSome(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]awssim.Fault{
+		"entries": {Op: "SendMessageBatch", EntriesOnly: true, Times: 3},
+		"calls":   {Op: "SendMessageBatch", Code: "AccessDenied", Times: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				ids := w.backlog(60, 5)
+				w.send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+				w.aws.Inject(fault)
+				p := w.start(-1, false)
+				w.poll(p)
+				some := len(w.aws.Messages(w.requests)) - 1 // the sweep's own
+				if some == 0 || some == 60 {
+					t.Fatalf("%d of 60 requests are on the queue", some)
+				}
+				sent := w.aws.Count("SendMessageBatch")
+				pass(firstBackoff) // the sweep's message comes again
+				for w.lastSweep().State != "finished" {
+					if w.poll(p) == 0 {
+						pass(time.Until(w.next()))
+					}
+				}
+				if n := w.aws.Count("SendMessageBatch") - sent; n > (60-some+9)/10 {
+					t.Errorf("%d batches for the %d that were missing", n, 60-some)
+				}
+				w.drain(time.Hour)
+				w.wantOnce(t, ids)
 			})
 		})
 	}

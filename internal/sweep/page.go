@@ -50,6 +50,7 @@ func (w *work) page() (after time.Duration, err error) {
 	case held.Wait > 0 && !w.req.DryRun:
 		return held.Wait, nil
 	}
+	w.stopped = held.Wait > 0
 	page, err := w.list(target, w.query())
 	if err != nil {
 		return w.failed(target, err)
@@ -275,7 +276,7 @@ func (w *work) judge(target Target, run *flowclient.Run, entry ledger.Run) (reas
 	switch {
 	case err != nil:
 		return "", "", err
-	case held.Wait > 0:
+	case held.Wait > 0 && !w.stopped: // a dry run tells what will be when everything goes on
 		return Paused, held.Detail, nil
 	case w.p.Report.Requested >= w.p.Limit:
 		w.p.Report.Limited = true

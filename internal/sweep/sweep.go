@@ -201,6 +201,8 @@ type work struct {
 	news Counts
 	// gaveUp counts dead letters.
 	gaveUp int
+	// stopped means that a dry run looks at an org that is paused.
+	stopped bool
 	// streaming remembers dataflows, by org and id.
 	streaming map[string]bool
 	runs      []RunReport // of a dry run
