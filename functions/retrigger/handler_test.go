@@ -306,3 +306,16 @@ func TestBackoffGrowsAndHonorsAdobe(t *testing.T) {
 		}
 	})
 }
+
+// TestAPanicOfASweep ends the sweep, not the function.
+func TestAPanicOfASweep(t *testing.T) {
+	t.Parallel()
+	h := newTestHandler("http://127.0.0.1", nil) // it has no sweeper and no brake
+	answer, err := h.Invoke(t.Context(), []byte(`{"sweep":{}}`))
+	if err != nil || !strings.Contains(string(answer), `"state":"refused"`) {
+		t.Errorf("the answer is %s, %v", answer, err)
+	}
+	if answer, err := h.Invoke(t.Context(), []byte(`{"pause":{}}`)); err == nil {
+		t.Errorf("the answer is %s", answer)
+	}
+}

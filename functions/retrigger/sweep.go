@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
@@ -15,6 +16,19 @@ import (
 
 // other does what a delivery without items asks for.
 func (h *Handler) other(ctx context.Context, d *delivery) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		h.log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		if d.toggle != nil {
+			d.fault = errors.New("the function failed; its log has the details")
+			return
+		}
+		d.swept = sweep.Result{Request: *d.sweep, Report: sweep.Report{ID: d.sweep.ID, State: sweep.Refused}}
+		h.refuseSweep(ctx, d, "the function failed while it worked on this sweep; its log has the details")
+	}()
 	if d.toggle != nil {
 		h.flip(ctx, d)
 		return

@@ -371,6 +371,32 @@ func TestASandboxThatCantBeListed(t *testing.T) {
 	}
 }
 
+// TestASecretThatCantBeRead does not keep the other orgs from being swept.
+func TestASecretThatCantBeRead(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.flow("other", worldOther)
+		first, second := w.fail("f"), w.fail("other")
+		pass(time.Minute)
+		w.aws.PutSecret("secret-V", "no credential")
+		if r := w.sweep(`{"sweep":{"orgId":"` + worldOther + `"}}`); r.State != sweep.Continues || !strings.Contains(r.Error, "secret-V") {
+			t.Errorf("a sweep of that org: %+v", r)
+		}
+		r := w.sweep(bareSchedule)
+		if r.State != sweep.Finished || r.Requested != 1 || len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Message, "secret-V") {
+			t.Errorf("the report is %+v", r)
+		}
+		letters := w.aws.Messages(w.letters)
+		if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" {
+			t.Fatalf("the dead letters are %+v", letters)
+		}
+		w.aws.PutSecret("secret-V", fmt.Sprintf(`{"client_id":"client-V","client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOther))
+		w.send(letters[0].Body)
+		w.drain(time.Hour)
+		w.wantOnce(t, []string{first, second})
+	})
+}
+
 func TestSweepsThatCantBegin(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {

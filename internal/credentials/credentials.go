@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,16 +120,12 @@ func (s *Store) ForOrg(ctx context.Context, orgID string) (*Account, error) {
 	return nil, &Error{Kind: OrgUnknown, Err: fmt.Errorf("no configured secret is of org %s (secrets: %s)", orgID, s.ids())}
 }
 
-// All returns the accounts of all orgs, in the order of their secrets. The error is
-// the [*Error] of the first secret that can't be had.
-func (s *Store) All(ctx context.Context) ([]*Account, error) {
+// All returns the accounts of all orgs, in the order of their secrets, and what is
+// wrong with the secrets that give none.
+func (s *Store) All(ctx context.Context) ([]*Account, []*Error) {
 	accounts, errs := s.accounts(ctx)
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
-	}
-	return accounts, nil
+	unset := func(err *Error) bool { return err == nil }
+	return slices.DeleteFunc(accounts, func(a *Account) bool { return a == nil }), slices.DeleteFunc(errs, unset)
 }
 
 // Renew is called after IMS or Adobe refused the account. It fetches the secret

@@ -147,21 +147,31 @@ func (w *work) restart(err error) bool {
 
 // abandon gives the target up: what is left of it becomes a dead letter.
 func (w *work) abandon(target Target, err error) error {
+	rest := event.Sweep{
+		Since: stamp(w.p.Since), Until: w.p.Until.Format(time.RFC3339Nano), OrgIDs: []string{target.OrgID}, Sandboxes: []string{target.Sandbox},
+		FlowIDs: w.p.Flows, Codes: w.p.Codes, Limit: w.p.Limit,
+	}
 	message := fmt.Sprintf("the runs of org %s, sandbox %s can't be listed: %v", target.OrgID, target.Sandbox, err)
-	w.Log.ErrorContext(w.ctx, "a sweep gives a sandbox up", "sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "error", err.Error())
+	if err := w.abandoned(rest, target, message); err != nil {
+		return err
+	}
+	w.p.following()
+	return w.save()
+}
+
+// abandoned writes the dead letter of what a sweep can't do, and puts it into the
+// report.
+func (w *work) abandoned(rest event.Sweep, target Target, message string) error {
+	w.Log.ErrorContext(w.ctx, "a part of a sweep is given up", "sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "error", message)
 	if !w.req.DryRun {
-		rest := event.Sweep{
-			Since: stamp(w.p.Since), Until: w.p.Until.Format(time.RFC3339Nano), OrgIDs: []string{target.OrgID}, Sandboxes: []string{target.Sandbox},
-			FlowIDs: w.p.Flows, Codes: w.p.Codes, Limit: w.p.Limit,
-		}
+		rest.ID, rest.Hops = "", 0 // sent again, it is a new sweep
 		if !w.giveUp(w.ctx, rest, target.OrgID, message) {
 			return errors.New(message + ", and the dead letter of it could not be written")
 		}
 		w.gaveUp++
 	}
 	w.p.Report.Failures = append(w.p.Report.Failures, Failure{target, message})
-	w.p.following()
-	return w.save()
+	return nil
 }
 
 // handle requests the runs of a page that are to be requested.

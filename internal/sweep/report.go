@@ -115,11 +115,11 @@ type Report struct {
 
 // Target is a sandbox of an org.
 type Target struct {
-	OrgID   string `json:"orgId"`
-	Sandbox string `json:"sandbox"`
+	OrgID   string `json:"orgId,omitempty"`
+	Sandbox string `json:"sandbox,omitempty"`
 }
 
-// Failure is why a sandbox could not be swept.
+// Failure is why a sandbox could not be swept, or an org whose secret can't be read.
 type Failure struct {
 	Target
 	Message string `json:"message"`

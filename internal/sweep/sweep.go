@@ -42,7 +42,7 @@ import (
 
 // Accounts gives the accounts of orgs; see [credentials.Store].
 type Accounts interface {
-	All(ctx context.Context) ([]*credentials.Account, error)
+	All(ctx context.Context) ([]*credentials.Account, []*credentials.Error)
 	ForOrg(ctx context.Context, orgID string) (*credentials.Account, error)
 	Renew(ctx context.Context, refused *credentials.Account) (*credentials.Account, error)
 }
@@ -226,6 +226,9 @@ func (w *work) sweep() (after time.Duration, err error) {
 	for err == nil && after == 0 && !w.p.done() && w.timeForPage() {
 		after, err = w.page()
 	}
+	if errors.Is(err, errElsewhere) {
+		return after, err // the lease is another's
+	}
 	if release := w.leave(); release != nil && err == nil {
 		err = release
 	}
@@ -256,12 +259,16 @@ func (w *work) begin() error {
 	if !p.Until.After(p.Since) {
 		return refuse("a sweep until %s can't begin at %s", stamp(p.Until), stamp(p.Since))
 	}
-	accounts, err := w.accounts.All(w.ctx)
-	if err != nil {
-		return err
+	accounts, faults := w.accounts.All(w.ctx)
+	if len(accounts) == 0 {
+		return faults[0]
 	}
 	for _, id := range w.req.OrgIDs {
-		if !slices.ContainsFunc(accounts, func(a *credentials.Account) bool { return a.OrgID == id }) {
+		switch {
+		case slices.ContainsFunc(accounts, func(a *credentials.Account) bool { return a.OrgID == id }):
+		case len(faults) > 0:
+			return faults[0] // it may be the org's
+		default:
 			return refuse("no configured secret is of org %s", id)
 		}
 	}
@@ -287,6 +294,14 @@ func (w *work) begin() error {
 		return refuse("the sweep is of %d sandboxes, more than %d: sweep them in parts", len(p.Targets), maxTargets)
 	}
 	w.p = p
+	if len(w.req.OrgIDs) > 0 {
+		return nil
+	}
+	for _, fault := range faults { // the other orgs need not wait until it is mended
+		if err := w.abandoned(w.rest(), Target{}, "an org's runs can't be listed: "+fault.Error()); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
