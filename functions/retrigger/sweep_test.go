@@ -417,72 +417,85 @@ func TestSweepsThatCantBegin(t *testing.T) {
 	})
 }
 
-// TestWhatASweepTakes has a run of each kind, and compares a dry run with the sweep.
+// TestWhatASweepTakes has a run of each kind, and compares a dry run with the sweep,
+// also where Flow Service does not heed filters.
 func TestWhatASweepTakes(t *testing.T) {
 	t.Parallel()
+	inWorld(t, whatASweepTakes)
 	inWorld(t, func(t *testing.T, w *world) {
-		for _, f := range []string{"good", "other", "downstream", "paused"} {
-			w.flow(f, worldOrg)
-		}
-		w.adobe.AddFlow(flowsim.Flow{ID: "stream", Name: "stream", OrgID: worldOrg, Sandbox: worldSandbox, Streaming: true})
-		now := time.Now()
-		add := func(id, flow, status, code string, ago time.Duration, more ...func(*flowsim.Run)) {
-			r := flowsim.Run{ID: id, FlowID: flow, Status: status, CreatedAt: now.Add(-ago), CompletedAt: now.Add(-ago), Errors: []flowsim.RunError{{Code: code}}}
-			for _, change := range more {
-				change(&r)
-			}
-			w.adobe.AddRun(r)
-		}
-		const code = "CONNECTOR-1001-500"
-		add("plain", "good", "failed", code, time.Hour)
-		add("capital", "good", "FAILED", code, time.Hour)
-		add("long", "good", "Failed", code, 30*time.Hour, func(r *flowsim.Run) { r.CompletedAt = now.Add(-time.Hour) })
-		add("old", "good", "failed", code, 50*time.Hour)
-		add("fresh", "good", "failed", code, time.Minute)
-		add("succeeded", "good", "success", code, time.Hour)
-		add("running", "good", "inProgress", code, time.Hour)
-		add("of-another", "other", "failed", code, time.Hour)
-		add("other-code", "good", "failed", "MAPPER-3700-400", time.Hour)
-		add("follows", "downstream", "failed", code, time.Hour, func(r *flowsim.Run) { r.Downstream = true })
-		add("streams", "stream", "failed", code, time.Hour)
-		add("waits", "paused", "failed", code, time.Hour)
-		add("retried", "good", "failed", code, time.Hour)
-		w.told("retried")
-		w.drain(time.Hour)
-		w.invoke(w.start(-1, false), `{"pause":{"orgId":"`+worldOrg+`","flowId":"paused"}}`)
-		now = time.Now()
-		const query = `"sandbox":"prod","orgId":"W@AdobeOrg","flowId":["good","downstream","stream","paused"],"code":"connector-*","since":"26h","until":"20m"`
-		dry := w.sweep(`{"sweep":{` + query + `,"dryRun":true}}`)
-		entries := len(w.memory.Records())
-		want := map[string]string{
-			"plain": "requested", "capital": "requested", "long": "requested", "follows": "skipped downstream_run", "streams": "skipped streaming_run",
-			"waits": "skipped paused", "retried": "skipped superseded",
-		}
-		got := map[string]string{}
-		for _, r := range dry.Runs {
-			got[r.RunID] = strings.TrimSpace(r.Decision + " " + string(r.Reason))
-			if r.Decision == "skipped" && r.Detail == "" {
-				t.Errorf("run %s is skipped without a word", r.RunID)
-			}
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("the dry run (-want +got):\n%s", diff)
-		}
-		if n := len(w.memory.Records()); n != entries || len(w.aws.Messages(w.requests)) != 0 || !dry.DryRun || dry.State != sweep.Finished {
-			t.Errorf("the dry run changed something: %+v", dry)
-		}
-		r := w.sweep(`{"sweep":{` + query + `}}`)
-		if r.Requested != 3 || r.Failed != dry.Failed || !maps.Equal(r.Skipped, dry.Skipped) {
-			t.Errorf("the sweep's report is %+v, that of the dry run %+v", r, dry)
-		}
-		w.drain(time.Hour)
-		w.wantOnce(t, []string{"plain", "capital", "long", "retried"})
-		for _, id := range []string{"old", "fresh", "of-another", "other-code", "follows", "streams", "waits"} {
-			if n := w.adobe.Retriggers(id); n != 0 {
-				t.Errorf("run %s was re-triggered %d times", id, n)
-			}
-		}
+		w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+			q := r.URL.Query()
+			q.Del("property")
+			r.URL.RawQuery = q.Encode()
+			w.adobe.ServeHTTP(answer, r)
+		})
+		whatASweepTakes(t, w)
 	})
+}
+
+func whatASweepTakes(t *testing.T, w *world) {
+	t.Helper()
+	for _, f := range []string{"good", "other", "downstream", "paused"} {
+		w.flow(f, worldOrg)
+	}
+	w.adobe.AddFlow(flowsim.Flow{ID: "stream", Name: "stream", OrgID: worldOrg, Sandbox: worldSandbox, Streaming: true})
+	now := time.Now()
+	add := func(id, flow, status, code string, ago time.Duration, more ...func(*flowsim.Run)) {
+		r := flowsim.Run{ID: id, FlowID: flow, Status: status, CreatedAt: now.Add(-ago), CompletedAt: now.Add(-ago), Errors: []flowsim.RunError{{Code: code}}}
+		for _, change := range more {
+			change(&r)
+		}
+		w.adobe.AddRun(r)
+	}
+	const code = "CONNECTOR-1001-500"
+	add("plain", "good", "failed", code, time.Hour)
+	add("capital", "good", "FAILED", code, time.Hour)
+	add("long", "good", "Failed", code, 30*time.Hour, func(r *flowsim.Run) { r.CompletedAt = now.Add(-time.Hour) })
+	add("old", "good", "failed", code, 50*time.Hour)
+	add("fresh", "good", "failed", code, time.Minute)
+	add("succeeded", "good", "success", code, time.Hour)
+	add("running", "good", "inProgress", code, time.Hour)
+	add("of-another", "other", "failed", code, time.Hour)
+	add("other-code", "good", "failed", "MAPPER-3700-400", time.Hour)
+	add("follows", "downstream", "failed", code, time.Hour, func(r *flowsim.Run) { r.Downstream = true })
+	add("streams", "stream", "failed", code, time.Hour)
+	add("waits", "paused", "failed", code, time.Hour)
+	add("retried", "good", "failed", code, time.Hour)
+	w.told("retried")
+	w.drain(time.Hour)
+	w.invoke(w.start(-1, false), `{"pause":{"orgId":"`+worldOrg+`","flowId":"paused"}}`)
+	now = time.Now()
+	const query = `"sandbox":"prod","orgId":"W@AdobeOrg","flowId":["good","downstream","stream","paused"],"code":"connector-*","since":"26h","until":"20m"`
+	dry := w.sweep(`{"sweep":{` + query + `,"dryRun":true}}`)
+	entries := len(w.memory.Records())
+	want := map[string]string{
+		"plain": "requested", "capital": "requested", "long": "requested", "follows": "skipped downstream_run", "streams": "skipped streaming_run",
+		"waits": "skipped paused", "retried": "skipped superseded",
+	}
+	got := map[string]string{}
+	for _, r := range dry.Runs {
+		got[r.RunID] = strings.TrimSpace(r.Decision + " " + string(r.Reason))
+		if r.Decision == "skipped" && r.Detail == "" {
+			t.Errorf("run %s is skipped without a word", r.RunID)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the dry run (-want +got):\n%s", diff)
+	}
+	if n := len(w.memory.Records()); n != entries || len(w.aws.Messages(w.requests)) != 0 || !dry.DryRun || dry.State != sweep.Finished {
+		t.Errorf("the dry run changed something: %+v", dry)
+	}
+	r := w.sweep(`{"sweep":{` + query + `}}`)
+	if r.Requested != 3 || r.Failed != dry.Failed || !maps.Equal(r.Skipped, dry.Skipped) {
+		t.Errorf("the sweep's report is %+v, that of the dry run %+v", r, dry)
+	}
+	w.drain(time.Hour)
+	w.wantOnce(t, []string{"plain", "capital", "long", "retried"})
+	for _, id := range []string{"old", "fresh", "of-another", "other-code", "follows", "streams", "waits"} {
+		if n := w.adobe.Retriggers(id); n != 0 {
+			t.Errorf("run %s was re-triggered %d times", id, n)
+		}
+	}
 }
 
 // TestSweepsOfSeveralSandboxes are of those that the sweep names, or else of those
