@@ -47,8 +47,7 @@ const (
 // maxReceives is how often a message that could not be handled is received
 // before it becomes a dead letter. One that waits is received once more, when it
 // has come out of SQS's longest delay and waits on as an invisible message. The
-// request queue's own maxReceiveCount is higher: it is for messages that kill the
-// function.
+// request queue's own maxReceiveCount is higher, since messages may wait for days.
 const maxReceives = 10
 
 // spent reports whether the delivery came so often that it is given up. One that
