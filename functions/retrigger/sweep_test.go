@@ -470,13 +470,13 @@ func whatASweepTakes(t *testing.T, w *world) {
 	entries := len(w.memory.Records())
 	want := map[string]string{
 		"plain": "requested", "capital": "requested", "long": "requested", "follows": "skipped downstream_run", "streams": "skipped streaming_run",
-		"waits": "skipped paused", "retried": "skipped superseded",
+		"waits": "requested", "retried": "skipped superseded",
 	}
 	got := map[string]string{}
 	for _, r := range dry.Runs {
 		got[r.RunID] = strings.TrimSpace(r.Decision + " " + string(r.Reason))
-		if r.Decision == "skipped" && r.Detail == "" {
-			t.Errorf("run %s is skipped without a word", r.RunID)
+		if r.Decision == "skipped" && r.Detail == "" || r.RunID == "waits" && !strings.Contains(r.Detail, "is paused since") {
+			t.Errorf("the dry run says of run %s: %+v", r.RunID, r)
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -486,7 +486,7 @@ func whatASweepTakes(t *testing.T, w *world) {
 		t.Errorf("the dry run changed something: %+v", dry)
 	}
 	r := w.sweep(`{"sweep":{` + query + `}}`)
-	if r.Requested != 3 || r.Failed != dry.Failed || !maps.Equal(r.Skipped, dry.Skipped) {
+	if r.Requested != 4 || r.Failed != dry.Failed || !maps.Equal(r.Skipped, dry.Skipped) {
 		t.Errorf("the sweep's report is %+v, that of the dry run %+v", r, dry)
 	}
 	w.drain(time.Hour)
@@ -496,6 +496,54 @@ func whatASweepTakes(t *testing.T, w *world) {
 			t.Errorf("run %s was re-triggered %d times", id, n)
 		}
 	}
+	// What waits for the end of the pause is not requested again, and lost by nobody.
+	for range 3 {
+		pass(12 * time.Hour)
+		w.drain(time.Second)
+		again := w.sweep(`{"sweep":{` + strings.ReplaceAll(query, "26h", "100h") + `}}`)
+		if again.Skipped[sweep.Waiting] != 1 {
+			t.Errorf("in the pause the sweep's report is %+v", again)
+		}
+	}
+	w.invoke(w.start(-1, false), `{"resume":{"orgId":"`+worldOrg+`","flowId":"paused"}}`)
+	w.drain(12 * time.Hour)
+	w.wantOnce(t, []string{"waits", "plain"})
+}
+
+// TestSweepsKeepThePaceTogether: however many sweeps and sandboxes there are, the
+// runs that they request come at half the pace of the org's budget.
+func TestSweepsKeepThePaceTogether(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.BudgetWindow, w.cfg.OrgBudget = time.Hour, 60 // a request each two minutes
+		ids := w.backlog(60, 60)
+		for i := range 20 {
+			sandbox := fmt.Sprintf("s%02d", i)
+			w.adobe.AddFlow(flowsim.Flow{ID: "of-" + sandbox, Name: sandbox, OrgID: worldOrg, Sandbox: sandbox})
+			w.cfg.SweepSandboxes = append(w.cfg.SweepSandboxes, sandbox)
+			ids = append(ids, w.fail("of-"+sandbox))
+		}
+		w.cfg.SweepSandboxes = append(w.cfg.SweepSandboxes, worldSandbox)
+		w.adobe.AddOrg(flowsim.Org{ID: worldOrg, ClientID: "client-W", Secrets: []string{"s"}, Scopes: []string{"openid"}, Sandboxes: w.cfg.SweepSandboxes})
+		w.cfg.RetryDelays = []time.Duration{0}
+		pass(time.Minute)
+		for i := range 4 {
+			w.sweep(strings.Replace(bareSchedule, "9d1de2a0", fmt.Sprint("tick-", i), 1))
+			w.sweep(fmt.Sprintf(`{"sweep":{"sandbox":%q}}`, w.cfg.SweepSandboxes[i]))
+			w.drain(20 * time.Minute)
+		}
+		w.drain(3 * time.Hour)
+		w.wantOnce(t, ids)
+		calls := w.sent()
+		for i := 31; i < len(calls); i++ {
+			if took := calls[i].At.Sub(calls[i-31].At); took < time.Hour {
+				t.Fatalf("32 runs were re-triggered in %s", took)
+			}
+		}
+		if took := calls[len(calls)-1].At.Sub(calls[0].At); took > 200*time.Minute {
+			t.Errorf("80 runs took %s", took)
+		}
+	})
 }
 
 // TestSweepsOfSeveralSandboxes are of those that the sweep names, or else of those

@@ -65,8 +65,12 @@ const (
 	// Adobe says nothing of it; a run that is listed later costs one re-trigger more.
 	DefaultReconcileAfter = 30 * time.Second
 	// DefaultCallsPerSecond and DefaultConcurrentCalls are those to Flow Service for
-	// one org. Adobe publishes no limit; its gateways count in hundreds a minute and
-	// more, and an HTTP 500 of Flow Service may mean too many calls at once.
+	// one org. Adobe publishes no limit for it. Others of its APIs allow a client 20
+	// calls a second (Storage Management,
+	// https://developer.adobe.com/adobe-admin-apis-storage-management/guides/overview/limits)
+	// or 2 (Analytics, https://developer.adobe.com/analytics-apis/docs/2.0/guides/faq/);
+	// after a 429 the pace is halved as far as is needed. An HTTP 500 of Flow Service
+	// may mean too many calls at once.
 	DefaultCallsPerSecond  = 20
 	DefaultConcurrentCalls = 10
 	// DefaultReserved is among how many environments those are divided: those that

@@ -12,10 +12,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
+	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -38,19 +40,22 @@ const (
 // page lists one page and requests what is to be requested. With a time it is to be
 // gone on after it.
 func (w *work) page() (after time.Duration, err error) {
-	now := w.Now()
-	if wait := w.p.Next.Sub(now); wait > ahead && !w.req.DryRun {
-		return wait - ahead/2, nil
-	}
 	target := w.p.Targets[w.p.Current]
-	held, err := w.brake.Held(w.ctx, target.OrgID, "", time.Time{})
-	switch {
-	case err != nil:
-		return firstBackoff, err
-	case held.Wait > 0 && !w.req.DryRun:
-		return held.Wait, nil
+	if !w.req.DryRun {
+		held, err := w.brake.Held(w.ctx, target.OrgID, "", time.Time{})
+		if err == nil && held.Wait > 0 {
+			return held.Wait, nil
+		}
+		if err == nil {
+			err = w.look(target.OrgID)
+		}
+		if err != nil {
+			return firstBackoff, err
+		}
+		if wait := w.turns.next.Sub(w.Now()); wait > ahead {
+			return wait - ahead/2, nil
+		}
 	}
-	w.stopped = held.Wait > 0
 	page, err := w.list(target, w.query())
 	if err != nil {
 		return w.failed(target, err)
@@ -211,8 +216,7 @@ func (w *work) handle(target Target, page flowclient.RunPage) error {
 		if err != nil {
 			return err
 		}
-		mine := reason == "" && entry.State == ledger.Deferred && entry.Reason == w.mark()
-		if reason == "" && !mine {
+		if reason == "" && !w.mine(entry) {
 			requests = append(requests, w.request(target, run, entry))
 		}
 		w.count(target, run, reason, detail)
@@ -220,7 +224,12 @@ func (w *work) handle(target Target, page flowclient.RunPage) error {
 	if w.req.DryRun {
 		return nil
 	}
-	return w.send(requests)
+	return w.send(target, requests)
+}
+
+// mine reports whether this sweep has requested the run already.
+func (w *work) mine(entry ledger.Run) bool {
+	return entry.State == ledger.Deferred && entry.Reason == w.mark()
 }
 
 // see takes note of when a run was created, and reports whether it was not seen
@@ -271,35 +280,39 @@ func failedAt(run *flowclient.Run) time.Time {
 	return run.CreatedAt.Time()
 }
 
-// judge returns why a failed run is not requested, or nothing.
+// judge returns why a failed run is not requested, or nothing; then the detail is
+// what a dry run says of it.
 func (w *work) judge(target Target, run *flowclient.Run, entry ledger.Run) (reason Reason, detail string, err error) {
-	if run.Downstream() {
+	held, err := w.brake.Held(w.ctx, target.OrgID, run.FlowID, time.Time{})
+	switch {
+	case err != nil:
+		return "", "", err
+	case w.mine(entry):
+		return "", "", nil
+	case run.Downstream():
 		return DownstreamRun, "it follows a run of another dataflow, which is the one to retry", nil
 	}
-	if reason, detail := w.dealtWith(entry); reason != "" {
+	if reason, detail := w.dealtWith(entry, held); reason != "" {
 		return reason, detail, nil
 	}
 	if d := w.decide(target, run, entry); d.Action == policy.Skip {
 		return Reason(d.Reason), d.Detail, nil
 	}
-	held, err := w.brake.Held(w.ctx, target.OrgID, run.FlowID, time.Time{})
 	switch {
-	case err != nil:
-		return "", "", err
-	case held.Wait > 0 && !w.stopped: // a dry run tells what will be when everything goes on
-		return Paused, held.Detail, nil
 	case w.p.Report.Requested >= w.p.Limit:
 		w.p.Report.Limited = true
 		return OverLimit, fmt.Sprintf("the sweep has requested %d runs, its limit", w.p.Limit), nil
 	case w.isStreaming(target, run.FlowID):
 		return StreamingRun, "its dataflow has no schedule, as those of streaming sources", nil
+	case held.Wait > 0:
+		return "", "it waits on the request queue: " + held.Detail, nil
 	}
 	return "", "", nil
 }
 
 // dealtWith reads from the ledger's entry whether somebody has dealt with the run,
 // or will.
-func (w *work) dealtWith(entry ledger.Run) (Reason, string) {
+func (w *work) dealtWith(entry ledger.Run, held brake.Held) (Reason, string) {
 	now := w.Now()
 	recent := now.Before(entry.ChangedAt.Add(lostAfter)) || now.Before(entry.Due.Add(lostAfter)) || now.Before(entry.ClaimUntil.Add(lostAfter))
 	switch entry.State {
@@ -317,10 +330,7 @@ func (w *work) dealtWith(entry ledger.Run) (Reason, string) {
 			return InProgress, "it is being re-triggered"
 		}
 	case ledger.Deferred:
-		if entry.Reason == w.mark() {
-			return "", ""
-		}
-		if recent || entry.Reason == string(Paused) {
+		if recent || held.Wait > 0 || entry.Reason == string(retrigger.Paused) {
 			return Waiting, "a request for it waits: " + entry.Reason
 		}
 	case ledger.Returned:
@@ -402,16 +412,10 @@ type requested struct {
 }
 
 func (w *work) request(target Target, run *flowclient.Run, entry ledger.Run) requested {
-	now := w.Now().UTC().Truncate(time.Millisecond)
-	if w.p.Next.Before(now) {
-		w.p.Next = now
-	}
-	due := w.p.Next
-	w.p.Next = due.Add(w.Pace)
 	entry.FlowID, entry.Sandbox = run.FlowID, target.Sandbox
 	req := event.Request{RunID: run.ID, FlowID: run.FlowID, OrgID: target.OrgID, Sandbox: target.Sandbox, Reason: "found by " + w.mark()}
 	req.Origin = event.Origin{
-		FailedAt: failedAt(run), CreatedClient: run.CreatedClient, CreatedAt: run.CreatedAt.Time(), FirstSeen: now, Due: due,
+		FailedAt: failedAt(run), CreatedClient: run.CreatedClient, CreatedAt: run.CreatedAt.Time(), FirstSeen: w.Now().UTC().Truncate(time.Millisecond),
 		Root: entry.Root, Parent: entry.Parent, Attempts: entry.Attempt, Forgiven: entry.Forgiven, Hops: w.req.Hops + 1,
 	}
 	for _, e := range run.Errors() {
@@ -419,20 +423,27 @@ func (w *work) request(target Target, run *flowclient.Run, entry ledger.Run) req
 			req.Errors = append(req.Errors, event.NewRunError(e.Code, e.Message))
 		}
 	}
-	return requested{entry, requestqueue.Waiting{Request: req, Delay: due.Sub(now)}}
+	return requested{entry, requestqueue.Waiting{Request: req}}
 }
 
 // send puts requests on the queue, and notes in the ledger that they wait there. It
 // is in this order that nothing gets lost: a run that is requested twice, because
 // the function died in between, is retried once. Where some could not be sent, those
 // that could are noted, so that the page can be repeated.
-func (w *work) send(requests []requested) error {
+func (w *work) send(target Target, requests []requested) error {
 	if len(requests) == 0 {
 		return nil
 	}
+	due, err := w.take(target.OrgID, len(requests))
+	if err != nil {
+		return err
+	}
+	now := w.Now()
 	messages := make([]requestqueue.Waiting, len(requests))
-	for i, r := range requests {
-		messages[i] = r.waiting
+	for i := range requests {
+		requests[i].waiting.Request.Due, requests[i].waiting.Delay = due, due.Sub(now)
+		messages[i] = requests[i].waiting
+		due = due.Add(w.Pace)
 	}
 	errs := w.requests.Send(w.ctx, messages)
 	var unnoted atomic.Pointer[error]

@@ -35,8 +35,6 @@ type progress struct {
 	LastIDs []string  `json:"lastIds,omitempty"`
 	// Ordered means that the runs have come in the order of their creation so far.
 	Ordered bool `json:"ordered"`
-	// Next is when the next request is due.
-	Next time.Time `json:"next"`
 	// Failures counts those in a row.
 	Failures int `json:"failures,omitempty"`
 	// Lease is until when an invocation works on the sweep.
@@ -51,7 +49,7 @@ func (p *progress) done() bool { return p.Current >= len(p.Targets) && !p.Begun.
 // following goes on with the next target.
 func (p *progress) following() {
 	p.Current++
-	p.Token, p.From, p.Last, p.LastIDs, p.Ordered, p.Next, p.Failures = "", p.Since, time.Time{}, nil, true, time.Time{}, 0
+	p.Token, p.From, p.Last, p.LastIDs, p.Ordered, p.Failures = "", p.Since, time.Time{}, nil, true, 0
 }
 
 // keep is how long a sweep is remembered after its last change.
@@ -113,8 +111,8 @@ var errElsewhere = errors.New("another invocation works on this sweep")
 // saveTime bounds the writing of the progress.
 const saveTime = settleTime/2 - time.Second
 
-// take begins to work on the sweep, unless somebody does.
-func (w *work) take() error {
+// enter begins to work on the sweep, unless somebody does.
+func (w *work) enter() error {
 	if w.Now().Before(w.p.Lease) {
 		return errElsewhere
 	}

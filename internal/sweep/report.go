@@ -41,8 +41,6 @@ const (
 	DownstreamRun Reason = "downstream_run"
 	// StreamingRun means that the run is of a streaming source.
 	StreamingRun Reason = "streaming_run"
-	// Paused means that everything, the org or the dataflow is paused.
-	Paused Reason = "paused"
 	// OverLimit means that the sweep has requested as many runs as it may.
 	OverLimit Reason = "over_limit"
 )

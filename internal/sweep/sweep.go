@@ -16,10 +16,10 @@
 //
 // # Spreading
 //
-// The requests of a sweep are delayed so that they come at half the pace that the
-// org's budget allows. What is ahead of that by more than some minutes is not
-// listed yet: the sweep itself waits, and the queue never holds more than a page or
-// two of it.
+// The requests of all sweeps of an org are delayed so that together they come at half
+// the pace that the org's budget allows. What is ahead of that by more than some
+// minutes is not listed yet: the sweep itself waits, and the queue never holds more
+// than a page or two of it.
 package sweep
 
 import (
@@ -201,8 +201,7 @@ type work struct {
 	news Counts
 	// gaveUp counts dead letters.
 	gaveUp int
-	// stopped means that a dry run looks at an org that is paused.
-	stopped bool
+	turns  turns
 	// streaming remembers dataflows, by org and id.
 	streaming map[string]bool
 	runs      []RunReport // of a dry run
@@ -220,7 +219,7 @@ func (w *work) sweep() (after time.Duration, err error) {
 	if w.p.done() {
 		return 0, nil
 	}
-	if err := w.take(); err != nil {
+	if err := w.enter(); err != nil {
 		return w.p.Lease.Sub(w.Now()), err
 	}
 	for err == nil && after == 0 && !w.p.done() && w.timeForPage() {
