@@ -1,7 +1,8 @@
 // Command invoke runs one event through the deployed function on this machine
 // and prints the answer, the function's log and what it left behind. AWS is
-// simulated; so is Adobe, where every run that the event names has failed, unless
-// the environment gives the credential of a real org (see README.md).
+// simulated; so is Adobe, where every run that the event names has failed and a
+// sweep finds two to retry, unless the environment gives the credential of a real
+// org (see README.md).
 package main
 
 import (
@@ -13,6 +14,8 @@ import (
 	"os"
 	"os/signal"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
 )
@@ -55,6 +58,7 @@ func run(ctx context.Context, args []string) error {
 	defer s.Close()
 	if s.Adobe != nil {
 		s.Seed(payload)
+		seedSweep(s, payload)
 	}
 	answer, err := s.Function.Invoke(ctx, payload)
 	if err != nil {
@@ -81,6 +85,25 @@ func run(ctx context.Context, args []string) error {
 		return errors.New("the function failed; the answer above says why")
 	}
 	return nil
+}
+
+// seedSweep makes Adobe know runs for a sweep to look at.
+func seedSweep(s *stack.Stack, payload []byte) {
+	decoded, err := event.Decode(payload)
+	if err != nil || decoded.Sweep == nil {
+		return
+	}
+	flow, sandbox := "flow-of-a-sweep", stack.Sandbox
+	if len(decoded.Sweep.FlowIDs) > 0 {
+		flow = decoded.Sweep.FlowIDs[0]
+	}
+	if len(decoded.Sweep.Sandboxes) > 0 {
+		sandbox = decoded.Sweep.Sandboxes[0]
+	}
+	s.AddFailedRun("failed-run-1", flow, stack.OrgID, sandbox)
+	s.AddFailedRun("failed-run-2", flow, stack.OrgID, sandbox)
+	s.Adobe.AddRun(flowsim.Run{ID: "failed-run-of-a-follower", FlowID: flow, Status: flowsim.Failed, Downstream: true})
+	s.Adobe.AddRun(flowsim.Run{ID: "good-run", FlowID: flow, Status: flowsim.Success, Records: 1})
 }
 
 func indented(payload []byte) string {

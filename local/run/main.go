@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -122,7 +123,7 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d steps in %s, %d not as expected; %d dead letters are left on their queue.\n", len(steps), time.Since(began).Round(time.Millisecond), wrong, len(letters))
+	fmt.Printf("%d steps in %s, %d not as expected; dead letters left on their queue: %d.\n", len(steps), time.Since(began).Round(time.Millisecond), wrong, len(letters))
 	if s.Adobe != nil {
 		fmt.Printf("Flow Service (simulated) made %d new runs.\n", made(s))
 	}
@@ -140,8 +141,20 @@ func sweeps(s *stack.Stack) {
 		if r.DryRun {
 			kind = " (dry run)"
 		}
-		fmt.Printf("  %s%s: %d runs seen, %d failed, %d requested, skipped %v\n", r.State, kind, r.Seen, r.Failed, r.Requested, r.Skipped)
+		fmt.Printf("  %s%s: %d runs seen, %d failed, %d requested, %s skipped\n", r.State, kind, r.Seen, r.Failed, r.Requested, counts(r.Skipped))
 	}
+}
+
+// counts prints counts by reason.
+func counts(n map[string]int) string {
+	if len(n) == 0 {
+		return "0"
+	}
+	var all []string
+	for _, reason := range slices.Sorted(maps.Keys(n)) {
+		all = append(all, fmt.Sprintf("%d %s", n[reason], reason))
+	}
+	return strings.Join(all, ", ")
 }
 
 // lineages prints what the ledger has of the lineages.
