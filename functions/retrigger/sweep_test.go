@@ -371,6 +371,62 @@ func TestASandboxThatCantBeListed(t *testing.T) {
 	}
 }
 
+// TestInvocationsTooShort: a sweep needs no whole call timeout for each page, and one
+// that gets nowhere is given up.
+func TestInvocationsTooShort(t *testing.T) {
+	t.Parallel()
+	t.Run("for a call that hangs", func(t *testing.T) {
+		t.Parallel()
+		inWorld(t, func(t *testing.T, w *world) {
+			w.cfg.CallTimeout = 50 * time.Second
+			ids := w.backlog(250, 5)
+			w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+			if last := w.lastSweep(); last.State != "finished" || last.Requested != 250 {
+				t.Errorf("the sweep is %+v", last)
+			}
+			w.drain(5 * time.Hour)
+			w.wantOnce(t, ids)
+		})
+	})
+	t.Run("for a page", func(t *testing.T) {
+		t.Parallel()
+		inWorld(t, func(t *testing.T, w *world) {
+			w.timeout = 15 * time.Second
+			run := w.fail("f")
+			pass(time.Minute)
+			w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+			w.drain(24 * time.Hour)
+			letters := w.aws.Messages(w.letters)
+			if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" || !strings.Contains(letters[0].Attributes["error"].StringValue, "raise the function's timeout") {
+				t.Fatalf("the dead letters are %+v", letters)
+			}
+			if n := len(w.logs.swept); n != 10 {
+				t.Errorf("it took %d invocations, want 10", n)
+			}
+			w.timeout = worldTimeout
+			w.send(letters[0].Body)
+			w.drain(time.Hour)
+			w.wantOnce(t, []string{run})
+		})
+	})
+	t.Run("since a call hangs each time", func(t *testing.T) {
+		t.Parallel()
+		inWorld(t, func(t *testing.T, w *world) {
+			w.cfg.CallTimeout = 2 * worldTimeout
+			w.fail("f")
+			w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Hang: true, Times: 1000})
+			w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+			w.drain(24 * time.Hour)
+			if letters := w.aws.Messages(w.letters); len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" {
+				t.Fatalf("the dead letters are %+v", letters)
+			}
+			if n := w.adobe.Count(flowsim.OpRuns); n != 10 {
+				t.Errorf("it was listed %d times, want 10", n)
+			}
+		})
+	})
+}
+
 // TestASecretThatCantBeRead does not keep the other orgs from being swept.
 func TestASecretThatCantBeRead(t *testing.T) {
 	t.Parallel()

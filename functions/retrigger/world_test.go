@@ -44,6 +44,8 @@ type world struct {
 	adobeHandler http.Handler
 	// told tells the function of a failed run: by the queue unless it is replaced.
 	told func(runID string)
+	// timeout is that of the function.
+	timeout time.Duration
 
 	requests, letters string // queue URLs
 	logs              *records
@@ -86,7 +88,7 @@ func (f *faults) next() (before, after bool) {
 }
 
 func newWorld(tb fataler, skew, lag time.Duration) *world {
-	w := &world{tb: tb, aws: awssim.New(), memory: ledger.NewMemory(), logs: &records{}}
+	w := &world{tb: tb, timeout: worldTimeout, aws: awssim.New(), memory: ledger.NewMemory(), logs: &records{}}
 	w.adobe = flowsim.New(flowsim.Options{Now: func() time.Time { return time.Now().Add(skew) }, ListLag: lag})
 	var secrets []string
 	for _, org := range []string{worldOrg, worldOther} {
@@ -214,6 +216,7 @@ func (s gatedStore) List(ctx context.Context, index, value string, limit int) (f
 type process struct {
 	handler *Handler
 	gate    *gate
+	timeout time.Duration
 }
 
 // start starts a process that crashes after so many calls; never with a negative
@@ -231,7 +234,7 @@ func (w *world) start(calls int, after bool) *process {
 		served = w.adobeHandler
 	}
 	adobe := flowclient.WithHTTPClient(&http.Client{Transport: gated{g, loopback.Transport{Handler: served}}})
-	return &process{handler: wire(w.cfg, amazon, store, memory, w.logs.of(g), adobe, flowclient.WithMaxAttempts(1)), gate: g}
+	return &process{handler: wire(w.cfg, amazon, store, memory, w.logs.of(g), adobe, flowclient.WithMaxAttempts(1)), gate: g, timeout: w.timeout}
 }
 
 func (w *world) amazon(transport http.RoundTripper) aws.Config {
@@ -246,7 +249,7 @@ func (p *process) Invoke(ctx context.Context, payload []byte) (lambdaenv.Respons
 	p.gate.mu.Lock()
 	p.gate.trace = lambdaenv.Trace(ctx)
 	p.gate.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, worldTimeout)
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	answer, err := p.handler.Invoke(ctx, payload)
 	p.gate.mu.Lock()

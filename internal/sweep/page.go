@@ -126,6 +126,12 @@ func (w *work) failed(target Target, err error) (time.Duration, error) {
 	case flowclient.KindForbidden:
 		return 0, w.abandon(target, err)
 	}
+	return w.again(target, err)
+}
+
+// again counts a failure, and says when the page is to be tried again; after too many
+// the target is given up.
+func (w *work) again(target Target, err error) (time.Duration, error) {
 	if w.p.Failures++; w.p.Failures >= maxFailures {
 		return 0, w.abandon(target, fmt.Errorf("%d failures in a row: %w", w.p.Failures, err))
 	}
@@ -170,7 +176,7 @@ func (w *work) abandoned(rest event.Sweep, target Target, message string) error 
 	w.Log.ErrorContext(w.ctx, "a part of a sweep is given up", "sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "error", message)
 	if !w.req.DryRun {
 		rest.ID, rest.Hops = "", 0 // sent again, it is a new sweep
-		if !w.giveUp(w.ctx, rest, target.OrgID, message) {
+		if !w.giveUp(w.outer, rest, target.OrgID, message) {
 			return errors.New(message + ", and the dead letter of it could not be written")
 		}
 		w.gaveUp++

@@ -46,6 +46,9 @@ type progress struct {
 // done reports whether nothing is left.
 func (p *progress) done() bool { return p.Current >= len(p.Targets) && !p.Begun.IsZero() }
 
+// place tells whether an invocation has got anywhere.
+func (p *progress) place() [3]int { return [3]int{p.Current, p.Report.Pages, p.Report.Restarts} }
+
 // following goes on with the next target.
 func (p *progress) following() {
 	p.Current++

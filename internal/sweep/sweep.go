@@ -124,6 +124,9 @@ func Pace(budget int, window time.Duration) time.Duration {
 const (
 	// settleTime is kept back from the deadline for what follows a page's listing.
 	settleTime = 10 * time.Second
+	// pageTime is how long the listing of a page may take where CallTimeout allows
+	// for more: it may be cut off and repeated.
+	pageTime = 10 * time.Second
 	// ahead is how far its requests may be ahead of time before it waits.
 	ahead = 5 * time.Minute
 	// firstBackoff doubles with each failure in a row.
@@ -153,7 +156,7 @@ type Result struct {
 // Run begins a sweep, or goes on with one that has an id. It ends before the
 // context's deadline.
 func (s *Sweeper) Run(ctx context.Context, req event.Sweep) Result {
-	w := &work{Sweeper: s, ctx: ctx, req: req}
+	w := &work{Sweeper: s, ctx: ctx, outer: ctx, req: req}
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		w.ctx, cancel = context.WithDeadline(ctx, deadline.Add(-settleTime/2))
@@ -194,11 +197,12 @@ func refuse(format string, args ...any) error { return &refusedError{fmt.Sprintf
 // work is one invocation's part of a sweep.
 type work struct {
 	*Sweeper
-	ctx  context.Context
-	req  event.Sweep
-	p    progress
-	rev  string
-	news Counts
+	ctx   context.Context
+	outer context.Context // has the time that is kept back
+	req   event.Sweep
+	p     progress
+	rev   string
+	news  Counts
 	// gaveUp counts dead letters.
 	gaveUp int
 	turns  turns
@@ -222,8 +226,12 @@ func (w *work) sweep() (after time.Duration, err error) {
 	if err := w.enter(); err != nil {
 		return w.p.Lease.Sub(w.Now()), err
 	}
+	before := w.p.place()
 	for err == nil && after == 0 && !w.p.done() && w.timeForPage() {
 		after, err = w.page()
+	}
+	if err == nil && after == 0 && !w.p.done() && w.p.place() == before {
+		after, err = w.again(w.p.Targets[w.p.Current], errTooShort)
 	}
 	if errors.Is(err, errElsewhere) {
 		return after, err // the lease is another's
@@ -237,8 +245,11 @@ func (w *work) sweep() (after time.Duration, err error) {
 // timeForPage reports whether another page fits before the deadline.
 func (w *work) timeForPage() bool {
 	deadline, ok := w.ctx.Deadline()
-	return !ok || deadline.Sub(w.Now()) >= w.CallTimeout+settleTime/2
+	return !ok || deadline.Sub(w.Now()) >= min(w.CallTimeout, pageTime)+settleTime/2
 }
+
+// errTooShort means that an invocation has done nothing.
+var errTooShort = errors.New("the time of an invocation was too short for a page: raise the function's timeout, or lower CALL_TIMEOUT")
 
 // begin reads the progress of the sweep, or makes it.
 func (w *work) begin() error {
