@@ -18,6 +18,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
 // invoke invokes a process by hand.
@@ -339,6 +340,44 @@ func TestAStaleToken(t *testing.T) {
 	})
 }
 
+// TestNoTokenIsTaken: a sweep gets along without continuation tokens where that is
+// possible, and is given up where it goes round in a circle.
+func TestNoTokenIsTaken(t *testing.T) {
+	t.Parallel()
+	for _, together := range []bool{false, true} {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+				if r.URL.Query().Has("continuationToken") {
+					http.Error(answer, `{"type":"https://ns.adobe.com/aep/errors/FLOW-1401-400","status":400}`, http.StatusBadRequest)
+					return
+				}
+				w.adobe.ServeHTTP(answer, r)
+			})
+			ids := w.backlog(300, 5)
+			want := sweepRecord{State: "finished", Seen: 300, Requested: 300, Pages: 7, Restarts: 6}
+			if together { // as many as a page has no room for, at the same time
+				at := time.Now().Add(-time.Hour)
+				for _, id := range ids {
+					w.adobe.AddRun(flowsim.Run{ID: id, FlowID: "b0", Status: flowsim.Failed, CreatedAt: at, CompletedAt: at})
+				}
+				ids = ids[:flowclient.DefaultPageSize]
+				want = sweepRecord{State: "finished", Seen: 100, Requested: 100, Pages: 3, Restarts: 2, Failures: 1}
+			}
+			w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+			w.drain(5 * time.Hour)
+			w.wantOnce(t, ids)
+			last := w.lastSweep()
+			last.SweepID, last.Failed, last.Skipped = "", 0, nil
+			if diff := cmp.Diff(want, last); diff != "" {
+				t.Errorf("the sweep (-want +got):\n%s", diff)
+			}
+			if n := len(w.aws.Messages(w.letters)); n != want.Failures {
+				t.Errorf("there are %d dead letters", n)
+			}
+		})
+	}
+}
+
 // TestASandboxThatCantBeListed becomes a dead letter, and does not keep the others.
 func TestASandboxThatCantBeListed(t *testing.T) {
 	t.Parallel()
@@ -474,10 +513,11 @@ func TestSweepsThatCantBegin(t *testing.T) {
 }
 
 // TestWhatASweepTakes has a run of each kind, and compares a dry run with the sweep,
-// also where Flow Service does not heed filters.
+// also where Flow Service does not heed filters, or refuses those that its documents
+// have no example of.
 func TestWhatASweepTakes(t *testing.T) {
 	t.Parallel()
-	inWorld(t, whatASweepTakes)
+	inWorld(t, func(t *testing.T, w *world) { whatASweepTakes(t, w, nil) })
 	inWorld(t, func(t *testing.T, w *world) {
 		w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 			q := r.URL.Query()
@@ -485,11 +525,21 @@ func TestWhatASweepTakes(t *testing.T) {
 			r.URL.RawQuery = q.Encode()
 			w.adobe.ServeHTTP(answer, r)
 		})
-		whatASweepTakes(t, w)
+		whatASweepTakes(t, w, nil)
+	})
+	inWorld(t, func(t *testing.T, w *world) {
+		w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.RawQuery, "updatedAt") {
+				http.Error(answer, `{"type":"https://ns.adobe.com/aep/errors/FLOW-1401-400","status":400}`, http.StatusBadRequest)
+				return
+			}
+			w.adobe.ServeHTTP(answer, r)
+		})
+		whatASweepTakes(t, w, []string{"very-long", "never-started"})
 	})
 }
 
-func whatASweepTakes(t *testing.T, w *world) {
+func whatASweepTakes(t *testing.T, w *world, missed []string) {
 	t.Helper()
 	for _, f := range []string{"good", "other", "downstream", "paused"} {
 		w.flow(f, worldOrg)
@@ -507,6 +557,8 @@ func whatASweepTakes(t *testing.T, w *world) {
 	add("plain", "good", "failed", code, time.Hour)
 	add("capital", "good", "FAILED", code, time.Hour)
 	add("long", "good", "Failed", code, 30*time.Hour, func(r *flowsim.Run) { r.CompletedAt = now.Add(-time.Hour) })
+	add("very-long", "good", "failed", code, 90*time.Hour, func(r *flowsim.Run) { r.CompletedAt = now.Add(-time.Hour) })
+	add("never-started", "good", "failed", code, time.Hour, func(r *flowsim.Run) { r.NeverStarted = true })
 	add("old", "good", "failed", code, 50*time.Hour)
 	add("fresh", "good", "failed", code, time.Minute)
 	add("succeeded", "good", "success", code, time.Hour)
@@ -525,8 +577,11 @@ func whatASweepTakes(t *testing.T, w *world) {
 	dry := w.sweep(`{"sweep":{` + query + `,"dryRun":true}}`)
 	entries := len(w.memory.Records())
 	want := map[string]string{
-		"plain": "requested", "capital": "requested", "long": "requested", "follows": "skipped downstream_run", "streams": "skipped streaming_run",
+		"plain": "requested", "capital": "requested", "long": "requested", "very-long": "requested", "never-started": "requested", "follows": "skipped downstream_run", "streams": "skipped streaming_run",
 		"waits": "requested", "retried": "skipped superseded",
+	}
+	for _, id := range missed {
+		delete(want, id)
 	}
 	got := map[string]string{}
 	for _, r := range dry.Runs {
@@ -542,7 +597,7 @@ func whatASweepTakes(t *testing.T, w *world) {
 		t.Errorf("the dry run changed something: %+v", dry)
 	}
 	r := w.sweep(`{"sweep":{` + query + `}}`)
-	if r.Requested != 4 || r.Failed != dry.Failed || !maps.Equal(r.Skipped, dry.Skipped) {
+	if r.Requested != 6-len(missed) || r.Failed != dry.Failed || !maps.Equal(r.Skipped, dry.Skipped) {
 		t.Errorf("the sweep's report is %+v, that of the dry run %+v", r, dry)
 	}
 	w.drain(time.Hour)

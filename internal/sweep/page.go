@@ -22,12 +22,13 @@ import (
 )
 
 const (
-	// longestRun is how long before its failure a run may have begun: Flow Service
-	// is asked for runs by when they started, which is what its documents show, and
-	// a sweep is about when they failed.
+	// longestRun is how long before its failure a run may have begun, where Flow
+	// Service can only be asked for runs by when they started.
 	longestRun = 24 * time.Hour
 	// skew is how far Flow Service's times of one run may contradict each other.
 	skew = time.Minute
+	// maxStale is how often a listing begins again at the same place.
+	maxStale = 3
 	// lostAfter is how long after its last change an entry still stands for a
 	// message that will come. It is for messages that were lost, if ever one is.
 	lostAfter = 12 * time.Hour
@@ -83,16 +84,23 @@ func (w *work) page() (after time.Duration, err error) {
 }
 
 // query asks for the failed runs of the target, the oldest first, so that those
-// that fail meanwhile come at the end.
+// that fail meanwhile come at the end. A run that failed in the time of the sweep was
+// changed then or later.
 func (w *work) query() flowclient.RunQuery {
-	from := w.p.From.Add(-skew)
-	if w.p.From.Equal(w.p.Since) {
-		from = w.p.Since.Add(-longestRun)
+	property, from := flowclient.PropertyUpdatedAt, w.p.Since
+	if w.p.From.After(from) {
+		from = w.p.From
+	}
+	if w.p.ByStart {
+		property = flowclient.PropertyStartedAt
+		if from = w.p.From; from.Equal(w.p.Since) {
+			from = from.Add(-longestRun)
+		}
 	}
 	q := flowclient.RunQuery{
 		Filters: []flowclient.Filter{
 			flowclient.Where(flowclient.PropertyStatus, "==", "failed,Failed,FAILED"),
-			flowclient.WhereTime(flowclient.PropertyStartedAt, ">", from),
+			flowclient.WhereTime(property, ">", from.Add(-skew)),
 		},
 		OrderBy: "createdAt", ContinuationToken: w.p.Token,
 	}
@@ -119,7 +127,13 @@ func (w *work) failed(target Target, err error) (time.Duration, error) {
 		}
 		return max(fault.RetryAfter, time.Second), nil
 	case flowclient.KindRejected, flowclient.KindNotFound:
-		if w.p.Token != "" && w.restart(err) {
+		switch {
+		case w.p.Token != "" && w.restart(err):
+			return 0, w.save()
+		case w.p.Token == "" && kind == flowclient.KindRejected && !w.p.ByStart:
+			w.Log.WarnContext(w.ctx, "Flow Service does not list runs by their last change; they are listed by their start, which misses those that started more than a day before they failed, or never",
+				"sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "error", err.Error())
+			w.p.ByStart = true
 			return 0, w.save()
 		}
 		return 0, w.abandon(target, err)
@@ -147,8 +161,10 @@ func (w *work) restart(err error) bool {
 	if w.p.Ordered && !w.p.Last.IsZero() {
 		from = w.p.Last
 	}
-	if w.p.Report.Restarts > 0 && !from.After(w.p.From) {
-		return false // it would go round in a circle
+	if from.After(w.p.From) {
+		w.p.Stale = 0
+	} else if w.p.Stale++; w.p.Stale == maxStale {
+		return false // it goes round in a circle
 	}
 	w.Log.WarnContext(w.ctx, "the continuation token of a sweep is no longer valid; it begins again at the last time seen", "sweepId", w.req.ID, "from", stamp(from), "error", err.Error())
 	w.p.From, w.p.Token = from, ""

@@ -33,6 +33,10 @@ type progress struct {
 	From    time.Time `json:"from"`
 	Last    time.Time `json:"last"`
 	LastIDs []string  `json:"lastIds,omitempty"`
+	// Stale counts the restarts that began where the one before did.
+	Stale int `json:"stale,omitempty"`
+	// ByStart means that Flow Service refused to list runs by their last change.
+	ByStart bool `json:"byStart,omitempty"`
 	// Ordered means that the runs have come in the order of their creation so far.
 	Ordered bool `json:"ordered"`
 	// Failures counts those in a row.
@@ -52,7 +56,7 @@ func (p *progress) place() [3]int { return [3]int{p.Current, p.Report.Pages, p.R
 // following goes on with the next target.
 func (p *progress) following() {
 	p.Current++
-	p.Token, p.From, p.Last, p.LastIDs, p.Ordered, p.Failures = "", p.Since, time.Time{}, nil, true, 0
+	p.Token, p.From, p.Last, p.LastIDs, p.Stale, p.Ordered, p.Failures = "", p.Since, time.Time{}, nil, 0, true, 0
 }
 
 // keep is how long a sweep is remembered after its last change.

@@ -87,6 +87,8 @@ type Run struct {
 	Of string
 	// Downstream marks a run that follows another dataflow's run.
 	Downstream bool
+	// NeverStarted marks a run that failed before it began.
+	NeverStarted bool
 	// Records is how many records the run ingested.
 	Records int
 }
@@ -758,7 +760,7 @@ func parseProperty(text string) (p property, err error) {
 			return p, fmt.Errorf("%s can't be compared with %s", p.path, p.op)
 		}
 		p.values = strings.Split(value, ",")
-	case "createdAt", "metrics.durationSummary.startedAtUTC":
+	case "createdAt", "updatedAt", "metrics.durationSummary.startedAtUTC":
 		if p.ms, err = strconv.ParseInt(value, 10, 64); err != nil {
 			return p, fmt.Errorf("%s is compared with a time in ms", p.path)
 		}
@@ -775,8 +777,15 @@ func (p property) match(r *Run, f *Flow) bool {
 		got = r.ID
 	case "flowId":
 		got = f.ID
-	case "createdAt", "metrics.durationSummary.startedAtUTC":
-		order := cmp.Compare(r.CreatedAt.UnixMilli(), p.ms)
+	case "createdAt", "updatedAt", "metrics.durationSummary.startedAtUTC":
+		at := r.CreatedAt
+		switch {
+		case p.path == "updatedAt":
+			at = r.updatedAt()
+		case p.path != "createdAt" && r.NeverStarted:
+			return false // what a run does not have is not compared
+		}
+		order := cmp.Compare(at.UnixMilli(), p.ms)
 		switch p.op {
 		case "==":
 			return order == 0
@@ -795,18 +804,29 @@ func (p property) match(r *Run, f *Flow) bool {
 	return slices.ContainsFunc(p.values, func(v string) bool { return strings.EqualFold(v, got) }) == (p.op == "==")
 }
 
+// updatedAt is when the run was last changed.
+func (r *Run) updatedAt() time.Time {
+	if r.CompletedAt.After(r.CreatedAt) {
+		return r.CompletedAt
+	}
+	return r.CreatedAt
+}
+
 // document is a run as Flow Service shows it.
 func document(r *Run, f *Flow) map[string]any {
-	completed := int64(0)
+	duration := map[string]any{"startedAtUTC": r.CreatedAt.UnixMilli(), "completedAtUTC": 0}
 	if !r.CompletedAt.IsZero() {
-		completed = r.CompletedAt.UnixMilli()
+		duration["completedAtUTC"] = r.CompletedAt.UnixMilli()
+	}
+	if r.NeverStarted {
+		delete(duration, "startedAtUTC")
 	}
 	d := map[string]any{
 		"id": r.ID, "flowId": r.FlowID, "imsOrgId": f.OrgID, "sandboxName": f.Sandbox, "sandboxId": "5f6d1ba0-0000-4000-8000-000000000000",
-		"createdAt": r.CreatedAt.UnixMilli(), "updatedAt": max(completed, r.CreatedAt.UnixMilli()),
+		"createdAt": r.CreatedAt.UnixMilli(), "updatedAt": r.updatedAt().UnixMilli(),
 		"createdBy": "service@AdobeID", "createdClient": r.CreatedClient, "etag": "\"1\"",
 		"metrics": map[string]any{
-			"durationSummary": map[string]any{"startedAtUTC": r.CreatedAt.UnixMilli(), "completedAtUTC": completed},
+			"durationSummary": duration,
 			"recordSummary":   map[string]any{"inputRecordCount": r.Records, "outputRecordCount": r.Records, "failedRecordCount": 0},
 			"statusSummary":   map[string]any{"status": r.Status, "errors": append([]RunError{}, r.Errors...)},
 		},

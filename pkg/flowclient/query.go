@@ -17,11 +17,14 @@ import (
 // maximum; 100 is known to work.
 const DefaultPageSize = 100
 
-// Properties of runs to filter by.
+// Properties of runs to filter by. Adobe says that any property can be filtered by
+// whose path is known, and has examples of all of these but the last
+// (https://experienceleague.adobe.com/en/docs/experience-platform/dataflows/api/sort-and-filter).
 const (
 	PropertyFlowID    = "flowId"
 	PropertyStatus    = "metrics.statusSummary.status"
 	PropertyStartedAt = "metrics.durationSummary.startedAtUTC"
+	PropertyUpdatedAt = "updatedAt"
 )
 
 // RunQuery selects runs. Its zero value selects all of the sandbox.
