@@ -12,10 +12,15 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -77,7 +82,11 @@ func runSuite(m *testing.M) (int, error) {
 // loopback, and adds the backends.
 func startEmulators(ctx context.Context, dir string) (stop func(), err error) {
 	var processes []*exec.Cmd
+	var proxy *httptest.Server
 	stop = func() {
+		if proxy != nil {
+			proxy.Close()
+		}
 		for _, p := range processes {
 			_ = p.Process.Kill()
 			_ = p.Wait()
@@ -112,6 +121,7 @@ func startEmulators(ctx context.Context, dir string) (stop func(), err error) {
 	if err := start(moto, filepath.Join(tools, "moto/bin/moto_server"), "-H", "127.0.0.1", "-p", motoPort); err != nil {
 		return stop, err
 	}
+	proxy = oneAtATime(moto)
 	elastic, elasticPort, err := freePort()
 	if err != nil {
 		return stop, err
@@ -140,13 +150,27 @@ func startEmulators(ctx context.Context, dir string) (stop func(), err error) {
 	}
 	prepared.backends = append(prepared.backends,
 		backend{name: "moto+RIE", options: stack.Options{
-			SQSEndpoint: "http://" + moto, SecretsEndpoint: "http://" + moto, DynamoDBEndpoint: "http://" + moto, RIE: rie,
+			SQSEndpoint: "http://" + moto, SecretsEndpoint: "http://" + moto, DynamoDBEndpoint: proxy.URL, RIE: rie,
 		}},
 		backend{name: "ElasticMQ+DynamoDB Local", options: stack.Options{
 			SQSEndpoint: "http://" + elastic, SecretsEndpoint: "http://" + moto, DynamoDBEndpoint: "http://" + dynamo,
 		}},
 	)
 	return stop, nil
+}
+
+// oneAtATime passes calls on to an address one after the other. The transactions of
+// moto's DynamoDB are not isolated: one that fails puts the whole table back as it
+// was when it began, and so undoes what others have committed meanwhile.
+func oneAtATime(address string) *httptest.Server {
+	var mu sync.Mutex
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address})
+	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) } // also of canceled calls
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		proxy.ServeHTTP(w, r)
+	}))
 }
 
 func freePort() (address, port string, err error) {
