@@ -86,9 +86,8 @@ func heap() float64 {
 	return float64(m.HeapInuse+m.StackInuse) / (1 << 20)
 }
 
-// BenchmarkSweep pages through a million failed runs, and asks the ledger (in
-// memory) for each of them. Its measure is the decoding of the
-// same pages.
+// BenchmarkSweep pages through a million failed runs, and asks the ledger (in memory)
+// for each of them. Its measure is the decoding of the same pages.
 func BenchmarkSweep(b *testing.B) {
 	page := listing()
 	b.Run("decode", func(b *testing.B) {

@@ -388,21 +388,29 @@ func TestPausedByVariable(t *testing.T) {
 // letter, with the reason.
 func TestNothingWaitsForEver(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.MaxRunAge = 60 * 24 * time.Hour
-		w.pausing("pause", "")
-		id := w.fail("f")
-		w.told(id)
-		w.drain(15 * 24 * time.Hour)
-		letters := w.aws.Messages(w.letters)
-		if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "waited_too_long" || len(w.aws.Messages(w.requests)) != 0 {
-			t.Fatalf("the dead letters are %+v", letters)
-		}
-		w.pausing("resume", "")
-		w.send(letters[0].Body)
-		w.drain(24 * time.Hour)
-		w.wantOnce(t, []string{id})
-	})
+	for name, paused := range map[string]func(*world, bool){
+		"a pause": func(w *world, on bool) { w.pausing(map[bool]string{true: "pause", false: "resume"}[on], "") },
+		"PAUSED":  func(w *world, on bool) { w.cfg.Paused = on },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.cfg.MaxRunAge = 60 * 24 * time.Hour
+				paused(w, true)
+				id := w.fail("f")
+				w.told(id)
+				w.drain(15 * 24 * time.Hour)
+				letters := w.aws.Messages(w.letters)
+				if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "waited_too_long" || len(w.aws.Messages(w.requests)) != 0 {
+					t.Fatalf("the dead letters are %+v", letters)
+				}
+				paused(w, false)
+				w.send(letters[0].Body)
+				w.drain(24 * time.Hour)
+				w.wantOnce(t, []string{id})
+			})
+		})
+	}
 }
 
 // TestAMessageThatKillsTheFunction is given up before it is worked on once more.

@@ -127,7 +127,7 @@ func (h *Handler) renew(ctx context.Context, d *delivery, receives int, sentAt t
 		if d.sweep.Hops < maxHops {
 			h.continueLater(ctx, d)
 		} else {
-			h.refuseSweep(ctx, d, "it has not ended in months")
+			h.refuseSweep(ctx, d, "it was delivered thousands of times and has not ended")
 		}
 	case !d.waits():
 	case old:

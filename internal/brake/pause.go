@@ -44,8 +44,8 @@ const (
 	// A waiting request looks after the pause in intervals that grow with it, so
 	// that a long one takes few receives and a short one ends soon.
 	minLook, maxLook = time.Minute, 30 * time.Minute
-	// fixedLook is the interval where it is not known when the pause began.
-	fixedLook = 10 * time.Minute
+	// leastLook is the shortest where it is not known when the pause began.
+	leastLook = 10 * time.Minute
 	// What waited is let go within a quarter of the pause's length, within bounds.
 	minRelease, maxRelease = time.Minute, time.Hour
 	// early is the part of it for what was due before the pause began.
@@ -94,8 +94,12 @@ type Held struct {
 // come: it waits while a pause lasts, and does not queue behind what a pause that is
 // over has kept. The error is a [*ledger.UnavailableError].
 func (b *Brake) Held(ctx context.Context, orgID, flowID string, due time.Time) (Held, error) {
-	if b.paused {
-		return Held{Wait: fixedLook, Detail: "PAUSED is true"}, nil
+	if b.paused { // since when is not known, but how long the request has waited
+		held := Held{Wait: leastLook, Detail: "PAUSED is true"}
+		if !due.IsZero() {
+			held.Wait = max(held.Wait, look(b.now().Sub(due)))
+		}
+		return held, nil
 	}
 	if err := b.refresh(ctx); err != nil {
 		return Held{}, err
