@@ -3,7 +3,10 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -577,4 +580,36 @@ func TestARealOrgIsAMatterOfTheEnvironment(t *testing.T) {
 	if n := other.Retriggers("run-0"); n != 1 || s.Adobe != nil {
 		t.Errorf("the run was re-triggered %d times, want once", n)
 	}
+}
+
+// TestAFunctionThatHangs is an error of the invocation wherever the suite runs: were
+// it an answer, its messages would be deleted.
+func TestAFunctionThatHangs(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, b backend) {
+		hangs := filepath.Join(t.TempDir(), "bootstrap")
+		if err := os.WriteFile(hangs, []byte("#!/bin/sh\nexec sleep 5\n"), 0o700); err != nil { //nolint:gosec // it is to be run
+			t.Fatal(err)
+		}
+		o := lambdaenv.Options{Binary: hangs, Timeout: time.Second, Logs: io.Discard}
+		var function lambdaenv.Invoker
+		if b.options.RIE == "" {
+			process, err := lambdaenv.Start(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer process.Close()
+			function = process
+		} else {
+			emulator, err := lambdaenv.StartRIE(t.Context(), b.options.RIE, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer emulator.Close()
+			function = emulator
+		}
+		if answer, err := function.Invoke(t.Context(), []byte(`{}`)); err != nil || answer.FunctionError == "" || !json.Valid(answer.Payload) {
+			t.Errorf("answer = %q %s, %v", answer.FunctionError, answer.Payload, err)
+		}
+	})
 }

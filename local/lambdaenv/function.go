@@ -263,7 +263,7 @@ func (r *RIE) Close() {
 }
 
 // Invoke implements [Invoker]. The emulator answers an error of the function as
-// a payload with an errorType.
+// a payload with an errorType, and a time-out in plain text.
 func (r *RIE) Invoke(ctx context.Context, payload []byte) (Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, strings.NewReader(string(payload)))
 	if err != nil {
@@ -277,6 +277,9 @@ func (r *RIE) Invoke(ctx context.Context, payload []byte) (Response, error) {
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
 		return Response{}, fmt.Errorf("runtime interface emulator: %w", err)
+	}
+	if !json.Valid(body) {
+		return failure("Emulator.NoAnswer", string(body)), nil
 	}
 	var fault struct {
 		ErrorType string `json:"errorType"`

@@ -3,6 +3,7 @@ package lambdaenv
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -53,16 +54,18 @@ func (m *Mapping) Poll(ctx context.Context, waitSeconds int32) (received, delete
 	if err != nil {
 		return len(out.Messages), 0, err
 	}
+	var undeleted []error
 	for _, message := range out.Messages {
 		if failed[*message.MessageId] {
 			continue
 		}
 		if _, err := m.SQS.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &m.QueueURL, ReceiptHandle: message.ReceiptHandle}); err != nil {
-			return len(out.Messages), deleted, fmt.Errorf("delete message: %w", err)
+			undeleted = append(undeleted, fmt.Errorf("delete message: %w", err))
+			continue
 		}
 		deleted++
 	}
-	return len(out.Messages), deleted, nil
+	return len(out.Messages), deleted, errors.Join(undeleted...)
 }
 
 func (m *Mapping) event(messages []types.Message) events.SQSEvent {
