@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -53,6 +54,8 @@ type delivery struct {
 	toggle *event.Switch
 	pauses []brake.Pause // those in force after a pause or resume
 	fault  error         // why the delivery is to come again, beside the results
+
+	settled bool // it is decided whether the delivery's message comes again
 }
 
 // Answer is what a direct invocation returns.
@@ -94,44 +97,65 @@ func (h *Handler) batch(ctx context.Context, records []event.SQSRecord) ([]byte,
 			h.bury(ctx, &deliveries[i])
 		}
 	}
+	b := batch{Handler: h, ctx: ctx, records: records, deliveries: deliveries, named: map[string]bool{}, answer: events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}}
+	// What is done is settled before what takes longer, so that no message that waits
+	// comes late for it.
+	h.begin(deliveries)
+	b.settle((*delivery).done)
+	others := h.others(ctx, deliveries)
 	h.work(ctx, deliveries)
+	b.settle((*delivery).done)
+	others()
+	b.settle(func(*delivery) bool { return true })
+	h.report(ctx, deliveries)
+	return json.Marshal(b.answer)
+}
 
-	answer := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
+// batch is an SQS batch on its way.
+type batch struct {
+	*Handler
+	ctx        context.Context
+	records    []event.SQSRecord
+	deliveries []delivery
+	named      map[string]bool // a message id goes into the answer once
+	answer     events.SQSEventResponse
+}
+
+// settle decides for deliveries whose work is done whether their messages come again,
+// and when.
+func (b *batch) settle(which func(*delivery) bool) {
 	var postponed []requestqueue.Postponed
-	named := map[string]bool{} // a message id goes into the answer once
-	for i := range deliveries {
-		d := &deliveries[i]
-		receives := records[i].ReceiveCount()
+	for i := range b.deliveries {
+		d := &b.deliveries[i]
+		if d.settled || !which(d) {
+			continue
+		}
+		d.settled = true
+		receives := b.records[i].ReceiveCount()
 		if d.mixed() {
-			h.deferReturned(ctx, d)
-			h.deadLetterReturned(ctx, d)
+			b.deferReturned(b.ctx, d)
+			b.deadLetterReturned(b.ctx, d)
 		}
 		if d.spent(receives) {
-			h.deadLetterReturned(ctx, d)
+			b.deadLetterReturned(b.ctx, d)
 		}
-		h.renew(ctx, d, receives, records[i].SentAt())
-		if id := records[i].MessageID; d.comesAgain() && !named[id] {
-			named[id] = true
-			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: id})
-			if h.requests != nil && h.requests.Is(records[i].EventSourceARN) {
+		b.renew(b.ctx, d, receives, b.records[i].SentAt())
+		if id := b.records[i].MessageID; d.comesAgain() && !b.named[id] {
+			b.named[id] = true
+			b.answer.BatchItemFailures = append(b.answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: id})
+			if b.requests != nil && b.requests.Is(b.records[i].EventSourceARN) {
 				postponed = append(postponed, requestqueue.Postponed{
-					ReceiptHandle: records[i].ReceiptHandle, Delay: d.backoff(receives),
+					ReceiptHandle: b.records[i].ReceiptHandle, Delay: d.backoff(receives),
 				})
 			}
 		}
 	}
-	if err := h.postpone(ctx, postponed); err != nil {
-		h.log.WarnContext(ctx, "returned messages come back after the queue's own visibility timeout", "error", err.Error())
+	if len(postponed) == 0 {
+		return
 	}
-	h.report(ctx, deliveries)
-	return json.Marshal(answer)
-}
-
-func (h *Handler) postpone(ctx context.Context, messages []requestqueue.Postponed) error {
-	if len(messages) == 0 {
-		return nil
+	if err := b.requests.Postpone(b.ctx, postponed); err != nil {
+		b.log.WarnContext(b.ctx, "returned messages come back after the queue's own visibility timeout", "error", err.Error())
 	}
-	return h.requests.Postpone(ctx, messages)
 }
 
 func (h *Handler) direct(ctx context.Context, payload []byte) ([]byte, error) {
@@ -141,7 +165,10 @@ func (h *Handler) direct(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 	deliveries := []delivery{decode(payload, "invocation-"+name)}
 	d := &deliveries[0]
+	h.begin(deliveries)
+	others := h.others(ctx, deliveries)
 	h.work(ctx, deliveries)
+	others()
 	h.deferReturned(ctx, d)
 	if d.mixed() {
 		h.deadLetterReturned(ctx, d)
@@ -203,25 +230,59 @@ func decode(payload []byte, name string) delivery {
 	return d
 }
 
-// work gives every item its result, concurrently within the limit.
-func (h *Handler) work(ctx context.Context, deliveries []delivery) {
-	var group, others errgroup.Group
-	group.SetLimit(h.concurrency)
+// begin gives those items a result for which nobody must be asked.
+func (h *Handler) begin(deliveries []delivery) {
 	for i := range deliveries {
 		d := &deliveries[i]
-		if d.sweep != nil || d.toggle != nil { // a sweep takes long and must not keep requests from a place
-			others.Go(func() error {
+		for j, item := range d.items {
+			switch {
+			case d.results[j].Outcome != "":
+			case item.Skip != nil:
+				d.results[j] = retrigger.Skip(*item.Skip)
+			case item.Request != nil:
+				if early, ok := h.service.Early(*item.Request); ok {
+					d.results[j] = early
+				}
+			}
+		}
+	}
+}
+
+// ofItems reports whether the delivery is of items, and neither a sweep nor a pause or
+// resume.
+func (d *delivery) ofItems() bool { return d.sweep == nil && d.toggle == nil }
+
+// done reports whether each item of a delivery of items has its result.
+func (d *delivery) done() bool {
+	return d.ofItems() && !slices.ContainsFunc(d.results, func(r retrigger.Result) bool { return r.Outcome == "" })
+}
+
+// others begins what deliveries without items ask for. A sweep takes long, and must
+// not keep requests from a place. The function that it returns waits for the end.
+func (h *Handler) others(ctx context.Context, deliveries []delivery) (wait func()) {
+	var group errgroup.Group
+	for i := range deliveries {
+		if d := &deliveries[i]; !d.ofItems() {
+			group.Go(func() error {
 				h.other(ctx, d)
 				return nil
 			})
+		}
+	}
+	return func() { _ = group.Wait() } // every fault is in the delivery
+}
+
+// work gives every item its result that has none yet, concurrently within the limit.
+func (h *Handler) work(ctx context.Context, deliveries []delivery) {
+	var group errgroup.Group
+	group.SetLimit(h.concurrency)
+	for i := range deliveries {
+		d := &deliveries[i]
+		if !d.ofItems() {
 			continue
 		}
 		for j, item := range d.items {
 			if d.results[j].Outcome != "" {
-				continue
-			}
-			if item.Skip != nil {
-				d.results[j] = retrigger.Skip(*item.Skip)
 				continue
 			}
 			group.Go(func() error {
@@ -235,7 +296,6 @@ func (h *Handler) work(ctx context.Context, deliveries []delivery) {
 		}
 	}
 	_ = group.Wait() // every fault is in a result
-	_ = others.Wait()
 }
 
 func (h *Handler) retry(ctx context.Context, req event.Request) retrigger.Result {

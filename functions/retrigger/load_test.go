@@ -413,6 +413,51 @@ func TestNothingWaitsForEver(t *testing.T) {
 	}
 }
 
+// TestAWaitIsKeptBesideSlowWork: a message that came before it is due, in a batch with
+// a sweep and runs whose calls hang, is handled when it is due, by another process.
+func TestAWaitIsKeptBesideSlowWork(t *testing.T) {
+	t.Parallel()
+	for name, slow := range map[string]func(w *world){
+		"a sweep": func(w *world) {
+			w.cfg.CallTimeout = 50 * time.Second
+			w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Hang: true, Times: 10})
+			w.send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+		},
+		"re-triggers": func(w *world) {
+			w.cfg.CallTimeout, w.cfg.MaxConcurrentRuns = 30*time.Second, 1
+			w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Hang: true})
+			w.flow("slow", worldOrg)
+			w.told(w.fail("slow"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				id := w.fail("f")
+				due := time.Now().Add(20 * time.Second).UTC()
+				slow(w)
+				w.send(fmt.Sprintf(`{"runId":%q,"flowId":"f","orgId":%q,"sandbox":"prod","origin":{"firstSeen":%q,"due":%q,"hops":1}}`,
+					id, worldOrg, time.Now().UTC().Format(time.RFC3339Nano), due.Format(time.RFC3339Nano)))
+				first, second := w.start(-1, false), w.start(-1, false)
+				var group sync.WaitGroup
+				group.Go(func() { w.poll(first) })
+				pass(time.Until(due))
+				if w.poll(second) != 1 {
+					t.Fatal("the message is not there when it is due")
+				}
+				calls := w.sent()
+				if at := calls[len(calls)-1]; at.RunID != id || at.At.Sub(due) > time.Second {
+					t.Errorf("run %s was re-triggered %s after the time", at.RunID, at.At.Sub(due))
+				}
+				group.Wait()
+				w.adobe.Heal()
+				w.drain(time.Hour)
+				w.wantOnce(t, []string{id})
+			})
+		})
+	}
+}
+
 // TestAMessageThatKillsTheFunction is given up before it is worked on once more.
 func TestAMessageThatKillsTheFunction(t *testing.T) {
 	t.Parallel()

@@ -71,8 +71,8 @@ func (d *delivery) backoff(receives int) time.Duration {
 	if d.sweep != nil {
 		return d.swept.After
 	}
-	if r := d.firstReturned(); r.Exactly() {
-		return r.RetryAfter
+	if r := d.firstReturned(); !r.Due.IsZero() {
+		return time.Until(r.Due)
 	}
 	return backoff(receives, d.retryAfter())
 }
@@ -208,8 +208,8 @@ func (h *Handler) deferReturned(ctx context.Context, d *delivery) {
 			continue
 		}
 		delay := backoff(1, r.RetryAfter)
-		if r.Exactly() {
-			delay = r.RetryAfter
+		if !r.Due.IsZero() {
+			delay = time.Until(r.Due)
 		}
 		group.Go(func() error {
 			d.results[i] = h.service.Defer(ctx, *d.items[i].Request, r, delay)

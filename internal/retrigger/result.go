@@ -143,8 +143,10 @@ type Result struct {
 	// RetryAfter is the least time before a returned request is worth another
 	// delivery; zero if nothing is known.
 	RetryAfter time.Duration `json:"-"`
-	// Released means that a pause has kept a returned request, which is to be
-	// delivered exactly after RetryAfter.
+	// Due is when a returned request is to be delivered again, neither sooner nor
+	// later; zero for one that may come at any time.
+	Due time.Time `json:"-"`
+	// Released means that a pause has kept a returned request, and that it is over.
 	Released bool `json:"-"`
 	// Extra means that the run was re-triggered once more since an earlier
 	// re-trigger of it had left no trace.
@@ -160,10 +162,6 @@ type Result struct {
 func (r Result) Waits() bool {
 	return slices.Contains([]Reason{NotDue, InProgress, FlowBusy, LedgerBusy, Throttled, Paused}, r.Reason)
 }
-
-// Exactly reports whether a returned request is to be delivered again just after
-// RetryAfter, neither sooner nor later.
-func (r Result) Exactly() bool { return r.Reason == NotDue || r.Reason == Paused }
 
 // Skip is the result of an event that asks for nothing.
 func Skip(skip event.Skip) Result {

@@ -148,6 +148,17 @@ func (s *Service) Retry(ctx context.Context, req event.Request) (result Result) 
 	return result
 }
 
+// Early tells of a message of our own that came before it is due, and its result,
+// without asking anybody.
+func (s *Service) Early(req event.Request) (result Result, early bool) {
+	if !req.Due.After(s.Now()) {
+		return Result{}, false
+	}
+	result = newResult(req).returned(NotDue, "it waits until it is due")
+	result.Due = req.Due
+	return result, true
+}
+
 // Refuse settles input, or a part of it, that can't be read as a request.
 func (s *Service) Refuse(ctx context.Context, payload []byte, fault *event.Error) Result {
 	result := Result{
@@ -270,8 +281,8 @@ type answer struct {
 }
 
 func (w *work) retry() Result {
-	if wait := w.req.Due.Sub(w.Now()); wait > 0 { // a message of our own came early
-		return w.waiting(w.req.Due, NotDue, "it waits until it is due")
+	if result, early := w.Early(w.req); early {
+		return result
 	}
 	w.account = w.fetchAccount()
 	if w.req.OrgID == "" || w.req.Sandbox == "" {

@@ -210,7 +210,7 @@ func (w *work) wait(due time.Time, delay time.Duration, reason Reason, message s
 // waiting returns a message of our own that is to wait on.
 func (w *work) waiting(due time.Time, reason Reason, message string) Result {
 	result := w.result().returned(reason, message)
-	result.RetryAfter = due.Sub(w.Now())
+	result.Due = due
 	return result
 }
 
