@@ -42,6 +42,10 @@ type Handler struct {
 // done with it included.
 const answerTime = 500 * time.Millisecond
 
+// sweepTime is how much of an invocation a sweep may take that came by the queue: it
+// keeps one of the few environments that work on the queue from what is due meanwhile.
+const sweepTime = 30 * time.Second
+
 // delivery is one payload, or one message of a batch, and what became of it: of its
 // items, of a sweep, or of a pause or resume.
 type delivery struct {
@@ -102,7 +106,9 @@ func (h *Handler) batch(ctx context.Context, records []event.SQSRecord) ([]byte,
 	// comes late for it.
 	h.begin(deliveries)
 	b.settle((*delivery).done)
-	others := h.others(ctx, deliveries)
+	brief, cancel := context.WithTimeout(ctx, sweepTime)
+	defer cancel()
+	others := h.others(brief, deliveries)
 	h.work(ctx, deliveries)
 	b.settle((*delivery).done)
 	others()

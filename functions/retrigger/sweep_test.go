@@ -178,6 +178,26 @@ func TestASweepOfMany(t *testing.T) {
 	})
 }
 
+// TestDataflowsAreAskedForTogether: of a hundred dataflows two calls tell whether they
+// are of streaming sources.
+func TestDataflowsAreAskedForTogether(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		ids := w.backlog(250, 250)
+		for i := 0; i < len(ids); i += 50 {
+			flow := fmt.Sprintf("b%d", i)
+			w.adobe.AddFlow(flowsim.Flow{ID: flow, Name: flow, OrgID: worldOrg, Sandbox: worldSandbox, Streaming: true})
+		}
+		r := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `","dryRun":true}}`)
+		if r.State != sweep.Finished || r.Requested != 245 || r.Skipped[sweep.StreamingRun] != 5 {
+			t.Errorf("the report is %+v", r)
+		}
+		if n := w.adobe.Count(flowsim.OpFlows); n != 5 || w.adobe.Count(flowsim.OpFlow) != 0 {
+			t.Errorf("%d calls for dataflows, want 5", n)
+		}
+	})
+}
+
 // TestSweepsAndEventsOverlap: two sweeps at once, the events of some of the same runs,
 // and a sweep after that. TestInvariants has the same with crashes.
 func TestSweepsAndEventsOverlap(t *testing.T) {
@@ -248,7 +268,10 @@ func TestAPageFails(t *testing.T) {
 		"a refused token":  {Op: flowsim.OpRuns, After: 1, Status: http.StatusUnauthorized, Body: `{"error_code":"401013","message":"Oauth token is not valid"}`},
 		"429":              {Op: flowsim.OpRuns, After: 1, Times: 4, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "20"}},
 		"429 without time": {Op: flowsim.OpRuns, Times: 10, Status: http.StatusTooManyRequests},
-		"dataflow unknown": {Op: flowsim.OpFlow, Times: 100, Status: http.StatusInternalServerError},
+		"flows: 429":       {Op: flowsim.OpFlows, Times: 3, Status: http.StatusTooManyRequests},
+		"flows: token":     {Op: flowsim.OpFlows, Status: http.StatusUnauthorized, Body: `{"error_code":"401013","message":"Oauth token is not valid"}`},
+		"flows: time":      {Op: flowsim.OpFlows, Hang: true, Times: 5},
+		"flows unknown":    {Op: flowsim.OpFlows, Times: 100, Status: http.StatusInternalServerError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -520,9 +543,10 @@ func TestWhatASweepTakes(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) { whatASweepTakes(t, w, nil) })
 	inWorld(t, func(t *testing.T, w *world) {
 		w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
-			q := r.URL.Query()
-			q.Del("property")
-			r.URL.RawQuery = q.Encode()
+			if q := r.URL.Query(); strings.HasSuffix(r.URL.Path, "/runs") {
+				q.Del("property")
+				r.URL.RawQuery = q.Encode()
+			}
 			w.adobe.ServeHTTP(answer, r)
 		})
 		whatASweepTakes(t, w, nil)

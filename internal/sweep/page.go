@@ -66,8 +66,11 @@ func (w *work) page() (after time.Duration, err error) {
 	news := w.news.clone()
 	if err := w.handle(target, page); err != nil {
 		w.p, w.news = before, news
-		if w.ctx.Err() != nil { // the time is over, and the page will be repeated
+		switch {
+		case w.ctx.Err() != nil: // the time is over, and the page will be repeated
 			return 0, nil
+		case errors.Is(err, flowclient.KindThrottled):
+			return w.failed(target, err)
 		}
 		return firstBackoff, err
 	}
@@ -228,6 +231,9 @@ func (w *work) handle(target Target, page flowclient.RunPage) error {
 	if err != nil {
 		return err
 	}
+	if err := w.learn(target, failed, known); err != nil {
+		return err
+	}
 	var requests []requested
 	for _, run := range failed {
 		entry, ok := known[run.ID]
@@ -324,7 +330,7 @@ func (w *work) judge(target Target, run *flowclient.Run, entry ledger.Run) (reas
 	case w.p.Report.Requested >= w.p.Limit:
 		w.p.Report.Limited = true
 		return OverLimit, fmt.Sprintf("the sweep has requested %d runs, its limit", w.p.Limit), nil
-	case w.isStreaming(target, run.FlowID):
+	case w.streaming[flowKey(target, run.FlowID)]:
 		return StreamingRun, "its dataflow has no schedule, as those of streaming sources", nil
 	case held.Wait > 0:
 		return "", "it waits on the request queue: " + held.Detail, nil
@@ -372,32 +378,6 @@ func (w *work) decide(target Target, run *flowclient.Run, entry ledger.Run) poli
 	}
 	return w.Policy.Decide(r, policy.History{Attempts: entry.Attempt + entry.Sends, Forgiven: entry.Forgiven, FirstSeen: now}, now)
 }
-
-// isStreaming asks for the dataflow, once in an invocation. Where that is not known
-// it is taken for a batch source: Flow Service refuses to re-trigger others.
-func (w *work) isStreaming(target Target, flowID string) bool {
-	key := target.OrgID + "#" + flowID
-	if known, ok := w.streaming[key]; ok {
-		return known
-	}
-	streaming := false
-	if account, err := w.accounts.ForOrg(w.ctx, target.OrgID); err == nil {
-		flow, err := account.Client.Flow(w.ctx, target.Sandbox, flowID)
-		if err != nil {
-			w.Log.InfoContext(w.ctx, "whether a dataflow is of a streaming source could not be found out", "flowId", flowID, "error", err.Error())
-		} else {
-			streaming = !flow.Batch()
-		}
-	}
-	if w.streaming == nil || len(w.streaming) >= maxStreaming {
-		w.streaming = map[string]bool{}
-	}
-	w.streaming[key] = streaming
-	return streaming
-}
-
-// maxStreaming bounds what is remembered of dataflows.
-const maxStreaming = 10_000
 
 // count puts a failed run into the report.
 func (w *work) count(target Target, run *flowclient.Run, reason Reason, detail string) {

@@ -204,10 +204,9 @@ type work struct {
 	rev   string
 	news  Counts
 	// gaveUp counts dead letters.
-	gaveUp int
-	turns  turns
-	// streaming remembers dataflows, by org and id.
-	streaming map[string]bool
+	gaveUp    int
+	turns     turns
+	streaming streaming
 	runs      []RunReport // of a dry run
 	left      int         // that the list of a dry run has no room for
 }
@@ -341,22 +340,32 @@ func (w *work) rest() event.Sweep {
 	return rest
 }
 
-// list lists one page, with a renewed credential if the first is refused.
+// list lists one page.
 func (w *work) list(t Target, q flowclient.RunQuery) (page flowclient.RunPage, err error) {
-	account, err := w.accounts.ForOrg(w.ctx, t.OrgID)
-	if err != nil {
-		return page, err
-	}
-	for range 2 {
+	err = w.as(t.OrgID, func(account *credentials.Account) (err error) {
 		for page, err = range account.Client.RunPages(w.ctx, t.Sandbox, q) {
 			break // one page
 		}
-		if !errors.Is(err, flowclient.KindUnauthorized) {
-			return page, err
+		return err
+	})
+	return page, err
+}
+
+// as calls Flow Service as the org's account, with a renewed credential if the first
+// is refused.
+func (w *work) as(orgID string, call func(*credentials.Account) error) error {
+	account, err := w.accounts.ForOrg(w.ctx, orgID)
+	if err != nil {
+		return err
+	}
+	for range 2 {
+		if err = call(account); !errors.Is(err, flowclient.KindUnauthorized) {
+			return err
 		}
-		if account, err = w.accounts.Renew(w.ctx, account); err != nil {
-			return page, err
+		var failed error
+		if account, failed = w.accounts.Renew(w.ctx, account); failed != nil {
+			return failed
 		}
 	}
-	return page, err
+	return err
 }

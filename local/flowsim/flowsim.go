@@ -43,6 +43,7 @@ const (
 	OpRun       = "run"
 	OpRuns      = "runs"
 	OpFlow      = "flow"
+	OpFlows     = "flows"
 	OpToken     = "token"
 )
 
@@ -498,6 +499,8 @@ func (c *call) route() {
 		c.op, c.serve = OpRuns, c.list
 	case ok && len(segments) == 2 && segments[0] == "flows":
 		c.op, c.serve = OpFlow, c.flow
+	case ok && len(segments) == 1 && segments[0] == "flows":
+		c.op, c.serve = OpFlows, c.flows
 	default:
 		c.serve = func() (int, any) { return gateway(http.StatusNotFound, "404000", "No such resource") }
 		return
@@ -640,11 +643,38 @@ func (c *call) flow() (int, any) {
 	if f == nil || f.OrgID != orgID || f.Sandbox != c.r.Header.Get("X-Sandbox-Name") {
 		return c.refuse(http.StatusNotFound, 1439, "Resource not found", "No dataflow with this id")
 	}
+	return http.StatusOK, map[string]any{"items": []any{f.document(c.s.now())}}
+}
+
+// flows lists dataflows by their ids, which is all that it is asked for.
+func (c *call) flows() (int, any) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	orgID, status, body, ok := c.caller()
+	if !ok {
+		return status, body
+	}
+	q := c.r.URL.Query()
+	ids, byID := strings.CutPrefix(q.Get("property"), "id==")
+	if limit, err := strconv.Atoi(q.Get("limit")); !byID || len(q) != 2 || err != nil || limit < strings.Count(ids, ",")+1 {
+		return c.refuse(http.StatusBadRequest, 1401, "Bad request", "want property=id==… and a limit for all of them")
+	}
+	items := []any{}
+	for id := range strings.SplitSeq(ids, ",") {
+		if f := c.s.flows[id]; f != nil && f.OrgID == orgID && f.Sandbox == c.r.Header.Get("X-Sandbox-Name") {
+			items = append(items, f.document(c.s.now()))
+		}
+	}
+	return http.StatusOK, map[string]any{"items": items, "_links": map[string]any{}}
+}
+
+// document is a dataflow as Flow Service shows it.
+func (f *Flow) document(now time.Time) map[string]any {
 	d := map[string]any{"id": f.ID, "name": f.Name, "imsOrgId": f.OrgID, "sandboxName": f.Sandbox, "state": "enabled"}
 	if !f.Streaming {
-		d["scheduleParams"] = map[string]any{"startTime": strconv.FormatInt(c.s.now().Unix(), 10), "frequency": "hour", "interval": 1}
+		d["scheduleParams"] = map[string]any{"startTime": strconv.FormatInt(now.Unix(), 10), "frequency": "hour", "interval": 1}
 	}
-	return http.StatusOK, map[string]any{"items": []any{d}}
+	return d
 }
 
 // byCreation returns the ids of all runs in the order in which they were created.

@@ -59,6 +59,7 @@ const (
 	OpRun       = "get run"
 	OpRuns      = "list runs"
 	OpFlow      = "get flow"
+	OpFlows     = "list flows"
 	OpToken     = "fetch token"
 )
 

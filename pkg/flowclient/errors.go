@@ -46,7 +46,7 @@ func (k Kind) Error() string { return string(k) }
 // Error is a failed call. It must not be changed: callers that waited for the
 // same token share one.
 type Error struct {
-	// Op is what failed: [OpRetrigger], [OpRun], [OpRuns], [OpFlow] or
+	// Op is what failed: [OpRetrigger], [OpRun], [OpRuns], [OpFlow], [OpFlows] or
 	// [OpToken]. A call on Flow Service fails with OpToken if it had no token;
 	// then the fault lies with IMS, the credential or the way there, nothing took
 	// effect at Flow Service, and from an [IMS] the kind is transient, throttled,

@@ -2,7 +2,11 @@ package flowclient
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -63,4 +67,50 @@ func (c *Client) Flow(ctx context.Context, sandbox, flowID string) (*Flow, error
 	}
 	k.path = "/flows/" + url.PathEscape(flowID)
 	return getOne(ctx, c, k, func(f *Flow) string { return f.ID })
+}
+
+// MaxFlows is how many dataflows [Client.Flows] may be asked for at a time: their
+// ids stand in the URL.
+const MaxFlows = 50
+
+// Flows returns those of the dataflows that the sandbox has, in any order. Ids have
+// no commas. Both the filter on id and several values with == are in Adobe's guide
+// (https://experienceleague.adobe.com/en/docs/experience-platform/dataflows/api/sort-and-filter).
+func (c *Client) Flows(ctx context.Context, sandbox string, flowIDs ...string) ([]Flow, error) {
+	k := call{op: OpFlows, sandbox: sandbox, method: http.MethodGet, path: "/flows"}
+	if n := len(flowIDs); n == 0 || n > MaxFlows {
+		return nil, k.refuse(fmt.Errorf("%d dataflows are asked for, want 1 to %d", n, MaxFlows))
+	}
+	for _, id := range flowIDs {
+		if err := checkID("flow id", id); err != nil {
+			return nil, k.refuse(err)
+		}
+		if strings.Contains(id, ",") {
+			return nil, k.refuse(errors.New("the flow id has a comma in it, which separates ids"))
+		}
+	}
+	k.query = url.Values{"property": {Where("id", "==", strings.Join(flowIDs, ",")).String()}, "limit": {strconv.Itoa(MaxFlows)}}
+	var found []Flow
+	k.decode = func(body []byte) error {
+		var answer struct {
+			Items []Flow `json:"items"`
+		}
+		if err := decodeLenient(body, &answer); err != nil {
+			return err
+		}
+		if answer.Items == nil {
+			return errors.New("it has no list of items")
+		}
+		for i := range answer.Items {
+			if answer.Items[i].ID == "" {
+				return errNoID
+			}
+		}
+		found = answer.Items
+		return nil
+	}
+	if err := c.do(ctx, k); err != nil {
+		return nil, err
+	}
+	return found, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -163,6 +164,26 @@ func TestFlow(t *testing.T) {
 	flow, err := clientAnswering(t, `{"id":"x","state":"disabled"}`).Flow(t.Context(), sandbox, "x")
 	if err != nil || flow.Enabled() || !flow.Schedule.Start().IsZero() {
 		t.Errorf("got %+v, %v", flow, err)
+	}
+}
+
+// TestFlowsRefuses what it can't ask for, and answers that are no list of dataflows.
+func TestFlowsRefuses(t *testing.T) {
+	t.Parallel()
+	for name, ids := range map[string][]string{"none": nil, "too many": slices.Repeat([]string{"f"}, flowclient.MaxFlows+1), "a comma": {"f", "g,h"}, "a path": {"f/g"}, "nothing": {""}} {
+		if flows, err := clientAnswering(t, `{"items":[]}`).Flows(t.Context(), sandbox, ids...); !errors.Is(err, flowclient.KindRejected) {
+			t.Errorf("%s: Flows() = %+v, %v", name, flows, err)
+		}
+	}
+	for _, body := range []string{`{}`, `[]`, `{"items":[{"name":"x"}]}`, `{"items":`, ``} {
+		if flows, err := clientAnswering(t, body).Flows(t.Context(), sandbox, "f"); err == nil {
+			t.Errorf("%s: Flows() = %+v", body, flows)
+		}
+	}
+	odd := `{"items":[{"id":"f","name":5,"scheduleParams":{"frequency":"day"}},{"id":"g","scheduleParams":"none"}]}`
+	flows, err := clientAnswering(t, odd).Flows(t.Context(), sandbox, "f", "g")
+	if err != nil || len(flows) != 2 || !flows[0].Batch() || flows[1].Batch() {
+		t.Errorf("Flows() = %+v, %v", flows, err)
 	}
 }
 

@@ -68,6 +68,11 @@ func TestSimulatorReads(t *testing.T) {
 	if err != nil || flow.Name != "A flow" || !flow.Enabled() {
 		t.Errorf("Flow() = %+v, %v", flow, err)
 	}
+	sim.AddFlow(flowsim.Flow{ID: "streams", OrgID: simOrg, Sandbox: simSandbox, Streaming: true})
+	flows, err := client.Flows(t.Context(), simSandbox, "no-such-flow", "streams", simFlow)
+	if err != nil || len(flows) != 2 || flows[0].ID != "streams" || flows[0].Batch() || flows[1].ID != simFlow || !flows[1].Batch() {
+		t.Errorf("Flows() = %+v, %v", flows, err)
+	}
 }
 
 func TestSimulatorPages(t *testing.T) {

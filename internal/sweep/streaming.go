@@ -1,0 +1,60 @@
+package sweep
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/brake"
+	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
+)
+
+// streaming remembers for one invocation which dataflows are of streaming sources, by
+// [flowKey].
+type streaming map[string]bool
+
+// maxStreaming bounds what is remembered.
+const maxStreaming = 10_000
+
+func flowKey(target Target, flowID string) string { return target.OrgID + "#" + flowID }
+
+// learn finds out which of the dataflows of runs that may be requested are of
+// streaming sources, many at a time. One of which that can't be found out is taken for
+// a batch source's: Flow Service refuses to re-trigger the runs of others. The error
+// means that it is worth asking again.
+func (w *work) learn(target Target, runs []*flowclient.Run, known map[string]ledger.Run) error {
+	if w.streaming == nil || len(w.streaming) >= maxStreaming {
+		w.streaming = streaming{}
+	}
+	var ask []string
+	for _, run := range runs {
+		key := flowKey(target, run.FlowID)
+		if _, ok := w.streaming[key]; ok || run.FlowID == "" || strings.Contains(run.FlowID, ",") || run.Downstream() || w.mine(known[run.ID]) {
+			continue
+		}
+		if reason, _ := w.dealtWith(known[run.ID], brake.Held{}); reason == "" {
+			w.streaming[key] = false
+			ask = append(ask, run.FlowID)
+		}
+	}
+	for ids := range slices.Chunk(ask, flowclient.MaxFlows) {
+		err := w.as(target.OrgID, func(account *credentials.Account) error {
+			flows, err := account.Client.Flows(w.ctx, target.Sandbox, ids...)
+			for i := range flows {
+				w.streaming[flowKey(target, flows[i].ID)] = !flows[i].Batch()
+			}
+			return err
+		})
+		switch {
+		case err == nil:
+		case w.ctx.Err() != nil, errors.Is(err, flowclient.KindThrottled):
+			w.streaming = nil // ask again
+			return err
+		default:
+			w.Log.InfoContext(w.ctx, "whether dataflows are of streaming sources could not be found out", "dataflows", len(ids), "first", ids[0], "error", err.Error())
+		}
+	}
+	return nil
+}
