@@ -42,8 +42,9 @@ type Handler struct {
 // done with it included.
 const answerTime = 500 * time.Millisecond
 
-// sweepTime is how much of an invocation a sweep may take that came by the queue: it
-// keeps one of the few environments that work on the queue from what is due meanwhile.
+// sweepTime is how much of an invocation a sweep may take that came by the queue, or
+// more where calls may take longer: it keeps one of the few environments that work on
+// the queue from what is due meanwhile.
 const sweepTime = 30 * time.Second
 
 // delivery is one payload, or one message of a batch, and what became of it: of its
@@ -58,6 +59,8 @@ type delivery struct {
 	toggle *event.Switch
 	pauses []brake.Pause // those in force after a pause or resume
 	fault  error         // why the delivery is to come again, beside the results
+
+	asked time.Time // when what it asks for was asked for
 
 	settled bool // it is decided whether the delivery's message comes again
 }
@@ -97,6 +100,9 @@ func (h *Handler) batch(ctx context.Context, records []event.SQSRecord) ([]byte,
 	deliveries := make([]delivery, len(records))
 	for i, record := range records {
 		deliveries[i] = decode([]byte(record.Body), "message-"+record.MessageID)
+		if at := record.SentAt(); !at.IsZero() {
+			deliveries[i].asked = at
+		}
 		if deliveries[i].killed(record.ReceiveCount()) {
 			h.bury(ctx, &deliveries[i])
 		}
@@ -106,7 +112,7 @@ func (h *Handler) batch(ctx context.Context, records []event.SQSRecord) ([]byte,
 	// comes late for it.
 	h.begin(deliveries)
 	b.settle((*delivery).done)
-	brief, cancel := context.WithTimeout(ctx, sweepTime)
+	brief, cancel := context.WithTimeout(ctx, max(sweepTime, 2*h.service.CallTimeout+sweepTime/3))
 	defer cancel()
 	others := h.others(brief, deliveries)
 	h.work(ctx, deliveries)
@@ -215,7 +221,7 @@ func (e *RedeliverError) Error() string {
 // decode never fails: input that can't be read is an item of its own. The name is
 // the same whenever the payload is delivered again.
 func decode(payload []byte, name string) delivery {
-	d := delivery{payload: payload}
+	d := delivery{payload: payload, asked: time.Now()}
 	decoded, err := event.Decode(payload)
 	switch {
 	case err != nil:

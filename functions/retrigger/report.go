@@ -22,6 +22,9 @@ func (h *Handler) report(ctx context.Context, deliveries []delivery) {
 		found.Seen, found.Failed, found.Requested = found.Seen+news.Seen, found.Failed+news.Failed, found.Requested+news.Requested
 		skipped += news.AllSkipped()
 		outcomes[retrigger.DeadLettered] += deliveries[i].swept.GaveUp
+		for _, reason := range deliveries[i].swept.Reasons {
+			reasons[reason]++
+		}
 		for _, r := range deliveries[i].results {
 			h.reportOne(ctx, r)
 			outcomes[r.Outcome]++
@@ -70,7 +73,7 @@ func (h *Handler) reportOne(ctx context.Context, r retrigger.Result) {
 func countedReasons() []retrigger.Reason {
 	return []retrigger.Reason{
 		retrigger.ReasonDuplicate, retrigger.Reconciled, retrigger.OutcomeUnknown, retrigger.AttemptsExhausted, retrigger.BreakerOpen,
-		retrigger.CredentialsRefused, retrigger.LedgerUnavailable, retrigger.Throttled, retrigger.BudgetSpent, retrigger.Paused,
+		retrigger.CredentialsRefused, retrigger.CredentialsUnavailable, retrigger.LedgerUnavailable, retrigger.Throttled, retrigger.BudgetSpent, retrigger.Paused,
 	}
 }
 
@@ -78,7 +81,7 @@ func countedReasons() []retrigger.Reason {
 // them, and warn for the others that someone may want to look at.
 func level(r retrigger.Result) slog.Level {
 	switch {
-	case r.Reason == retrigger.CredentialsRefused, r.Reason == retrigger.DeadLetterQueueUnavailable, r.Reason == retrigger.LedgerUnavailable, r.Reason == retrigger.InternalError:
+	case r.Reason == retrigger.CredentialsRefused, r.Reason == retrigger.CredentialsUnavailable, r.Reason == retrigger.DeadLetterQueueUnavailable, r.Reason == retrigger.LedgerUnavailable, r.Reason == retrigger.InternalError:
 		return slog.LevelError
 	case r.Reason == retrigger.RetryDelay, r.Reason == retrigger.NotDue, r.Reason == retrigger.Paused, r.Reason == retrigger.ReasonDuplicate:
 		return slog.LevelInfo

@@ -33,7 +33,7 @@ func (h *Handler) other(ctx context.Context, d *delivery) {
 		h.flip(ctx, d)
 		return
 	}
-	d.swept = h.sweeper.Run(ctx, *d.sweep)
+	d.swept = h.sweeper.Run(ctx, *d.sweep, d.asked)
 	if d.swept.Refused != "" {
 		h.refuseSweep(ctx, d, d.swept.Refused)
 	}
@@ -134,7 +134,7 @@ func (h *Handler) logSweep(ctx context.Context, swept *sweep.Result) {
 	r := &swept.Report
 	attrs := []any{
 		"sweepId", r.ID, "state", string(r.State), "dryRun", r.DryRun, "since", r.Since, "until", r.Until, "pages", r.Pages, "restarts", r.Restarts,
-		"seen", r.Seen, "failed", r.Failed, "requested", r.Requested, "skipped", r.Skipped, "failures", len(r.Failures),
+		"seen", r.Seen, "failed", r.Failed, "requested", r.Requested, "skipped", r.Skipped, "failures", len(r.Failures) + r.MoreFailures,
 	}
 	if r.Error != "" {
 		attrs = append(attrs, "error", r.Error)

@@ -94,6 +94,18 @@ func (w *world) lastSweep() sweepRecord {
 	return w.logs.swept[len(w.logs.swept)-1]
 }
 
+// sum adds a metric up over all invocations.
+func (r *records) sum(metric string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0.0
+	for _, values := range r.metrics {
+		value, _ := values[metric].(float64) // 0 where there is none
+		n += value
+	}
+	return int(n)
+}
+
 const bareSchedule = `{"version":"0","id":"9d1de2a0","detail-type":"Scheduled Event","source":"aws.events","time":"2026-11-23T07:00:00Z","detail":{}}`
 
 func TestASweepOfNothing(t *testing.T) {
@@ -401,36 +413,290 @@ func TestNoTokenIsTaken(t *testing.T) {
 	}
 }
 
+// answering has Adobe answer the calls of the world's first org that match with a
+// status, and all others as ever.
+func (w *world) answering(status int, header http.Header, body string, match func(*http.Request) bool) {
+	w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Gw-Ims-Org-Id") != worldOrg || !match(r) {
+			w.adobe.ServeHTTP(answer, r)
+			return
+		}
+		maps.Copy(answer.Header(), header)
+		answer.WriteHeader(status)
+		_, _ = answer.Write([]byte(body)) // into memory
+	})
+}
+
+func listsRuns(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/runs") }
+
 // TestASandboxThatCantBeListed becomes a dead letter, and does not keep the others.
 func TestASandboxThatCantBeListed(t *testing.T) {
 	t.Parallel()
-	for name, fault := range map[string]flowsim.Fault{
-		"forbidden": {Op: flowsim.OpRuns, Status: http.StatusForbidden, Body: `{"error_code":"403025","message":"Profile is not valid"}`},
-		"down":      {Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable, Times: 10},
-	} {
+	for name, status := range map[string]int{"forbidden": http.StatusForbidden, "down": http.StatusServiceUnavailable} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
 				w.flow("other", worldOther)
 				first, second := w.fail("f"), w.fail("other")
-				w.adobe.Inject(fault)
+				w.answering(status, nil, `{"error_code":"403025","message":"Profile is not valid"}`, listsRuns)
 				pass(time.Minute)
 				w.sweep(bareSchedule)
+				pass(2 * time.Second)
+				for w.poll(w.start(-1, false)) > 0 { // the other org need not wait
+					pass(time.Second)
+				}
+				w.wantOnce(t, []string{second})
 				w.drain(24 * time.Hour)
 				letters := w.aws.Messages(w.letters)
 				if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" || !strings.Contains(letters[0].Body, `"sandbox":["prod"]`) {
 					t.Fatalf("the dead letters are %+v", letters)
 				}
-				w.wantOnce(t, []string{second})
 				if n := w.adobe.Retriggers(first); n != 0 {
 					t.Fatalf("the run of the other org was re-triggered %d times", n)
 				}
-				w.send(letters[0].Body) // the cause is mended, and the letter sent again
+				w.adobeHandler = nil // the cause is mended, and the letter sent again
+				w.send(letters[0].Body)
 				w.drain(24 * time.Hour)
 				w.wantOnce(t, []string{first, second})
 			})
 		})
 	}
+}
+
+// TestAnOrgThatMustWaitKeepsNoOtherWaiting: each org has its own place in a sweep.
+func TestAnOrgThatMustWaitKeepsNoOtherWaiting(t *testing.T) {
+	t.Parallel()
+	for name, hinder := range map[string]func(*world){
+		"paused": func(w *world) { w.pausing("pause", `"orgId":"`+worldOrg+`"`) },
+		"throttled": func(w *world) {
+			w.answering(http.StatusTooManyRequests, http.Header{"Retry-After": {"600"}}, "", listsRuns)
+		},
+		"ahead of its pace": func(w *world) { w.backlog(2000, 200) },
+		"without a secret":  func(w *world) { w.aws.PutSecret("secret-W", "no credential") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.cfg.BudgetWindow, w.cfg.OrgBudget = time.Hour, 1200
+				w.flow("other", worldOther)
+				hinder(w)
+				id := w.fail("other")
+				pass(time.Minute)
+				if r := w.sweep(bareSchedule); r.State != sweep.Continues {
+					t.Errorf("the report is %+v", r)
+				}
+				for end := time.Now().Add(15 * time.Minute); time.Now().Before(end); pass(10 * time.Second) {
+					w.poll(w.start(-1, false))
+				}
+				w.wantOnce(t, []string{id})
+				sweeps := 0
+				for _, m := range w.aws.Messages(w.requests) {
+					if strings.Contains(m.Body, `"sweep"`) {
+						sweeps++
+					}
+				}
+				if sweeps != 1 {
+					t.Errorf("%d messages of the sweep are on the queue, want one for the rest", sweeps)
+				}
+			})
+		})
+	}
+}
+
+// TestTheWindowOfASweepStands, however long it can't begin.
+func TestTheWindowOfASweepStands(t *testing.T) {
+	t.Parallel()
+	for name, ask := range map[string]func(*world, string){
+		"by hand":      func(w *world, payload string) { w.sweep(payload) },
+		"by the queue": func(w *world, payload string) { w.send(payload) },
+	} {
+		for name2, hinder := range map[string]func(w *world){
+			"no secret": func(w *world) { w.aws.PutSecret("secret-W", "no credential") },
+			"no ledger": func(w *world) { w.faults.mu.Lock(); w.faults.before = 1000; w.faults.mu.Unlock() },
+		} {
+			t.Run(name+", "+name2, func(t *testing.T) {
+				t.Parallel()
+				inWorld(t, func(t *testing.T, w *world) {
+					w.cfg.SecretCacheTTL = time.Minute
+					id := w.fail("f")
+					pass(time.Minute)
+					secret := fmt.Sprintf(`{"client_id":"client-W","client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOrg)
+					hinder(w)
+					ask(w, `{"sweep":{"since":"30m","orgId":"`+worldOrg+`"}}`)
+					for end := time.Now().Add(time.Hour); time.Now().Before(end); pass(time.Minute) {
+						w.poll(w.start(-1, false))
+					}
+					w.aws.PutSecret("secret-W", secret)
+					w.faults.mu.Lock()
+					w.faults.before = 0
+					w.faults.mu.Unlock()
+					w.drain(3 * time.Hour)
+					w.wantOnce(t, []string{id})
+				})
+			})
+		}
+	}
+}
+
+// TestASecretThatStaysUnreadable ends a sweep visibly: after ten tries with a dead
+// letter, and with a metric each time.
+func TestASecretThatStaysUnreadable(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.aws.PutSecret("secret-V", "no credential")
+		w.aws.PutSecret("secret-W", "no credential")
+		r := w.sweep(bareSchedule)
+		if r.State != sweep.Continues || !strings.Contains(r.Error, "is not a JSON object") || r.Since.IsZero() || r.Until.Sub(r.Since) != 24*time.Hour+2*time.Minute {
+			t.Errorf("the report is %+v", r)
+		}
+		w.drain(24 * time.Hour)
+		letters := w.aws.Messages(w.letters)
+		if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" || strings.Contains(letters[0].Body, "24h") {
+			t.Fatalf("the dead letters are %+v", letters)
+		}
+		if n := w.logs.sum("credentials_unavailable"); n != 10 {
+			t.Errorf("the metric credentials_unavailable counts %d, want 10", n)
+		}
+	})
+}
+
+// TestARefusedCredentialOfASweep is in the report, the metric and, of a dry run, the
+// answer.
+func TestARefusedCredentialOfASweep(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.aws.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-W","client_secret":"wrong","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOrg))
+		if r := w.sweep(bareSchedule); r.State != sweep.Continues || r.Pages != 1 || !strings.Contains(r.Error, "refuse") {
+			t.Errorf("the report is %+v", r)
+		}
+		if n := w.logs.sum("credentials_refused"); n != 1 {
+			t.Errorf("the metric credentials_refused counts %d, want 1", n)
+		}
+		r := w.sweep(`{"sweep":{"dryRun":true}}`)
+		if r.State != sweep.CutOff || r.Pages != 1 || len(r.Failures) != 1 || r.Failures[0].OrgID != worldOrg || !strings.Contains(r.Error, "refuse") {
+			t.Errorf("the report of a dry run is %+v", r)
+		}
+	})
+}
+
+// TestARefusedFilterIsOfOneSandbox: another is listed by the last change all the same.
+func TestARefusedFilterIsOfOneSandbox(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.SweepSandboxes = []string{"dev", worldSandbox}
+		w.answering(http.StatusBadRequest, nil, `{"type":"https://ns.adobe.com/aep/errors/FLOW-2000-400","title":"Invalid org","status":400}`, func(r *http.Request) bool {
+			return listsRuns(r) && r.Header.Get("X-Sandbox-Name") == "dev"
+		})
+		at := time.Now().Add(-time.Hour)
+		w.adobe.AddRun(flowsim.Run{ID: "never", FlowID: "f", Status: flowsim.Failed, CreatedAt: at, CompletedAt: at, NeverStarted: true})
+		if r := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`); r.Requested != 1 || len(r.Failures) != 1 {
+			t.Errorf("the report is %+v", r)
+		}
+	})
+}
+
+// TestTheProgressOfASweepIsBounded: it is one item, of which DynamoDB takes 400 KB.
+func TestTheProgressOfASweepIsBounded(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		for i := range 500 {
+			w.cfg.SweepSandboxes = append(w.cfg.SweepSandboxes, fmt.Sprintf("%s-%03d", strings.Repeat("s", 250), i))
+		}
+		w.answering(http.StatusForbidden, http.Header{"Content-Type": {"text/html"}}, "<!DOCTYPE html><html><body><h1>403 Forbidden</h1>"+strings.Repeat("<b>Blocked.</b>", 100), listsRuns)
+		r := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+		w.drain(time.Hour)
+		if last := w.lastSweep(); last.Failures != 500 || len(r.Failures) > 20 || len(w.aws.Messages(w.letters)) != 500 {
+			t.Errorf("the last report is %+v, the first has %d failures; %d dead letters", last, len(r.Failures), len(w.aws.Messages(w.letters)))
+		}
+		most := 0
+		for _, e := range w.memory.Records() {
+			most = max(most, len(e["progress"]))
+		}
+		if most == 0 || most > 200_000 {
+			t.Errorf("the progress has %d bytes", most)
+		}
+	})
+}
+
+// TestARunThatIsListedTwice on one page is requested once.
+func TestARunThatIsListedTwice(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.fail("f")
+		w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+			if !listsRuns(r) || r.Header.Get("X-Gw-Ims-Org-Id") != worldOrg {
+				w.adobe.ServeHTTP(answer, r)
+				return
+			}
+			run := `{"id":"` + id + `","flowId":"f","createdAt":` + strconv.FormatInt(time.Now().Add(-time.Minute).UnixMilli(), 10) + `,"metrics":{"statusSummary":{"status":"failed"}}}`
+			_, _ = answer.Write([]byte(`{"items":[` + run + `,` + run + `],"_links":{}}`))
+		})
+		if r := w.sweep(`{"sweep":{}}`); r.Seen != 2 || r.Failed != 1 || r.Requested != 1 {
+			t.Errorf("the report is %+v", r)
+		}
+	})
+}
+
+// TestSlowPages come to an end by the queue, too, where CALL_TIMEOUT allows for them.
+func TestSlowPages(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.CallTimeout = 50 * time.Second
+		w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				pass(13 * time.Second)
+			}
+			w.adobe.ServeHTTP(answer, r)
+		})
+		ids := w.backlog(60, 5)
+		w.send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+		w.drain(24 * time.Hour)
+		w.wantOnce(t, ids)
+	})
+}
+
+// TestASweepThatKillsTheFunction is given up.
+func TestASweepThatKillsTheFunction(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.fail("f")
+		w.send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+		deaths := 0
+		for ; !w.next().IsZero() && deaths < 100; deaths++ {
+			pass(time.Until(w.next()))
+			w.poll(w.start(6, false)) // it dies when it has begun
+		}
+		letters := w.aws.Messages(w.letters)
+		if deaths > 12 || len(letters) != 1 || !strings.Contains(letters[0].Attributes["error"].StringValue, "it may kill the function") {
+			t.Errorf("%d deliveries, and the dead letters are %+v", deaths, letters)
+		}
+	})
+}
+
+// TestTokensThatLiveTooShortly, in a listing that is in no order, begin it again and
+// again: that is no circle as long as it requests something.
+func TestTokensThatLiveTooShortly(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.BudgetWindow, w.cfg.OrgBudget = time.Hour, 1200
+		ids := w.backlog(600, 30)
+		last := time.Now()
+		w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+			if q := r.URL.Query(); listsRuns(r) {
+				if q.Has("continuationToken") && time.Since(last) > 5*time.Minute {
+					http.Error(answer, `{"type":"https://ns.adobe.com/aep/errors/FLOW-1401-400","status":400}`, http.StatusBadRequest)
+					return
+				}
+				last = time.Now()
+				q.Set("orderby", "-createdAt")
+				r.URL.RawQuery = q.Encode()
+			}
+			w.adobe.ServeHTTP(answer, r)
+		})
+		w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+		w.drain(24 * time.Hour)
+		w.wantOnce(t, ids)
+	})
 }
 
 // TestInvocationsTooShort: a sweep needs no whole call timeout for each page, and one
@@ -489,7 +755,8 @@ func TestInvocationsTooShort(t *testing.T) {
 	})
 }
 
-// TestASecretThatCantBeRead does not keep the other orgs from being swept.
+// TestASecretThatCantBeRead does not keep the other orgs from being swept, and is looked
+// at again.
 func TestASecretThatCantBeRead(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
@@ -500,18 +767,21 @@ func TestASecretThatCantBeRead(t *testing.T) {
 		if r := w.sweep(`{"sweep":{"orgId":"` + worldOther + `"}}`); r.State != sweep.Continues || !strings.Contains(r.Error, "secret-V") {
 			t.Errorf("a sweep of that org: %+v", r)
 		}
-		r := w.sweep(bareSchedule)
-		if r.State != sweep.Finished || r.Requested != 1 || len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Message, "secret-V") {
+		if r := w.sweep(bareSchedule); r.State != sweep.Continues || r.Requested != 1 || !strings.Contains(r.Error, "secret-V") {
 			t.Errorf("the report is %+v", r)
 		}
-		letters := w.aws.Messages(w.letters)
-		if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" {
-			t.Fatalf("the dead letters are %+v", letters)
+		if r := w.sweep(`{"sweep":{"dryRun":true}}`); r.State != sweep.CutOff || r.Failed != 1 || len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Message, "secret-V") {
+			t.Errorf("the report of a dry run is %+v", r)
+		}
+		if r := w.sweep(`{"sweep":{"dryRun":true,"orgId":"` + worldOrg + `"}}`); r.State != sweep.Finished || r.Failed != 1 {
+			t.Errorf("the report of a dry run of the other org is %+v", r)
 		}
 		w.aws.PutSecret("secret-V", fmt.Sprintf(`{"client_id":"client-V","client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOther))
-		w.send(letters[0].Body)
 		w.drain(time.Hour)
 		w.wantOnce(t, []string{first, second})
+		if letters := w.aws.Messages(w.letters); len(letters) != 0 {
+			t.Errorf("the dead letters are %+v", letters)
+		}
 	})
 }
 

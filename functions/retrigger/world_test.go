@@ -429,6 +429,8 @@ type records struct {
 	mu    sync.Mutex
 	all   []record
 	swept []sweepRecord
+	// metrics are the records of metrics, one for each invocation.
+	metrics []map[string]any
 }
 
 type record struct {
@@ -464,6 +466,10 @@ func (r recorder) Write(line []byte) (int, error) {
 	var one record
 	if json.Unmarshal(line, &one) == nil {
 		r.records.all = append(r.records.all, one)
+	}
+	var metrics map[string]any
+	if json.Unmarshal(line, &metrics) == nil && metrics["_aws"] != nil {
+		r.records.metrics = append(r.records.metrics, metrics)
 	}
 	var swept sweepRecord
 	if json.Unmarshal(line, &swept) == nil && swept.State != "" && swept.SweepID != "" {

@@ -38,65 +38,61 @@ const (
 	maxCall = 5 * time.Second
 )
 
-// page lists one page and requests what is to be requested. With a time it is to be
-// gone on after it.
-func (w *work) page() (after time.Duration, err error) {
-	target := w.p.Targets[w.p.Current]
+// page lists one page of the part's sandbox and requests what is to be requested, or
+// lets the part wait.
+func (w *work) page() error {
+	target := w.at.target()
 	if !w.req.DryRun {
 		held, err := w.brake.Held(w.ctx, target.OrgID, "", time.Time{})
 		if err == nil && held.Wait > 0 {
-			return held.Wait, nil
+			w.because(retrigger.Paused)
+			w.wait(held.Wait)
+			return nil
 		}
 		if err == nil {
 			err = w.look(target.OrgID)
 		}
 		if err != nil {
-			return firstBackoff, err
+			return err
 		}
 		if wait := w.turns.next.Sub(w.Now()); wait > ahead {
-			return wait - ahead/2, nil
+			w.wait(wait - ahead/2)
+			return nil
 		}
 	}
 	page, err := w.list(target, w.query())
 	if err != nil {
-		return w.failed(target, err)
+		return w.failed(err)
 	}
-	before := w.p // so that a page that fails counts nothing
-	before.Report = w.p.Report.clone()
-	news := w.news.clone()
+	before, report, news := *w.at, w.p.Report.clone(), w.news.clone() // so that a page that fails counts nothing
 	if err := w.handle(target, page); err != nil {
-		w.p, w.news = before, news
-		switch {
-		case w.ctx.Err() != nil: // the time is over, and the page will be repeated
-			return 0, nil
-		case errors.Is(err, flowclient.KindThrottled):
-			return w.failed(target, err)
+		*w.at, w.p.Report, w.news = before, report, news
+		if errors.As(err, new(*ledger.UnavailableError)) && w.ctx.Err() == nil {
+			return err
 		}
-		return firstBackoff, err
+		return w.failed(err)
 	}
-	w.p.Failures = 0
+	w.at.Failures = 0
+	w.wait(0) // the others come first
 	w.p.Report.Pages++
-	w.p.Token = page.Next
+	w.at.Token = page.Next
 	switch {
 	case w.p.Report.Limited:
-		w.p.Current = len(w.p.Targets)
+		w.p.Parts = nil
 	case page.Next == "":
-		w.p.following()
+		w.at.following(w.p.Since)
 	}
-	return 0, w.save()
+	return w.save()
 }
 
-// query asks for the failed runs of the target, the oldest first, so that those
+// query asks for the failed runs of the sandbox, the oldest first, so that those
 // that fail meanwhile come at the end. A run that failed in the time of the sweep was
 // changed then or later.
 func (w *work) query() flowclient.RunQuery {
-	property, from := flowclient.PropertyUpdatedAt, w.p.Since
-	if w.p.From.After(from) {
-		from = w.p.From
-	}
-	if w.p.ByStart {
+	property, from := flowclient.PropertyUpdatedAt, w.at.From
+	if w.at.ByStart {
 		property = flowclient.PropertyStartedAt
-		if from = w.p.From; from.Equal(w.p.Since) {
+		if !w.restarted() {
 			from = from.Add(-longestRun)
 		}
 	}
@@ -105,7 +101,7 @@ func (w *work) query() flowclient.RunQuery {
 			flowclient.Where(flowclient.PropertyStatus, "==", "failed,Failed,FAILED"),
 			flowclient.WhereTime(property, ">", from.Add(-skew)),
 		},
-		OrderBy: "createdAt", ContinuationToken: w.p.Token,
+		OrderBy: "createdAt", ContinuationToken: w.at.Token,
 	}
 	if len(w.p.Flows) > 0 && !slices.ContainsFunc(w.p.Flows, func(id string) bool { return strings.Contains(id, ",") }) {
 		q.Filters = append(q.Filters, flowclient.Where(flowclient.PropertyFlowID, "==", strings.Join(w.p.Flows, ",")))
@@ -113,47 +109,63 @@ func (w *work) query() flowclient.RunQuery {
 	return q
 }
 
+// restarted reports whether the listing has begun again at a run's creation.
+func (w *work) restarted() bool { return !w.at.From.Equal(w.p.Since) }
+
 // failed decides what to do after a page could not be listed.
-func (w *work) failed(target Target, err error) (time.Duration, error) {
+func (w *work) failed(err error) error {
 	if w.ctx.Err() != nil {
-		return 0, nil // the time is over
+		return nil // the time is over, and the page will be repeated
 	}
 	fault, ok := errors.AsType[*flowclient.Error](err)
 	kind := flowclient.KindTransient
 	if ok {
 		kind = fault.Kind
 	}
+	target := w.at.target()
 	switch kind {
 	case flowclient.KindThrottled:
 		if err := w.brake.Share(w.ctx, target.OrgID); err != nil {
 			w.Log.WarnContext(w.ctx, "other processes were not told to slow down", "orgId", target.OrgID, "error", err.Error())
 		}
-		return max(fault.RetryAfter, time.Second), nil
+		w.because(retrigger.Throttled)
+		if w.req.DryRun {
+			w.fault = err.Error() // it does not wait
+		}
+		w.wait(max(fault.RetryAfter, time.Second))
+		return nil
 	case flowclient.KindRejected, flowclient.KindNotFound:
 		switch {
-		case w.p.Token != "" && w.restart(err):
-			return 0, w.save()
-		case w.p.Token == "" && kind == flowclient.KindRejected && !w.p.ByStart:
+		case w.at.Token != "" && w.restart(err):
+			return w.save()
+		case w.at.Token == "" && kind == flowclient.KindRejected && !w.at.ByStart:
 			w.Log.WarnContext(w.ctx, "Flow Service does not list runs by their last change; they are listed by their start, which misses those that started more than a day before they failed, or never",
 				"sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "error", err.Error())
-			w.p.ByStart = true
-			return 0, w.save()
+			w.at.ByStart = true
+			return w.save()
 		}
-		return 0, w.abandon(target, err)
+		return w.abandon(err)
 	case flowclient.KindForbidden:
-		return 0, w.abandon(target, err)
+		return w.abandon(err)
 	}
-	return w.again(target, err)
+	return w.again(err)
 }
 
-// again counts a failure, and says when the page is to be tried again; after too many
-// the target is given up.
-func (w *work) again(target Target, err error) (time.Duration, error) {
-	if w.p.Failures++; w.p.Failures >= maxFailures {
-		return 0, w.abandon(target, fmt.Errorf("%d failures in a row: %w", w.p.Failures, err))
+// again counts a failure, and lets the part wait before the page is tried again; after
+// too many, or in a dry run, which does not wait, the sandbox is given up.
+func (w *work) again(err error) error {
+	w.wrong(err)
+	w.at.Failures++
+	switch {
+	case w.req.DryRun:
+		return w.abandon(err)
+	case w.at.Failures >= maxFailures:
+		return w.abandon(fmt.Errorf("%d failures in a row: %w", w.at.Failures, err))
 	}
-	w.Log.WarnContext(w.ctx, "a page of a sweep could not be listed; it is tried again", "sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "failures", w.p.Failures, "error", err.Error())
-	return min(firstBackoff<<(w.p.Failures-1), maxBackoff), w.save()
+	target := w.at.target()
+	w.Log.WarnContext(w.ctx, "a page of a sweep could not be listed; it is tried again", "sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "failures", w.at.Failures, "error", err.Error())
+	w.wait(min(firstBackoff<<(w.at.Failures-1), maxBackoff))
+	return w.save()
 }
 
 // restart begins the listing again, since its continuation token is refused: at the
@@ -161,69 +173,62 @@ func (w *work) again(target Target, err error) (time.Duration, error) {
 // runs from before may be missing. It reports whether that makes sense.
 func (w *work) restart(err error) bool {
 	from := w.p.Since
-	if w.p.Ordered && !w.p.Last.IsZero() {
-		from = w.p.Last
+	if !w.at.Unordered && !w.at.Last.IsZero() {
+		from = w.at.Last
 	}
-	if from.After(w.p.From) {
-		w.p.Stale = 0
-	} else if w.p.Stale++; w.p.Stale == maxStale {
+	if from.After(w.at.From) || w.at.Requested > 0 {
+		w.at.Stale = 0
+	} else if w.at.Stale++; w.at.Stale == maxStale {
 		return false // it goes round in a circle
 	}
 	w.Log.WarnContext(w.ctx, "the continuation token of a sweep is no longer valid; it begins again at the last time seen", "sweepId", w.req.ID, "from", stamp(from), "error", err.Error())
-	w.p.From, w.p.Token = from, ""
+	w.at.From, w.at.Token, w.at.Requested = from, "", 0
 	w.p.Report.Restarts++
 	return true
 }
 
-// abandon gives the target up: what is left of it becomes a dead letter.
-func (w *work) abandon(target Target, err error) error {
-	rest := event.Sweep{
-		Since: stamp(w.p.Since), Until: w.p.Until.Format(time.RFC3339Nano), OrgIDs: []string{target.OrgID}, Sandboxes: []string{target.Sandbox},
-		FlowIDs: w.p.Flows, Codes: w.p.Codes, Limit: w.p.Limit,
-	}
+// abandon gives the part's sandbox up: what is left of it becomes a dead letter.
+func (w *work) abandon(err error) error {
+	target := w.at.target()
+	rest := w.req // sent again, it is a new sweep
+	rest.ID, rest.Hops = "", 0
 	message := fmt.Sprintf("the runs of org %s, sandbox %s can't be listed: %v", target.OrgID, target.Sandbox, err)
-	if err := w.abandoned(rest, target, message); err != nil {
-		return err
+	if w.at.Secrets {
+		rest.OrgIDs = slices.DeleteFunc(slices.Clone(rest.OrgIDs), w.has)
+		message = "an org's runs can't be listed: " + err.Error()
+	} else {
+		rest.OrgIDs, rest.Sandboxes = []string{target.OrgID}, []string{target.Sandbox}
 	}
-	w.p.following()
-	return w.save()
-}
-
-// abandoned writes the dead letter of what a sweep can't do, and puts it into the
-// report.
-func (w *work) abandoned(rest event.Sweep, target Target, message string) error {
 	w.Log.ErrorContext(w.ctx, "a part of a sweep is given up", "sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "error", message)
 	if !w.req.DryRun {
-		rest.ID, rest.Hops = "", 0 // sent again, it is a new sweep
 		if !w.giveUp(w.outer, rest, target.OrgID, message) {
 			return errors.New(message + ", and the dead letter of it could not be written")
 		}
 		w.gaveUp++
 	}
-	w.p.Report.Failures = append(w.p.Report.Failures, Failure{target, message})
-	return nil
+	w.p.Report.fail(target, message)
+	w.at.following(w.p.Since)
+	return w.save()
 }
 
 // handle requests the runs of a page that are to be requested.
 func (w *work) handle(target Target, page flowclient.RunPage) error {
 	var failed []*flowclient.Run
+	var ids []string
 	for i := range page.Runs {
 		run := &page.Runs[i]
 		if !w.see(run) {
 			continue
 		}
 		w.p.Report.Seen++
+		w.p.Report.flow(run.FlowID).Seen++
 		w.news.Seen++
-		if w.wanted(target, run) {
-			failed = append(failed, run)
+		if w.wanted(target, run) && !slices.Contains(ids, run.ID) {
+			failed, ids = append(failed, run), append(ids, run.ID)
 		}
 	}
 	if len(failed) == 0 {
 		return nil
-	}
-	ids := make([]string, len(failed))
-	for i, run := range failed {
-		ids[i] = run.ID
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, maxCall)
 	defer cancel()
@@ -264,17 +269,16 @@ func (w *work) mine(entry ledger.Run) bool {
 // before.
 func (w *work) see(run *flowclient.Run) bool {
 	created := run.CreatedAt.Time()
-	restarted := !w.p.From.Equal(w.p.Since)
-	if restarted && (created.Before(w.p.From) || slices.Contains(w.p.LastIDs, run.ID)) {
+	if w.restarted() && (created.Before(w.at.From) || slices.Contains(w.at.LastIDs, run.ID)) {
 		return false
 	}
 	switch {
-	case created.IsZero(), created.Before(w.p.Last):
-		w.p.Ordered = false
-	case created.After(w.p.Last):
-		w.p.Last, w.p.LastIDs = created, []string{run.ID}
-	case len(w.p.LastIDs) < flowclient.DefaultPageSize:
-		w.p.LastIDs = append(w.p.LastIDs, run.ID)
+	case created.IsZero(), created.Before(w.at.Last):
+		w.at.Unordered = true
+	case created.After(w.at.Last):
+		w.at.Last, w.at.LastIDs = created, []string{run.ID}
+	case len(w.at.LastIDs) < flowclient.DefaultPageSize:
+		w.at.LastIDs = append(slices.Clip(w.at.LastIDs), run.ID)
 	}
 	return true
 }
@@ -383,7 +387,6 @@ func (w *work) decide(target Target, run *flowclient.Run, entry ledger.Run) poli
 func (w *work) count(target Target, run *flowclient.Run, reason Reason, detail string) {
 	r := RunReport{RunID: run.ID, FlowID: run.FlowID, OrgID: target.OrgID, Sandbox: target.Sandbox, Decision: "requested", Reason: reason, Detail: detail}
 	flow := w.p.Report.flow(run.FlowID)
-	flow.Seen++
 	for _, c := range []*Counts{&w.p.Report.Counts, flow, &w.news} {
 		c.Failed++
 		if reason == "" {
@@ -436,6 +439,7 @@ func (w *work) send(target Target, requests []requested) error {
 	if len(requests) == 0 {
 		return nil
 	}
+	w.at.Requested += len(requests)
 	due, err := w.take(target.OrgID, len(requests))
 	if err != nil {
 		return err

@@ -12,8 +12,9 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 )
 
-// progress is how far a sweep has come. It is bounded: a few counts for each of at
-// most [maxFlows] dataflows, and the ids of one page at most.
+// progress is how far a sweep has come. It is bounded, since it is one item: a few
+// counts for each of at most [maxFlows] dataflows, the sandboxes, and for each org the
+// ids of one page at most.
 type progress struct {
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
@@ -22,41 +23,85 @@ type progress struct {
 	Codes []string  `json:"codes,omitempty"`
 	Limit int       `json:"limit"`
 
-	// Targets are what is swept, Current the one that is being listed.
-	Targets []Target `json:"targets"`
-	Current int      `json:"current"`
-	// Token continues the listing; empty at its beginning.
-	Token string `json:"token,omitempty"`
-	// From is where the listing began: at Since, or at the last time seen when a
-	// token had gone stale. Last is when the newest run seen so far was created, and
-	// LastIDs are the runs created just then.
-	From    time.Time `json:"from"`
-	Last    time.Time `json:"last"`
-	LastIDs []string  `json:"lastIds,omitempty"`
-	// Stale counts the restarts that began where the one before did.
-	Stale int `json:"stale,omitempty"`
-	// ByStart means that Flow Service refused to list runs by their last change.
-	ByStart bool `json:"byStart,omitempty"`
-	// Ordered means that the runs have come in the order of their creation so far.
-	Ordered bool `json:"ordered"`
-	// Failures counts those in a row.
-	Failures int `json:"failures,omitempty"`
-	// Lease is until when an invocation works on the sweep.
-	Lease time.Time `json:"lease"`
+	// Parts are what is swept, an org each.
+	Parts []part `json:"parts"`
+	// Lease is until when an invocation works on the sweep, Unended counts those in a
+	// row that have not given it back.
+	Lease   time.Time `json:"lease"`
+	Unended int       `json:"unended,omitempty"`
 
 	Report Report `json:"report"`
 }
 
+// part is what is swept of one org: its sandboxes, one after the other. Each org has a
+// part of its own so that one that must wait keeps no other waiting.
+type part struct {
+	OrgID     string   `json:"orgId,omitempty"`
+	Sandboxes []string `json:"sandboxes,omitempty"`
+	// Secrets marks the part that stands for secrets which can't be read: of what org
+	// they are is not known.
+	Secrets bool `json:"secrets,omitempty"`
+	// Current is the sandbox that is being listed.
+	Current int `json:"current"`
+	// Wait is until when there is nothing to do for it.
+	Wait time.Time `json:"wait"`
+
+	// Token continues the listing; empty at its beginning.
+	Token string `json:"token,omitempty"`
+	// From is where the listing began: at the sweep's beginning, or at the last time
+	// seen when a token had gone stale. Last is when the newest run seen so far was
+	// created, and LastIDs are the runs created just then.
+	From    time.Time `json:"from"`
+	Last    time.Time `json:"last"`
+	LastIDs []string  `json:"lastIds,omitempty"`
+	// Stale counts the restarts in a row that have got the sweep nowhere, Requested
+	// are the runs that it has requested since the last one.
+	Stale     int `json:"stale,omitempty"`
+	Requested int `json:"requested,omitempty"`
+	// ByStart means that Flow Service refused to list runs by their last change.
+	ByStart bool `json:"byStart,omitempty"`
+	// Unordered means that the runs have not come in the order of their creation.
+	Unordered bool `json:"unordered,omitempty"`
+	// Failures counts those in a row.
+	Failures int `json:"failures,omitempty"`
+}
+
+func (c *part) done() bool { return c.Current >= len(c.Sandboxes) && !c.Secrets }
+
+// target is the sandbox that is being listed; neither org nor sandbox for secrets.
+func (c *part) target() Target {
+	if c.Secrets {
+		return Target{}
+	}
+	return Target{OrgID: c.OrgID, Sandbox: c.Sandboxes[c.Current]}
+}
+
+// following goes on with the next sandbox.
+func (c *part) following(since time.Time) {
+	*c = part{OrgID: c.OrgID, Sandboxes: c.Sandboxes, Current: c.Current + 1, From: since}
+}
+
 // done reports whether nothing is left.
-func (p *progress) done() bool { return p.Current >= len(p.Targets) && !p.Begun.IsZero() }
+func (p *progress) done() bool { return !p.Begun.IsZero() && p.unfinished() == nil }
+
+// unfinished returns the part that can be gone on with first.
+func (p *progress) unfinished() *part {
+	var first *part
+	for i := range p.Parts {
+		if c := &p.Parts[i]; !c.done() && (first == nil || c.Wait.Before(first.Wait)) {
+			first = c
+		}
+	}
+	return first
+}
 
 // place tells whether an invocation has got anywhere.
-func (p *progress) place() [3]int { return [3]int{p.Current, p.Report.Pages, p.Report.Restarts} }
-
-// following goes on with the next target.
-func (p *progress) following() {
-	p.Current++
-	p.Token, p.From, p.Last, p.LastIDs, p.Stale, p.Ordered, p.Failures = "", p.Since, time.Time{}, nil, 0, true, 0
+func (p *progress) place() [3]int {
+	at := [3]int{p.Report.Pages, p.Report.Restarts}
+	for i := range p.Parts {
+		at[2] += p.Parts[i].Current
+	}
+	return at
 }
 
 // keep is how long a sweep is remembered after its last change.
@@ -123,12 +168,21 @@ func (w *work) enter() error {
 	if w.Now().Before(w.p.Lease) {
 		return errElsewhere
 	}
+	if w.p.Unended++; w.p.Lease.IsZero() {
+		w.p.Unended = 0
+	}
+	if w.p.Unended >= maxUnended {
+		return refuse("%d invocations in a row have begun to work on it and none came to an end: it may kill the function", w.p.Unended)
+	}
 	w.p.Lease = w.Now().Add(time.Minute)
 	if deadline, ok := w.ctx.Deadline(); ok {
 		w.p.Lease = deadline.Add(settleTime / 2)
 	}
 	return w.save()
 }
+
+// maxUnended is how many invocations in a row may end without a trace.
+const maxUnended = 10
 
 // leave ends the work on the sweep, so that the next invocation need not wait.
 func (w *work) leave() error {

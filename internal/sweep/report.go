@@ -3,6 +3,7 @@ package sweep
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,12 +17,13 @@ const (
 	Continues State = "continues"
 	// Refused means that it can't be begun as it is asked for.
 	Refused State = "refused"
-	// CutOff means that a dry run had no more time. It does not go on.
+	// CutOff means that a dry run could not look at everything: it had no more time, or
+	// Error says why. It does not go on.
 	CutOff State = "cut_off"
 )
 
 // Reason is the one word why a sweep does not request a run. Those of the ledger's
-// entries (attempts_exhausted, by_policy and the like) come besides.
+// entries (attempts_exhausted, policy and the like) come besides.
 type Reason string
 
 // The reasons.
@@ -80,6 +82,25 @@ const (
 	maxListed = 1000
 )
 
+// maxReported is how many failures a report tells of, and maxMessage how many bytes of
+// what each says.
+const (
+	maxReported = 20
+	maxMessage  = 500
+)
+
+// fail puts into the report what could not be swept.
+func (r *Report) fail(target Target, message string) {
+	if len(r.Failures) == maxReported {
+		r.MoreFailures++
+		return
+	}
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + " …"
+	}
+	r.Failures = append(r.Failures, Failure{target, message})
+}
+
 // OtherFlows is under which the dataflows are counted that a report has no room for.
 const OtherFlows = "(others)"
 
@@ -90,7 +111,7 @@ type Report struct {
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
 	Counts
-	// Flows are the counts of each dataflow with failed runs, by its id.
+	// Flows are the counts of each dataflow whose runs were listed, by its id.
 	Flows map[string]*Counts `json:"flows,omitempty"`
 	// Pages were listed. Restarts are how often the listing began again, since the
 	// continuation token was no longer valid.
@@ -99,8 +120,10 @@ type Report struct {
 	// Limited means that the limit ended the sweep before its time.
 	Limited bool `json:"limited,omitempty"`
 	// Failures are the sandboxes that could not be swept to the end. What was left
-	// of each is on the dead-letter queue.
-	Failures []Failure `json:"failures,omitempty"`
+	// of each is on the dead-letter queue. MoreFailures counts those that the report
+	// has no room for.
+	Failures     []Failure `json:"failures,omitempty"`
+	MoreFailures int       `json:"moreFailures,omitempty"`
 
 	// Error is why it was refused, or what is wrong where it goes on or was cut off.
 	Error string `json:"error,omitempty"`

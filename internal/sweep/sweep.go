@@ -14,6 +14,10 @@
 // message each time, and no chain of messages, which Lambda's recursion detection
 // would end at about 16. Whatever ends an invocation, at most one page is repeated.
 //
+// Each org has a place of its own in the listing. One that must wait, since it is
+// paused, throttled, ahead of its pace or without a readable secret, keeps no other
+// waiting.
+//
 // # Spreading
 //
 // The requests of all sweeps of an org are delayed so that together they come at half
@@ -37,6 +41,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
+	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -140,11 +145,12 @@ type Result struct {
 	// Report counts all of the sweep so far, News what this invocation added.
 	Report Report
 	News   Counts
-	// Again means that the sweep is to be delivered again, After a while; Fault says
-	// what is wrong, if something is.
+	// Again means that the sweep is to be delivered again, After a while.
 	Again bool
 	After time.Duration
-	Fault string
+	// Reasons are what has held up this invocation's part, each once, in the words of
+	// requests.
+	Reasons []retrigger.Reason
 	// Refused is why a sweep can't be begun, as it is asked for or configured.
 	Refused string
 	// GaveUp counts the dead letters that this invocation wrote for the sweep.
@@ -153,10 +159,11 @@ type Result struct {
 	Request event.Sweep
 }
 
-// Run begins a sweep, or goes on with one that has an id. It ends before the
+// Run begins a sweep, or goes on with one that has an id. Durations before now count
+// from when it was asked for, however often it is delivered. It ends before the
 // context's deadline.
-func (s *Sweeper) Run(ctx context.Context, req event.Sweep) Result {
-	w := &work{Sweeper: s, ctx: ctx, outer: ctx, req: req}
+func (s *Sweeper) Run(ctx context.Context, req event.Sweep, asked time.Time) Result {
+	w := &work{Sweeper: s, ctx: ctx, outer: ctx, req: s.absolute(req, asked)}
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		w.ctx, cancel = context.WithDeadline(ctx, deadline.Add(-settleTime/2))
@@ -164,7 +171,7 @@ func (s *Sweeper) Run(ctx context.Context, req event.Sweep) Result {
 	}
 	after, err := w.sweep()
 	w.p.Report.ID = req.ID
-	result := Result{Report: w.p.Report, News: w.news, GaveUp: w.gaveUp, Request: w.rest()}
+	result := Result{Report: w.p.Report, News: w.news, GaveUp: w.gaveUp, Request: w.req}
 	refused, isRefused := errors.AsType[*refusedError](err)
 	switch {
 	case isRefused:
@@ -172,19 +179,43 @@ func (s *Sweeper) Run(ctx context.Context, req event.Sweep) Result {
 	case err != nil:
 		result.Again, result.After, result.Report.State = !req.DryRun, max(after, firstBackoff), Continues
 		if !errors.Is(err, errElsewhere) {
-			result.Fault = err.Error()
+			w.wrong(err)
 		}
 	case !w.p.done():
 		result.Again, result.After, result.Report.State = !req.DryRun, after, Continues
 	default:
 		result.Report.State = Finished
 	}
-	if req.DryRun && result.Report.State == Continues {
+	if req.DryRun && (result.Report.State == Continues || len(result.Report.Failures) > 0) {
 		result.Report.State = CutOff
 	}
-	result.Report.Error = cmp.Or(result.Refused, result.Fault)
+	if w.p.Begun.IsZero() { // nothing is known yet
+		result.Report.Since, result.Report.Until = instant(w.req.Since), instant(w.req.Until)
+	}
+	result.Report.Error, result.Reasons = cmp.Or(result.Refused, w.fault), w.reasons
 	result.Report.DryRun, result.Report.Runs, result.Report.Left = req.DryRun, w.runs, w.left
 	return result
+}
+
+// absolute turns the bounds of the sweep into times.
+func (s *Sweeper) absolute(req event.Sweep, asked time.Time) event.Sweep {
+	asked = asked.UTC().Truncate(time.Millisecond)
+	bound := func(text string, otherwise time.Time) string {
+		if d, err := time.ParseDuration(text); err == nil {
+			otherwise = asked.Add(-d)
+		} else if text != "" {
+			otherwise = instant(text)
+		}
+		return otherwise.Format(time.RFC3339Nano)
+	}
+	req.Since, req.Until = bound(req.Since, asked.Add(-s.Since)), bound(req.Until, asked.Add(ledger.Skew)) // Adobe's clock may be ahead
+	return req
+}
+
+// instant reads a time as a sweep has it; zero for anything else.
+func instant(text string) time.Time {
+	t, _ := time.Parse(time.RFC3339, text)
+	return t.UTC().Truncate(time.Millisecond)
 }
 
 // refusedError is a sweep that can't be begun.
@@ -201,17 +232,42 @@ type work struct {
 	outer context.Context // has the time that is kept back
 	req   event.Sweep
 	p     progress
+	at    *part // of p, that is gone on with
 	rev   string
 	news  Counts
 	// gaveUp counts dead letters.
 	gaveUp    int
 	turns     turns
 	streaming streaming
+	fault     string // the last thing that went wrong
+	reasons   []retrigger.Reason
 	runs      []RunReport // of a dry run
 	left      int         // that the list of a dry run has no room for
 }
 
-// sweep goes on until the sweep is done, the time is over, or it must wait.
+// wrong takes note of what has gone wrong.
+func (w *work) wrong(err error) {
+	w.fault = err.Error()
+	credential, isCredential := errors.AsType[*credentials.Error](err)
+	switch {
+	case isCredential && credential.Kind == credentials.Refused, errors.Is(err, flowclient.KindUnauthorized):
+		w.because(retrigger.CredentialsRefused)
+	case isCredential:
+		w.because(retrigger.CredentialsUnavailable)
+	case errors.As(err, new(*ledger.UnavailableError)):
+		w.because(retrigger.LedgerUnavailable)
+	case errors.As(err, new(*flowclient.Error)):
+		w.because(retrigger.AdobeUnavailable)
+	}
+}
+
+func (w *work) because(reason retrigger.Reason) {
+	if !slices.Contains(w.reasons, reason) {
+		w.reasons = append(w.reasons, reason)
+	}
+}
+
+// sweep goes on until the sweep is done, the time is over, or every org must wait.
 func (w *work) sweep() (after time.Duration, err error) {
 	if w.requests == nil && !w.req.DryRun {
 		return 0, refuse("QUEUE_URL is not set, and a sweep puts its requests on that queue")
@@ -226,19 +282,39 @@ func (w *work) sweep() (after time.Duration, err error) {
 		return w.p.Lease.Sub(w.Now()), err
 	}
 	before := w.p.place()
-	for err == nil && after == 0 && !w.p.done() && w.timeForPage() {
-		after, err = w.page()
+	for err == nil && w.next() && w.timeForPage() {
+		err = w.step()
 	}
-	if err == nil && after == 0 && !w.p.done() && w.p.place() == before {
-		after, err = w.again(w.p.Targets[w.p.Current], errTooShort)
+	if err == nil && w.next() && w.p.place() == before {
+		err = w.again(errTooShort)
 	}
 	if errors.Is(err, errElsewhere) {
-		return after, err // the lease is another's
+		return 0, err // the lease is another's
 	}
 	if release := w.leave(); release != nil && err == nil {
 		err = release
 	}
+	if first := w.p.unfinished(); first != nil {
+		after = max(0, first.Wait.Sub(w.Now()))
+	}
 	return after, err
+}
+
+// next takes the part that is to be gone on with now, if there is one.
+func (w *work) next() bool {
+	w.at = w.p.unfinished()
+	return w.at != nil && !w.at.Wait.After(w.Now())
+}
+
+// wait lets the part wait.
+func (w *work) wait(d time.Duration) { w.at.Wait = w.Now().Add(d).UTC().Truncate(time.Millisecond) }
+
+// step does the next thing for the part: mostly it lists a page.
+func (w *work) step() error {
+	if w.at.Secrets {
+		return w.secrets()
+	}
+	return w.page()
 }
 
 // timeForPage reports whether another page fits before the deadline.
@@ -258,31 +334,44 @@ func (w *work) begin() error {
 			return err
 		}
 	}
-	now := w.Now().UTC().Truncate(time.Millisecond)
 	p := progress{
-		Since: instant(w.req.Since, now, now.Add(-w.Since)), Until: instant(w.req.Until, now, now.Add(ledger.Skew)), // Adobe's clock may be ahead
-		Flows: w.req.FlowIDs, Codes: w.req.Codes, Limit: cmp.Or(w.req.Limit, w.Limit), Begun: now,
+		Since: instant(w.req.Since), Until: instant(w.req.Until),
+		Flows: w.req.FlowIDs, Codes: w.req.Codes, Limit: cmp.Or(w.req.Limit, w.Limit),
 	}
-	p.From, p.Ordered = p.Since, true
 	p.Report = Report{Since: p.Since, Until: p.Until}
 	if !p.Until.After(p.Since) {
 		return refuse("a sweep until %s can't begin at %s", stamp(p.Until), stamp(p.Since))
 	}
+	w.p = p
 	accounts, faults := w.accounts.All(w.ctx)
-	if len(accounts) == 0 {
-		return faults[0]
+	if err := w.add(accounts); err != nil {
+		return err
 	}
-	for _, id := range w.req.OrgIDs {
-		switch {
-		case slices.ContainsFunc(accounts, func(a *credentials.Account) bool { return a.OrgID == id }):
-		case len(faults) > 0:
-			return faults[0] // it may be the org's
-		default:
-			return refuse("no configured secret is of org %s", id)
-		}
+	switch missing := w.missing(); {
+	case len(faults) > 0 && (missing != "" || len(w.req.OrgIDs) == 0):
+		w.p.Parts = append(w.p.Parts, part{Secrets: true})
+	case missing != "":
+		return refuse("no configured secret is of org %s", missing)
 	}
+	sandboxes := 0
+	for i := range w.p.Parts {
+		sandboxes += len(w.p.Parts[i].Sandboxes)
+	}
+	if sandboxes > maxSandboxes {
+		return refuse("the sweep is of %d sandboxes, more than %d: sweep them in parts", sandboxes, maxSandboxes)
+	}
+	w.p.Begun = w.Now().UTC().Truncate(time.Millisecond)
+	return nil
+}
+
+// maxSandboxes is how many sandboxes of orgs a sweep may be of: its progress is one
+// item.
+const maxSandboxes = 500
+
+// add makes parts of those accounts that are asked for and have none.
+func (w *work) add(accounts []*credentials.Account) error {
 	for _, a := range accounts {
-		if len(w.req.OrgIDs) > 0 && !slices.Contains(w.req.OrgIDs, a.OrgID) {
+		if len(w.req.OrgIDs) > 0 && !slices.Contains(w.req.OrgIDs, a.OrgID) || w.has(a.OrgID) {
 			continue
 		}
 		sandboxes := w.req.Sandboxes
@@ -295,50 +384,45 @@ func (w *work) begin() error {
 		if len(sandboxes) == 0 {
 			return refuse("neither the sweep nor SWEEP_SANDBOXES, the secret of org %s or DEFAULT_SANDBOX name a sandbox", a.OrgID)
 		}
-		for _, sandbox := range sandboxes {
-			p.Targets = append(p.Targets, Target{OrgID: a.OrgID, Sandbox: sandbox})
-		}
-	}
-	if len(p.Targets) > maxTargets {
-		return refuse("the sweep is of %d sandboxes, more than %d: sweep them in parts", len(p.Targets), maxTargets)
-	}
-	w.p = p
-	if len(w.req.OrgIDs) > 0 {
-		return nil
-	}
-	for _, fault := range faults { // the other orgs need not wait until it is mended
-		if err := w.abandoned(w.rest(), Target{}, "an org's runs can't be listed: "+fault.Error()); err != nil {
-			return err
-		}
+		w.p.Parts = append(w.p.Parts, part{OrgID: a.OrgID, Sandboxes: sandboxes, From: w.p.Since})
 	}
 	return nil
 }
 
-// maxTargets is how many sandboxes of orgs a sweep may be of: its progress is one
-// entry.
-const maxTargets = 500
+func (w *work) has(orgID string) bool {
+	return slices.ContainsFunc(w.p.Parts, func(c part) bool { return c.OrgID == orgID && !c.Secrets })
+}
 
-// instant reads a duration before now, or a time.
-func instant(text string, now, otherwise time.Time) time.Time {
-	if d, err := time.ParseDuration(text); err == nil {
-		return now.Add(-d)
+// missing returns an org that is asked for and has no account; empty for none.
+func (w *work) missing() string {
+	for _, id := range w.req.OrgIDs {
+		if !w.has(id) {
+			return id
+		}
 	}
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t.UTC().Truncate(time.Millisecond)
+	return ""
+}
+
+// secrets looks again for accounts whose secrets could not be read.
+func (w *work) secrets() error {
+	accounts, faults := w.accounts.All(w.ctx)
+	at := slices.IndexFunc(w.p.Parts, func(c part) bool { return c.Secrets })
+	refused := w.add(accounts)
+	w.at = &w.p.Parts[at] // there may be more parts now
+	missing := w.missing()
+	switch {
+	case refused != nil:
+		return w.abandon(refused)
+	case len(faults) > 0 && (missing != "" || len(w.req.OrgIDs) == 0):
+		return w.again(faults[0])
+	case missing != "":
+		return w.abandon(fmt.Errorf("no configured secret is of org %s", missing))
 	}
-	return otherwise
+	w.at.Secrets = false
+	return w.save()
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-// rest asks for what is left of the sweep.
-func (w *work) rest() event.Sweep {
-	rest := w.req
-	if !w.p.Since.IsZero() {
-		rest.Since, rest.Until = stamp(w.p.Since), w.p.Until.Format(time.RFC3339Nano)
-	}
-	return rest
-}
 
 // list lists one page.
 func (w *work) list(t Target, q flowclient.RunQuery) (page flowclient.RunPage, err error) {
