@@ -17,15 +17,16 @@ func (h *Handler) report(ctx context.Context, deliveries []delivery) {
 	var found sweep.Counts
 	extra, skipped := 0, 0
 	for i := range deliveries {
-		h.logOther(ctx, &deliveries[i])
-		news := &deliveries[i].swept.News
+		d := &deliveries[i]
+		h.logOther(ctx, d)
+		news := &d.swept.News
 		found.Seen, found.Failed, found.Requested = found.Seen+news.Seen, found.Failed+news.Failed, found.Requested+news.Requested
 		skipped += news.AllSkipped()
-		outcomes[retrigger.DeadLettered] += deliveries[i].swept.GaveUp
-		for _, reason := range deliveries[i].swept.Reasons {
+		outcomes[retrigger.DeadLettered] += d.swept.GaveUp
+		for _, reason := range d.swept.Reasons {
 			reasons[reason]++
 		}
-		for _, r := range deliveries[i].results {
+		for _, r := range d.results {
 			h.reportOne(ctx, r)
 			outcomes[r.Outcome]++
 			reasons[r.Reason]++
