@@ -157,7 +157,7 @@ func sweepAll(b *testing.B, page []byte) (most float64) {
 		Since: 24 * time.Hour, Limit: 1, Policy: &policy.Policy{Delays: policy.DefaultDelays(), MaxAge: policy.DefaultMaxAge},
 		CallTimeout: 10 * time.Second, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
-	result := s.Run(b.Context(), event.Sweep{ID: "bench"})
+	result := s.Run(b.Context(), event.Sweep{ID: "bench"}, time.Now())
 	if result.Report.State != sweep.Finished || result.Report.Seen != sweptRuns || result.Report.Requested != 0 {
 		b.Fatalf("%+v", result)
 	}
