@@ -56,7 +56,7 @@ func faultf(reason Reason, format string, args ...any) *Error {
 }
 
 func wrongType(name, want string, got json.RawMessage) *Error {
-	return faultf(WrongType, "field %q is %s, want %s", name, excerpt(got), want)
+	return faultf(WrongType, "field %q is %s, want %s", name, literal(got), want)
 }
 
 // unknownField names the field and the known one it may stand for.

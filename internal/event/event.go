@@ -22,6 +22,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Limits of what is read.
@@ -131,7 +133,7 @@ func (d *decoder) value(raw json.RawMessage, depth int, foreign bool) *Error {
 		}
 		return d.text(text, depth, foreign)
 	default:
-		return faultf(WrongType, "the payload is %s, want a JSON object such as {\"runId\":\"…\"}", excerpt(raw))
+		return faultf(WrongType, "the payload is %s, want a JSON object such as {\"runId\":\"…\"}", literal(raw))
 	}
 }
 
@@ -307,11 +309,32 @@ func unrecognized(fields map[string]json.RawMessage) *Error {
 	return faultf(Unrecognized, "the payload is neither a request such as {\"runId\":\"…\"} nor an event about a dataflow run; its fields are %s", strings.Join(firstKeys(fields, 8), ", "))
 }
 
+// maxExcerpt is how many bytes of input a message shows.
+const maxExcerpt = 40
+
 // excerpt quotes the beginning of input for a message.
 func excerpt(raw []byte) string {
-	const most = 40
-	if len(raw) > most {
-		return fmt.Sprintf("%.*q…", most, string(raw[:most]))
+	if len(raw) > maxExcerpt {
+		return fmt.Sprintf("%.*q…", maxExcerpt, string(raw[:maxExcerpt]))
 	}
 	return fmt.Sprintf("%q", string(raw))
+}
+
+// literal shows the beginning of a JSON value as it is written: 5 is a number, and
+// "5" a text.
+func literal(raw json.RawMessage) string {
+	var compact bytes.Buffer
+	if json.Compact(&compact, raw) != nil {
+		return excerpt(raw)
+	}
+	text := strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return utf8.RuneError
+	}, bounded(compact.String(), maxExcerpt))
+	if compact.Len() > maxExcerpt {
+		text += "…"
+	}
+	return text
 }

@@ -385,7 +385,7 @@ func TestMessages(t *testing.T) {
 		quote(long):                                 `begins with "kkk`,
 		strings.Repeat("\x00", 256<<10):             `begins with`,
 		`{"sweep":{"since":"` + long + `"}}`:        `field "since" is "kkk`,
-		`{"sweep":"` + long + `"}`:                  `field "sweep" is`,
+		`{"sweep":"` + long + `"}`:                  `field "sweep" is "` + long[:39] + `…, want`,
 		failed(strings.Repeat("x", 100_000), ""):    `100000 bytes`,
 		failed(runA, `,"flowId":"`+long+`"`):        `flowId`,
 		failed(long, `,"imsOrgId":"`+long+`"`):      `run id`,
@@ -396,7 +396,14 @@ func TestMessages(t *testing.T) {
 		`{"runId":"a","origin":{"` + long + `":1}}`: `in "origin": unknown field "kkk`,
 		`{"runId":"a","origin":{"attempt":1}}`:      `did you mean "attempts"?`,
 		`{"runId":"a","origin":{"attempts":"1"}}`:   `field "origin"`,
-		`{"requests":null}`:                         `want a list of requests`,
+		`{"requests":null}`:                         `field "requests" is null, want a list of requests`,
+		`{"runId":12345}`:                           `field "runId" is 12345, want a string`,
+		`{"runId":"a","dryRun":"true"}`:             `field "dryRun" is "true", want true or false`,
+		"{\"runId\":\"a\",\"reason\":[ \"x\",\n1]}": `field "reason" is ["x",1], want a string`,
+		"{\"runId\":[\"\xff\u0085\u202e\"]}":        "field \"runId\" is [\"\uFFFD\uFFFD\uFFFD\"], want a string",
+		`{"requests":[5]}`:                          `the request is 5, want a JSON object`,
+		failed(runA, `,"sandboxName":7`):            `is 7, want a string`,
+		`5`:                                         `the payload is 5, want a JSON object`,
 	} {
 		var first *event.Error
 		times := 20 // an order of map keys would show

@@ -282,7 +282,7 @@ type member struct {
 // stands twice. Unlike struct decoding it does not fold case.
 func members(raw json.RawMessage) ([]member, *Error) {
 	if len(raw) == 0 || raw[0] != '{' {
-		return nil, faultf(WrongType, "the request is %s, want a JSON object such as {\"runId\":\"…\"}", excerpt(raw))
+		return nil, faultf(WrongType, "the request is %s, want a JSON object such as {\"runId\":\"…\"}", literal(raw))
 	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	if _, err := decoder.Token(); err != nil {

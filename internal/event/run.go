@@ -137,7 +137,7 @@ func (p *payload) run(raw json.RawMessage, fields map[string]json.RawMessage, m 
 	}
 	for _, name := range []string{"imsOrgId", "sandboxName"} { // a guess could be another org's or sandbox's
 		if value := fields[name]; len(value) > 0 && value[0] != '"' && string(value) != "null" {
-			return fault(WrongType, "field \""+name+"\" of the run is "+excerpt(value)+", want a string")
+			return fault(WrongType, "field \""+name+"\" of the run is "+literal(value)+", want a string")
 		}
 	}
 	if p.ID == "" {
