@@ -80,8 +80,9 @@ const (
 	// its attempts five times over, and bounds what a day's backlog of it costs the
 	// source in an hour.
 	DefaultFlowBudget = 60
-	// DefaultOrgBudget is twenty a minute: a backlog of ten thousand runs takes a
-	// working day, in which Flow Service goes on with its own schedule.
+	// DefaultOrgBudget is twenty a minute, of which sweeps get half: a backlog of ten
+	// thousand runs takes about 17 hours, in which Flow Service goes on with its own
+	// schedule.
 	DefaultOrgBudget = 1200
 	// DefaultBudgetWindow is what both are for.
 	DefaultBudgetWindow = time.Hour
