@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -104,6 +105,26 @@ func TestTemplateDefaults(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-the function's defaults +the template's:\n%s", diff)
+	}
+}
+
+// TestSAMEnv checks that local/sam-env.json names whatever sam local invoke can't know.
+func TestSAMEnv(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../local/sam-env.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var functions map[string]map[string]string
+	if err := json.Unmarshal(text, &functions); err != nil {
+		t.Fatal(err)
+	}
+	env := functions["RetriggerFunction"]
+	for _, p := range parameters(t) {
+		env[p.variable] = p.fallback
+	}
+	if _, err := config.Load(lookup(env)); err != nil {
+		t.Error(err)
 	}
 }
 
