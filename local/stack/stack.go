@@ -141,7 +141,7 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 		return nil, err
 	}
 	env := slices.Concat([]string{
-		"AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "LOG_LEVEL=debug", "CALLS_PER_SECOND=0",
+		"AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "LOG_LEVEL=debug",
 		"SECRET_ID=" + s.secretID, "QUEUE_URL=" + s.RequestQueueURL, "DEAD_LETTER_QUEUE_URL=" + s.DeadLetterQueueURL,
 		"AWS_ENDPOINT_URL_SQS=" + aws.ToString(s.SQS.Options().BaseEndpoint),
 		"LEDGER_TABLE=" + s.table, "AWS_ENDPOINT_URL_DYNAMODB=" + aws.ToString(s.DynamoDB.Options().BaseEndpoint),
@@ -190,7 +190,7 @@ func (s *Stack) startAdobe(o Options) (env []string, err error) {
 	s.Adobe.AddOrg(flowsim.Org{
 		ID: OrgID, ClientID: ClientID, Secrets: []string{ClientSecret}, Scopes: strings.Split(Scopes, ","), Sandboxes: []string{Sandbox, "dev"},
 	})
-	return []string{"FLOW_SERVICE_URL=" + base + flowsim.FlowServicePath, "IMS_URL=" + base}, nil
+	return []string{"FLOW_SERVICE_URL=" + base + flowsim.FlowServicePath, "IMS_URL=" + base, "CALLS_PER_SECOND=0"}, nil
 }
 
 func (s *Stack) startAWS(ctx context.Context, o Options) error {
