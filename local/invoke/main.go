@@ -7,12 +7,16 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
@@ -38,6 +42,9 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if wrong, is := errors.AsType[*json.SyntaxError](json.Unmarshal(payload, new(any))); is {
+		return fmt.Errorf("%s is not JSON, which Lambda refuses without invoking the function: %w, at byte %d", args[0], wrong, wrong.Offset)
+	}
 	credential, err := stack.CredentialFromEnv(os.Getenv)
 	if err != nil {
 		return err
@@ -51,7 +58,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := stack.Start(ctx, stack.Options{Binary: binary, Credential: credential})
+	s, err := stack.Start(ctx, stack.Options{Binary: binary, Credential: credential, Env: stack.SettingsFromEnv(os.Getenv)})
 	if err != nil {
 		return err
 	}
@@ -64,7 +71,8 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Print("Answer:\n", indented(answer.Payload), "\n\nLog:\n", s.Log)
+	fmt.Print("Answer:\n", indented(answer.Payload), "\n\nLog:\n")
+	fmt.Print(readable(s.Log.String()))
 	if s.Adobe != nil {
 		fmt.Print("\nCalls to Adobe (simulated):\n")
 		for _, c := range s.Adobe.Calls() {
@@ -84,7 +92,53 @@ func run(ctx context.Context, args []string) error {
 	if answer.FunctionError != "" {
 		return errors.New("the function failed; the answer above says why")
 	}
-	return nil
+	return sweepFault(answer.Payload)
+}
+
+// readable is the function's log, with only those of its metrics that are not 0.
+func readable(log string) string {
+	var text strings.Builder
+	counts := map[string]int{}
+	for line := range strings.Lines(log) {
+		var metrics map[string]any
+		if json.Unmarshal([]byte(line), &metrics) != nil || metrics["_aws"] == nil {
+			text.WriteString(line)
+			continue
+		}
+		for name, value := range metrics {
+			if n, is := value.(float64); is {
+				counts[name] += int(n)
+			}
+		}
+	}
+	var metrics []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		if counts[name] != 0 {
+			metrics = append(metrics, fmt.Sprintf("%s %d", name, counts[name]))
+		}
+	}
+	return text.String() + "\nMetrics that are not 0: " + cmp.Or(strings.Join(metrics, ", "), "none") + "\n"
+}
+
+// sweepFault is what is wrong with the sweep that an answer reports, if it reports one.
+func sweepFault(payload []byte) error {
+	var answer struct {
+		Sweep struct {
+			State, Error string
+			Failures     []any
+		}
+	}
+	if json.Unmarshal(payload, &answer) != nil {
+		return nil
+	}
+	switch sweep := answer.Sweep; {
+	case sweep.State == "refused", sweep.Error != "":
+		return fmt.Errorf("the sweep is %s: %s", sweep.State, sweep.Error)
+	case len(sweep.Failures) > 0:
+		return fmt.Errorf("of the sweep's sandboxes %d could not be listed to the end; the answer above says why", len(sweep.Failures))
+	default:
+		return nil
+	}
 }
 
 // seedSweep makes Adobe know runs for a sweep to look at.

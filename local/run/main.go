@@ -51,8 +51,8 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	options := stack.Options{Binary: binary, Credential: credential}
-	if credential == nil {
+	options := stack.Options{Binary: binary, Credential: credential, Env: stack.SettingsFromEnv(os.Getenv)}
+	if credential == nil { // the steps know what must come of them
 		options.Env = slices.Concat(scenario.LineageDelays(), scenario.Env())
 	}
 	s, err := stack.Start(ctx, options)

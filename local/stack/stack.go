@@ -32,6 +32,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/truora/minidyn/server"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
@@ -79,6 +80,29 @@ func CredentialFromEnv(getenv func(string) string) (*Credential, error) {
 		return nil, errors.New("for a real org set AEP_CLIENT_ID, AEP_CLIENT_SECRET, AEP_ORG_ID and AEP_SANDBOX, all of them")
 	}
 	return &c, nil
+}
+
+// SettingsFromEnv reads those variables of the function's configuration that a person
+// may set for a run on this machine, "NAME=value". The others are the stack's own: the
+// resources, and where Adobe is.
+func SettingsFromEnv(getenv func(string) string) []string {
+	var env []string
+	for _, name := range []string{
+		config.LedgerTTL, config.RetryDelays, config.RetryPolicy, config.MaxRunAge, config.BreakerThreshold, config.BreakerCooldown,
+		config.ReconcileAfter, config.CallsPerSecond, config.ConcurrentCalls, config.Reserved, config.FlowBudget, config.OrgBudget,
+		config.BudgetWindow, config.Paused, config.SweepSince, config.SweepLimit, config.SweepSandboxes, config.DefaultSandbox,
+		config.LogLevel, config.MaxConcurrentRuns, config.CallTimeout, config.SecretCacheTTL,
+	} {
+		if value := getenv(name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// adobeSettings are the variables that are taken from the environment for a real org.
+func adobeSettings() []string {
+	return []string{config.FlowServiceURL, config.IMSURL, config.RetriggerOp}
 }
 
 // Options choose the parts.
@@ -176,7 +200,7 @@ func (s *Stack) Close() {
 
 func (s *Stack) startAdobe(o Options) (env []string, err error) {
 	if o.Credential != nil {
-		for _, name := range []string{"FLOW_SERVICE_URL", "IMS_URL", "RETRIGGER_OP"} {
+		for _, name := range adobeSettings() {
 			env = append(env, name+"="+os.Getenv(name))
 		}
 		return env, nil
@@ -545,6 +569,25 @@ func (l *Log) Sweeps() []Sweep {
 		}
 	}
 	return sweeps
+}
+
+// Switches returns what the function said of pauses and resumes so far.
+func (l *Log) Switches() []string {
+	var switches []string
+	for line := range strings.Lines(l.String()) {
+		var r struct {
+			Message, Reason string
+			Pauses          *int
+		}
+		if json.Unmarshal([]byte(line), &r) != nil || r.Pauses == nil {
+			continue
+		}
+		if r.Reason != "" {
+			r.Message += " (" + r.Reason + ")"
+		}
+		switches = append(switches, r.Message)
+	}
+	return switches
 }
 
 // Records returns the records of outcomes so far.
