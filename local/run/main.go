@@ -96,9 +96,12 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 	row := func(cells ...string) { _, _ = fmt.Fprintln(w, strings.Join(cells, "\t")) } // Flush says what went wrong
 	row("", "TRIGGER", "INPUT", "RUN", "OUTCOME", "REASON", "NEW RUN", "ATTEMPT")
 	wrong := 0
+	var others []other
 	for i, step := range steps {
 		fmt.Printf("%2d/%d  %-18s %s\n", i+1, len(steps), step.Trigger, step.Name)
+		swept, switched := len(s.Log.Sweeps()), len(s.Log.Switches())
 		records, err := step.Play(ctx, s)
+		others = append(others, other{step.Name, s.Log.Sweeps()[swept:], s.Log.Switches()[switched:]})
 		mark := "✓"
 		if err != nil {
 			wrong++
@@ -114,7 +117,7 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 	}
 	fmt.Print("\n", table.String(), "\n")
 	if s.Adobe != nil {
-		sweeps(s)
+		printOthers(others)
 		if err := lineages(ctx, s); err != nil {
 			return err
 		}
@@ -133,28 +136,50 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 	return nil
 }
 
-// sweeps prints what the function says of its sweeps.
-func sweeps(s *stack.Stack) {
+// other is what the function said in a step besides outcomes.
+type other struct {
+	step     string
+	sweeps   []stack.Sweep
+	switches []string
+}
+
+// printOthers prints what the function says of sweeps, pauses and resumes.
+func printOthers(all []other) {
 	fmt.Println("Sweeps, from the log:")
-	for _, r := range s.Log.Sweeps() {
-		kind := ""
-		if r.DryRun {
-			kind = " (dry run)"
+	for _, o := range all {
+		for _, r := range o.sweeps {
+			kind, requested := "", "requested"
+			if r.DryRun {
+				kind, requested = ", dry run", "would be requested"
+			}
+			fmt.Printf("  %s (%s%s): %d runs seen, %d failed, %d %s, %s\n", o.step, r.State, kind, r.Seen, r.Failed, r.Requested, requested, skipped(r.Skipped))
 		}
-		fmt.Printf("  %s%s: %d runs seen, %d failed, %d requested, %s skipped\n", r.State, kind, r.Seen, r.Failed, r.Requested, counts(r.Skipped))
+	}
+	fmt.Println("Pauses and resumes, from the log:")
+	for _, o := range all {
+		for _, said := range o.switches {
+			fmt.Printf("  %s: %s\n", o.step, said)
+		}
 	}
 }
 
-// counts prints counts by reason.
-func counts(n map[string]int) string {
-	if len(n) == 0 {
-		return "0"
-	}
-	var all []string
+// skipped says how many runs were skipped, and why.
+func skipped(n map[string]int) string {
+	sum := 0
+	var reasons []string
 	for _, reason := range slices.Sorted(maps.Keys(n)) {
-		all = append(all, fmt.Sprintf("%d %s", n[reason], reason))
+		sum += n[reason]
+		reasons = append(reasons, fmt.Sprintf("%d %s", n[reason], reason))
 	}
-	return strings.Join(all, ", ")
+	switch len(reasons) {
+	case 0:
+		return "0 skipped"
+	case 1:
+		_, reason, _ := strings.Cut(reasons[0], " ")
+		return fmt.Sprintf("%d skipped: %s", sum, reason)
+	default:
+		return fmt.Sprintf("%d skipped: %s", sum, strings.Join(reasons, ", "))
+	}
 }
 
 // lineages prints what the ledger has of the lineages.
