@@ -186,10 +186,11 @@ func (b *Brake) write(ctx context.Context, change func(s *state, now time.Time) 
 		next := state{Pauses: slices.Clone(b.state.Pauses), Slow: maps.Clone(b.state.Slow)}
 		old := b.rev
 		b.mu.Unlock()
+		// What is over stays in the record until some write: nothing may build on it.
+		next.Pauses = slices.DeleteFunc(next.Pauses, func(p Pause) bool { return p.over(now) })
 		if err := change(&next, now); err != nil {
 			return err
 		}
-		next.Pauses = slices.DeleteFunc(next.Pauses, func(p Pause) bool { return p.over(now) })
 		maps.DeleteFunc(next.Slow, func(_ string, s slow) bool { return s.over(now) })
 		text, err := json.Marshal(next)
 		if err != nil {

@@ -292,3 +292,37 @@ func TestReleases(t *testing.T) {
 		}
 	})
 }
+
+// TestPausedAgainLongAfter: a pause that is over has nothing to do with the next one of
+// the same scope.
+func TestPausedAgainLongAfter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := brake.New(ledger.NewMemory(), brake.Limits{}, false, time.Now)
+		for range 2 {
+			began := time.Now()
+			if pauses, err := b.Pause(t.Context(), brake.Scope{}, ""); err != nil || len(pauses) != 1 || !pauses[0].At.Equal(began) {
+				t.Fatalf("the pauses are %+v, %v, want one that begins now", pauses, err)
+			}
+			<-time.After(time.Hour)
+			if _, err := b.Resume(t.Context(), brake.Scope{}); err != nil {
+				t.Fatal(err)
+			}
+			first, last := held(t, b, began), held(t, b, time.Now().Add(-time.Millisecond))
+			// A pause of an hour: each looks within 7.5 minutes, and the window is 15.
+			if first.Wait < 7*time.Minute || last.Wait > 23*time.Minute || last.Wait-first.Wait < 13*time.Minute {
+				t.Errorf("what waited is let go from %s to %s after the pause", first.Wait, last.Wait)
+			}
+			<-time.After(28 * 24 * time.Hour)
+		}
+	})
+}
+
+func held(t *testing.T, b *brake.Brake, due time.Time) brake.Held {
+	t.Helper()
+	h, err := b.Held(t.Context(), orgA, "f", due)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}

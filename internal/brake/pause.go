@@ -152,7 +152,7 @@ func (b *Brake) Pause(ctx context.Context, scope Scope, reason string) ([]Pause,
 			if p.ResumedAt == nil {
 				return nil
 			}
-			next.At = p.At // what it kept is not let go yet, and keeps its order
+			next.At = p.At // what it kept is not all let go yet, and keeps its order
 			s.Pauses = slices.Delete(s.Pauses, i, i+1)
 			break
 		}
