@@ -34,6 +34,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -53,6 +54,9 @@ const (
 	// maxPauses bounds the shared record.
 	maxPauses = 200
 	recordKey = "brakes"
+	// keep is how long the record is kept after its last change when no pause lasts.
+	// Slow-downs and pauses that have ended are over long before.
+	keep = 7 * 24 * time.Hour
 )
 
 // Store keeps the shared record; see [ledger.Store].
@@ -197,6 +201,9 @@ func (b *Brake) write(ctx context.Context, change func(s *state, now time.Time) 
 			return err
 		}
 		record := ledger.Record{ledger.AttributeKey: recordKey, ledger.AttributeRev: rand.Text(), "state": string(text)}
+		if !slices.ContainsFunc(next.Pauses, Pause.lasts) { // a pause that lasts is never forgotten
+			record[ledger.AttributeTTL] = strconv.FormatInt(now.Add(keep).Unix(), 10)
+		}
 		err = b.store.Commit(ctx, ledger.Write{Key: recordKey, Old: old, New: record})
 		conflict, ok := errors.AsType[*ledger.ConflictError](err)
 		switch {

@@ -326,3 +326,48 @@ func held(t *testing.T, b *brake.Brake, due time.Time) brake.Held {
 	}
 	return h
 }
+
+// TestTheRecordIsForgotten some days after its last change, but not while a pause lasts.
+func TestTheRecordIsForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		memory := ledger.NewMemory()
+		b := brake.New(memory, brake.Limits{}, false, time.Now)
+		lives := func() time.Duration { // for ever is 0
+			t.Helper()
+			text := memory.Records()[0][ledger.AttributeTTL]
+			if text == "" {
+				return 0
+			}
+			seconds, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return time.Until(time.Unix(seconds, 0))
+		}
+		week := 7 * 24 * time.Hour
+		wait(t, b, orgA)(throttled(time.Minute))
+		if err := b.Share(t.Context(), orgA); err != nil || lives() != week {
+			t.Errorf("after a 429 the record is kept for %s, %v", lives(), err)
+		}
+		scopes := []brake.Scope{{OrgID: orgA}, {OrgID: orgB}}
+		for _, scope := range scopes {
+			if _, err := b.Pause(t.Context(), scope, ""); err != nil || lives() != 0 {
+				t.Errorf("in a pause the record is kept for %s, %v", lives(), err)
+			}
+		}
+		for i, want := range []time.Duration{0, week} {
+			if _, err := b.Resume(t.Context(), scopes[i]); err != nil || lives() != want {
+				t.Errorf("with %d pauses left the record is kept for %s, %v, want %s", 1-i, lives(), err, want)
+			}
+		}
+		// It is forgotten while a process has a copy.
+		gone := ledger.Write{Key: "brakes", Old: memory.Records()[0][ledger.AttributeRev]}
+		if err := memory.Commit(t.Context(), gone); err != nil {
+			t.Fatal(err)
+		}
+		if pauses, err := b.Pause(t.Context(), scopes[0], ""); err != nil || len(pauses) != 1 {
+			t.Errorf("the pauses are %+v, %v", pauses, err)
+		}
+	})
+}

@@ -52,13 +52,15 @@ const (
 	early = 0.1
 )
 
+func (p Pause) lasts() bool { return p.ResumedAt == nil }
+
 // look is the longest interval in which a request looks after a pause of the
 // given length.
 func look(length time.Duration) time.Duration { return min(max(length/8, minLook), maxLook) }
 
 // over reports whether all that waited has been let go.
 func (p Pause) over(now time.Time) bool {
-	return p.ResumedAt != nil && now.After(p.release(*p.ResumedAt).Add(maxLook))
+	return !p.lasts() && now.After(p.release(*p.ResumedAt).Add(maxLook))
 }
 
 // release returns when a request is let go that was due at the given time, once
@@ -112,7 +114,7 @@ func (b *Brake) Held(ctx context.Context, orgID, flowID string, due time.Time) (
 		if !p.covers(orgID, flowID) {
 			continue
 		}
-		if p.ResumedAt == nil {
+		if p.lasts() {
 			// The longest pause decides, and any that lasts comes before one that is over.
 			if wait := look(now.Sub(p.At)); held.Released || wait > held.Wait {
 				held = Held{Wait: wait, Detail: p.detail()}
@@ -131,7 +133,7 @@ func (b *Brake) Held(ctx context.Context, orgID, flowID string, due time.Time) (
 
 func (p Pause) detail() string {
 	text := fmt.Sprintf("%s is paused since %s", p.Scope, p.At.UTC().Format(time.RFC3339))
-	if p.ResumedAt != nil {
+	if !p.lasts() {
 		text = fmt.Sprintf("%s was paused until %s, and what waited is let go one after the other", p.Scope, p.ResumedAt.UTC().Format(time.RFC3339))
 	}
 	if p.Reason != "" {
@@ -149,7 +151,7 @@ func (b *Brake) Pause(ctx context.Context, scope Scope, reason string) ([]Pause,
 			if p.Scope != scope {
 				continue
 			}
-			if p.ResumedAt == nil {
+			if p.lasts() {
 				return nil
 			}
 			next.At = p.At // what it kept is not all let go yet, and keeps its order
@@ -170,7 +172,7 @@ func (b *Brake) Resume(ctx context.Context, scope Scope) ([]Pause, error) {
 	return b.change(ctx, func(s *state, now time.Time) error {
 		at := now.UTC().Truncate(time.Millisecond)
 		for i, p := range s.Pauses {
-			if p.Scope == scope && p.ResumedAt == nil {
+			if p.Scope == scope && p.lasts() {
 				s.Pauses[i].ResumedAt = &at
 			}
 		}
@@ -186,7 +188,7 @@ func (b *Brake) change(ctx context.Context, change func(*state, time.Time) error
 	defer b.mu.Unlock()
 	var last []Pause
 	for _, p := range b.state.Pauses {
-		if p.ResumedAt == nil {
+		if p.lasts() {
 			last = append(last, p)
 		}
 	}
