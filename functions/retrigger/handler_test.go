@@ -307,6 +307,28 @@ func TestBackoffGrowsAndHonorsAdobe(t *testing.T) {
 	})
 }
 
+// TestTheLimitsAreShared by the environments that there may be.
+func TestTheLimitsAreShared(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		perSecond, atOnce, reserved int
+		want                        brake.Limits
+	}{
+		"among five":     {10, 10, 5, brake.Limits{PerSecond: 2, AtOnce: 2, Processes: 5}},
+		"with a rest":    {10, 14, 4, brake.Limits{PerSecond: 2.5, AtOnce: 3, Processes: 4}},
+		"any number":     {0, 0, 5, brake.Limits{Processes: 5}},
+		"not configured": {10, 10, 0, brake.Limits{PerSecond: 10, AtOnce: 10, Processes: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := share(config.Config{CallsPerSecond: tt.perSecond, ConcurrentCalls: tt.atOnce, ReservedConcurrency: tt.reserved})
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("the share (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestAPanicOfASweep ends the sweep, not the function.
 func TestAPanicOfASweep(t *testing.T) {
 	t.Parallel()

@@ -65,7 +65,7 @@ func memory(cfg config.Config, store ledger.Store) *ledger.Ledger {
 // share is the part of the limits on calls that one environment may use.
 func share(cfg config.Config) brake.Limits {
 	n := max(cfg.ReservedConcurrency, 1)
-	return brake.Limits{PerSecond: float64(cfg.CallsPerSecond) / float64(n), AtOnce: cfg.ConcurrentCalls / n}
+	return brake.Limits{PerSecond: float64(cfg.CallsPerSecond) / float64(n), AtOnce: cfg.ConcurrentCalls / n, Processes: n}
 }
 
 // wire puts the parts together. What memory remembers is in the store, too.

@@ -71,6 +71,9 @@ type Limits struct {
 	PerSecond float64
 	// AtOnce is how many may be under way; 0 for any number.
 	AtOnce int
+	// Processes is how many processes there may be, which share the pace that an org
+	// without a limit has after a 429; 0 for one.
+	Processes int
 }
 
 // Brake holds calls back. It is safe for concurrent use. Make it with [New].

@@ -147,6 +147,27 @@ func TestASlowDown(t *testing.T) {
 	}
 }
 
+// TestASlowDownWithoutALimit: after a 429 all processes together begin with sixteen
+// calls a second.
+func TestASlowDownWithoutALimit(t *testing.T) {
+	t.Parallel()
+	for _, processes := range []int{0, 1, 5} {
+		synctest.Test(t, func(t *testing.T) {
+			b := brake.New(ledger.NewMemory(), brake.Limits{Processes: processes}, false, time.Now)
+			wait(t, b, orgA)(throttled(time.Second))
+			<-time.After(time.Second)
+			began := time.Now()
+			for range 33 { // the first at once
+				wait(t, b, orgA)(nil)
+			}
+			want := 2 * time.Second * time.Duration(max(processes, 1))
+			if took := time.Since(began); took.Round(100*time.Millisecond) != want {
+				t.Errorf("of %d processes one sends 32 calls in %s, want %s", processes, took, want)
+			}
+		})
+	}
+}
+
 func TestASlowDownIsShared(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -50,7 +50,7 @@ func (b *Brake) pace(orgID string) (p *pace, stopped time.Duration) {
 	case b.limits.PerSecond > 0:
 		limit = rate.Limit(b.limits.PerSecond / float64(int(1)<<level))
 	case level > 0: // there is no pace to halve: begin with one
-		limit = rate.Limit(slowest * float64(int(1)<<(maxLevel-level)))
+		limit = rate.Limit(slowest * float64(int(1)<<(maxLevel-level)) / float64(max(b.limits.Processes, 1)))
 	}
 	if limit != p.rate.Limit() {
 		p.rate.SetLimitAt(now, limit)
@@ -58,8 +58,8 @@ func (b *Brake) pace(orgID string) (p *pace, stopped time.Duration) {
 	return p, slow.Until.Sub(now)
 }
 
-// slowest is the pace in calls a second of an org without a limit that Adobe asked
-// to slow down again and again.
+// slowest is the pace in calls a second of an org without a limit, over all processes,
+// that Adobe asked to slow down again and again.
 const slowest = 0.5
 
 // Wait implements [flowclient.Limiter].
