@@ -339,6 +339,96 @@ func TestPausedAgainLongAfter(t *testing.T) {
 	})
 }
 
+// TestPausedAgainBeforeAllIsLetGo: what the first pause kept stays in its order, spread,
+// and before what the second one kept.
+func TestPausedAgainBeforeAllIsLetGo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := brake.New(ledger.NewMemory(), brake.Limits{}, false, time.Now)
+		began := time.Now()
+		dues := []time.Time{began.Add(-time.Hour), began, began.Add(2 * time.Hour)}
+		for i, length := range []time.Duration{4 * time.Hour, time.Hour} {
+			<-time.After(time.Duration(i) * 10 * time.Minute)
+			if _, err := b.Pause(t.Context(), brake.Scope{}, ""); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(length)
+			if _, err := b.Resume(t.Context(), brake.Scope{}); err != nil {
+				t.Fatal(err)
+			}
+			dues = append(dues, time.Now().Add(-time.Minute))
+		}
+		// Both are one pause of 310 minutes: each looks within 30, and the window is an hour.
+		for i, next := range dues[1:] {
+			last := held(t, b, dues[i])
+			if step := held(t, b, next).Wait - last.Wait; !last.Released || last.Wait < 30*time.Minute || step < 2*time.Minute {
+				t.Errorf("due %s after the beginning it goes in %s, the next %s later", dues[i].Sub(began), last.Wait, step)
+			}
+		}
+	})
+}
+
+// TestAPauseThatIsOverHidesNoOther, however long what it kept is yet to wait.
+func TestAPauseThatIsOverHidesNoOther(t *testing.T) {
+	t.Parallel()
+	scopes := []brake.Scope{{}, {OrgID: orgA}, {OrgID: orgA, FlowID: "f"}}
+	for _, over := range scopes {
+		for _, lasts := range scopes {
+			if over == lasts {
+				continue
+			}
+			for _, first := range []bool{false, true} {
+				synctest.Test(t, func(t *testing.T) {
+					b := brake.New(ledger.NewMemory(), brake.Limits{}, false, time.Now)
+					began := time.Now()
+					order := []brake.Scope{lasts, over}
+					if first {
+						order = []brake.Scope{over, lasts}
+					}
+					for _, scope := range order {
+						if _, err := b.Pause(t.Context(), scope, ""); err != nil {
+							t.Fatal(err)
+						}
+						<-time.After(10 * time.Hour)
+					}
+					if _, err := b.Resume(t.Context(), over); err != nil {
+						t.Fatal(err)
+					}
+					h := held(t, b, began.Add(-time.Second))
+					if h.Released || h.Wait <= 0 || !strings.Contains(h.Detail, lasts.String()+" is paused") {
+						t.Errorf("%s is paused, the pause of %s is over, begun first: %t; a request is held so: %+v", lasts, over, first, h)
+					}
+					if h := held(t, b, time.Time{}); h.Wait <= 0 {
+						t.Errorf("%s is paused, and a new request is not held", lasts)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestASlowDownThatCouldNotBeToldIsToldWithTheNext.
+func TestASlowDownThatCouldNotBeToldIsToldWithTheNext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		memory := ledger.NewMemory()
+		one, other := brake.New(memory, brake.Limits{}, false, time.Now), brake.New(memory, brake.Limits{}, false, time.Now)
+		wait(t, one, orgA)(throttled(time.Minute))
+		canceled, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := one.Share(canceled, orgA); !errors.As(err, new(*ledger.UnavailableError)) {
+			t.Fatalf("error = %v", err)
+		}
+		if err := one.Share(t.Context(), orgA); err != nil { // without another 429
+			t.Fatal(err)
+		}
+		held(t, other, time.Time{}) // it reads the record
+		if busy := other.Busy(orgA); busy != time.Minute {
+			t.Errorf("in the other process the org stops for %s, want a minute", busy)
+		}
+	})
+}
+
 func held(t *testing.T, b *brake.Brake, due time.Time) brake.Held {
 	t.Helper()
 	h, err := b.Held(t.Context(), orgA, "f", due)
