@@ -18,6 +18,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	mathrand "math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
@@ -52,6 +53,8 @@ type Queue struct {
 	// was received MaxReceives times; empty for none.
 	DeadLetterQueue string
 	MaxReceives     int
+	// Retention is for how long SQS keeps a message; 0 for ever.
+	Retention time.Duration
 }
 
 // Attribute is a message attribute.
@@ -93,6 +96,7 @@ type Fault struct {
 type queue struct {
 	Queue
 	messages []*Message
+	shuffle  func(n int, swap func(i, j int)) // nil for the order in which they were sent
 }
 
 // Server is the simulator. It is an [http.Handler] and safe for concurrent use.
@@ -129,6 +133,14 @@ func (s *Server) AddQueue(q Queue) string {
 	defer s.mu.Unlock()
 	s.queues[q.Name] = &queue{Queue: q}
 	return s.base + "/" + Account + "/" + q.Name
+}
+
+// Shuffle makes a queue deliver its messages in any order, as a standard queue may; the
+// seed says which.
+func (s *Server) Shuffle(queueURL string, seed uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queues[queueURL[strings.LastIndex(queueURL, "/")+1:]].shuffle = mathrand.New(mathrand.NewPCG(seed, seed)).Shuffle //nolint:gosec // it is to be repeatable
 }
 
 // QueueARN returns the ARN of the queue with the given name.
@@ -450,18 +462,36 @@ func (s *Server) receive(ctx context.Context, body []byte) (any, error) {
 	}
 }
 
+// visible returns the messages that can be received, and how long it is until the
+// next becomes visible. A message that is too old is deleted.
+func (q *queue) visible(now time.Time) ([]*Message, time.Duration) {
+	next := time.Hour
+	if q.Retention > 0 {
+		q.messages = slices.DeleteFunc(q.messages, func(m *Message) bool { return now.Sub(m.sentAt) > q.Retention })
+	}
+	var visible []*Message
+	for _, m := range q.messages {
+		if m.VisibleAt.After(now) {
+			next = min(next, m.VisibleAt.Sub(now))
+		} else {
+			visible = append(visible, m)
+		}
+	}
+	if q.shuffle != nil {
+		q.shuffle(len(visible), func(i, j int) { visible[i], visible[j] = visible[j], visible[i] })
+	}
+	return visible, next
+}
+
 // take receives messages, and returns how long it is until the next becomes
 // visible. A message that was received too often goes to the dead-letter queue.
 func (s *Server) take(q *queue, most int, invisible time.Duration) ([]any, time.Duration) {
-	now, next := s.now(), time.Hour
+	now := s.now()
 	var taken []any
-	for _, m := range slices.Clone(q.messages) {
+	visible, next := q.visible(now)
+	for _, m := range visible {
 		if len(taken) == most {
 			break
-		}
-		if m.VisibleAt.After(now) {
-			next = min(next, m.VisibleAt.Sub(now))
-			continue
 		}
 		if dead := s.queues[q.DeadLetterQueue]; dead != nil && m.Receives >= q.MaxReceives {
 			q.drop(m)
@@ -561,7 +591,7 @@ func (s *Server) move(in struct {
 			break // the task has failed: CouldNotDetermineMessageSource
 		}
 		source.drop(m)
-		m.Receives, m.receipt, m.VisibleAt = 0, "", s.now()
+		m.Receives, m.receipt, m.VisibleAt, m.sentAt = 0, "", s.now(), s.now()
 		target.messages = append(target.messages, m)
 	}
 	s.wake()

@@ -105,6 +105,45 @@ func TestDelayVisibilityAndRedrive(t *testing.T) {
 	}
 }
 
+// TestAStandardQueueHasNoOrder where it is shuffled, by the seed.
+func TestAStandardQueueHasNoOrder(t *testing.T) {
+	t.Parallel()
+	order := func(seed uint64) (bodies string) {
+		w := newWorld(t)
+		if seed != 0 {
+			w.sim.Shuffle(w.queue, seed)
+		}
+		for _, body := range "abcdefgh" {
+			w.send(t, string(body), 0)
+		}
+		for _, m := range w.receive(t, w.queue) {
+			bodies += *m.Body
+		}
+		return bodies
+	}
+	if got := order(0); got != "abcdefgh" {
+		t.Errorf("without a seed the order is %s", got)
+	}
+	if one, again, other := order(1), order(1), order(2); one != again || one == other || len(one) != 8 {
+		t.Errorf("with seeds the orders are %s, %s, %s", one, again, other)
+	}
+}
+
+func TestAnOldMessageIsDeleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.queue = w.sim.AddQueue(awssim.Queue{Name: "short", VisibilityTimeout: time.Minute, Retention: time.Hour})
+	w.send(t, "x", 0)
+	w.sim.Advance(59 * time.Minute)
+	if n := len(w.receive(t, w.queue)); n != 1 {
+		t.Fatalf("%d messages before the time", n)
+	}
+	w.sim.Advance(2 * time.Minute)
+	if n := len(w.receive(t, w.queue)); n != 0 || len(w.sim.Messages(w.queue)) != 0 {
+		t.Errorf("%d messages after the time", n)
+	}
+}
+
 func TestVisibilityIsLimited(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

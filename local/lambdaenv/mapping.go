@@ -21,6 +21,9 @@ type Mapping struct {
 	QueueURL  string
 	BatchSize int32
 	Invoker   Invoker
+	// AllowLoops switches Lambda's recursion detection off, as RecursiveLoop: Allow
+	// does. The chains are still counted; see [Chain].
+	AllowLoops bool
 }
 
 // Poll receives one batch, invokes the function with it and deletes the messages
@@ -42,9 +45,9 @@ func (m *Mapping) Poll(ctx context.Context, waitSeconds int32) (received, delete
 	if err != nil {
 		return 0, 0, err
 	}
-	invocation, err := invocationOf(ctx, out.Messages)
-	if err != nil {
-		return len(out.Messages), 0, err
+	invocation := invocationOf(ctx, out.Messages)
+	if chain := Chain(invocation); chain > maxChain && !m.AllowLoops {
+		return len(out.Messages), 0, &RecursionError{chain}
 	}
 	answer, err := m.Invoker.Invoke(invocation, payload)
 	if err != nil {

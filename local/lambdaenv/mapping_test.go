@@ -3,6 +3,7 @@ package lambdaenv_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -66,9 +67,7 @@ func TestPartialBatchResponses(t *testing.T) {
 			}
 			t.Cleanup(stop)
 			url := sim.AddQueue(awssim.Queue{Name: "q", VisibilityTimeout: time.Minute})
-			client := sqs.New(sqs.Options{Region: awssim.Region, BaseEndpoint: &base, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-				return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
-			})})
+			client := newClient(base)
 			for i := range 3 {
 				if _, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(strconv.Itoa(i))}); err != nil {
 					t.Fatal(err)
@@ -83,6 +82,12 @@ func TestPartialBatchResponses(t *testing.T) {
 	}
 }
 
+func newClient(base string) *sqs.Client {
+	return sqs.New(sqs.Options{Region: awssim.Region, BaseEndpoint: &base, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
+	})})
+}
+
 // name answers with the ids of some messages.
 func name(places ...int) answers {
 	return func(records []event.SQSRecord) (lambdaenv.Response, error) {
@@ -91,6 +96,55 @@ func name(places ...int) answers {
 			ids = append(ids, `{"itemIdentifier":"`+records[i].MessageID+`"}`)
 		}
 		return lambdaenv.Response{Payload: []byte(`{"batchItemFailures":[` + strings.Join(ids, ",") + `]}`)}, nil
+	}
+}
+
+// sender sends a message on with each invocation, as the SDK does within Lambda.
+type sender struct {
+	client *sqs.Client
+	url    string
+}
+
+func (s sender) Invoke(ctx context.Context, _ []byte) (lambdaenv.Response, error) {
+	_, err := s.client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &s.url, MessageBody: aws.String("on")}, func(o *sqs.Options) {
+		o.HTTPClient = header{lambdaenv.Trace(ctx)}
+	})
+	return lambdaenv.Response{Payload: []byte(`{}`)}, err
+}
+
+type header struct{ trace string }
+
+func (h header) Do(r *http.Request) (*http.Response, error) {
+	r.Header.Set(lambdaenv.TraceHeader, h.trace)
+	return http.DefaultClient.Do(r)
+}
+
+// TestAChainEnds after sixteen invocations, unless loops are allowed.
+func TestAChainEnds(t *testing.T) {
+	t.Parallel()
+	for _, allowed := range []bool{false, true} {
+		sim := awssim.New()
+		base, stop, err := sim.Listen()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(stop)
+		url := sim.AddQueue(awssim.Queue{Name: "q", VisibilityTimeout: time.Minute})
+		client := newClient(base)
+		if _, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("first")}); err != nil {
+			t.Fatal(err)
+		}
+		mapping := lambdaenv.Mapping{SQS: client, QueueURL: url, BatchSize: 10, Invoker: sender{client, url}, AllowLoops: allowed}
+		for i := range 20 {
+			_, _, err := mapping.Poll(t.Context(), 0)
+			recursion, ended := errors.AsType[*lambdaenv.RecursionError](err)
+			switch {
+			case ended && (allowed || i != 16 || recursion.Chain != 17):
+				t.Errorf("loops allowed %t: invocation %d: %v", allowed, i+1, err)
+			case !ended && (err != nil || !allowed && i == 16):
+				t.Errorf("loops allowed %t: invocation %d: error = %v", allowed, i+1, err)
+			}
+		}
 	}
 }
 

@@ -45,13 +45,19 @@ func Trace(ctx context.Context) string {
 	return newTrace + lineage + "1"
 }
 
+// Chain is how often the function was invoked in the chain that the invocation of the
+// context ends, this time included.
+func Chain(ctx context.Context) int {
+	_, count, _ := strings.Cut(Trace(ctx), lineage)
+	chain, _ := strconv.Atoi(count) // it is a number that this package wrote
+	return chain
+}
+
 // invocationOf returns the context of the invocation that a batch brings about. Which
-// message of a batch counts is not documented; here it is the first.
-func invocationOf(ctx context.Context, batch []types.Message) (context.Context, error) {
+// message of a batch counts is not documented; here it is the first. So what is sent
+// for one message goes on with the chain of another.
+func invocationOf(ctx context.Context, batch []types.Message) context.Context {
 	_, count, _ := strings.Cut(batch[0].Attributes[traceAttribute], lineage)
 	chain, _ := strconv.Atoi(count) // 0 for a message of somebody else
-	if chain++; chain > maxChain {
-		return ctx, &RecursionError{chain}
-	}
-	return context.WithValue(ctx, traceKey{}, newTrace+lineage+strconv.Itoa(chain)), nil
+	return context.WithValue(ctx, traceKey{}, newTrace+lineage+strconv.Itoa(chain+1))
 }
