@@ -1,17 +1,22 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/brake"
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
 )
 
 // sent returns when re-triggers were sent, with the runs.
@@ -436,8 +441,7 @@ func TestAWaitIsKeptBesideSlowWork(t *testing.T) {
 				id := w.fail("f")
 				due := time.Now().Add(20 * time.Second).UTC()
 				slow(w)
-				w.send(fmt.Sprintf(`{"runId":%q,"flowId":"f","orgId":%q,"sandbox":"prod","origin":{"firstSeen":%q,"due":%q,"hops":1}}`,
-					id, worldOrg, time.Now().UTC().Format(time.RFC3339Nano), due.Format(time.RFC3339Nano)))
+				w.send(ownMessage(id, due))
 				first, second := w.start(-1, false), w.start(-1, false)
 				var group sync.WaitGroup
 				group.Go(func() { w.poll(first) })
@@ -458,19 +462,242 @@ func TestAWaitIsKeptBesideSlowWork(t *testing.T) {
 	}
 }
 
+// TestAWaitThatIsFoundOutIsKeptBesideASweep: of a message whose time has come it turns
+// out that it must wait on; it comes again when it is due, however long a sweep of its
+// batch takes.
+func TestAWaitThatIsFoundOutIsKeptBesideASweep(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.BudgetWindow, w.cfg.FlowBudget, w.cfg.CallTimeout = 12*time.Second, 1, 50*time.Second
+		pass(time.Until(time.Now().Truncate(12 * time.Second).Add(12 * time.Second)))
+		w.told(w.fail("f"))
+		w.poll(w.start(-1, false)) // the window's budget is used up
+		w.adobe.Settle()
+		id := w.fail("f")
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Hang: true, Times: 10})
+		w.send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+		w.send(ownMessage(id, time.Now()))
+		first, second := w.start(-1, false), w.start(-1, false)
+		var group sync.WaitGroup
+		group.Go(func() { w.poll(first) })
+		pass(time.Second)
+		due, err := time.Parse(time.RFC3339Nano, w.entry(id)["due"])
+		if err != nil || !due.After(time.Now()) || time.Until(due) > 24*time.Second {
+			t.Fatalf("the entry is %v", w.entry(id))
+		}
+		pass(time.Until(due) + time.Second) // SQS counts in seconds
+		if w.poll(second) != 1 || w.adobe.Retriggers(id) != 1 {
+			t.Errorf("when it is due it has %d re-triggers; the entry is %v", w.adobe.Retriggers(id), w.entry(id))
+		}
+		group.Wait()
+	})
+}
+
+// ownMessage is one of the function's own, for a run of dataflow f that is due at a time.
+func ownMessage(runID string, due time.Time) string {
+	return fmt.Sprintf(`{"runId":%q,"flowId":"f","orgId":%q,"sandbox":"prod","origin":{"firstSeen":%q,"due":%q,"hops":1}}`,
+		runID, worldOrg, time.Now().UTC().Format(time.RFC3339Nano), due.UTC().Format(time.RFC3339Nano))
+}
+
+// TestTheAnswerComesInTime, also where SQS takes no message back and no message on.
+func TestTheAnswerComesInTime(t *testing.T) {
+	t.Parallel()
+	for _, op := range []string{"ChangeMessageVisibilityBatch", "SendMessageBatch"} {
+		t.Run(op, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				id := w.fail("f")
+				pass(time.Minute)
+				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable})
+				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests})
+				w.aws.Inject(awssim.Fault{Op: op, Hang: true})
+				began := time.Now()
+				if op == "SendMessageBatch" { // process.Invoke holds that the answer comes in time
+					w.direct([]byte(`{"sweep":{"orgId":"`+worldOrg+`"}}`), func() *process { return w.start(-1, false) })
+				} else {
+					w.told(id)
+					w.poll(w.start(-1, false))
+				}
+				if took := time.Since(began); took < 55*time.Second {
+					t.Fatalf("no call hangs: the answer took %s", took)
+				}
+				w.drain(time.Hour)
+				w.wantOnce(t, []string{id})
+			})
+		})
+	}
+}
+
+// TestAFaultIsGivenUp after ten receives.
+func TestAFaultIsGivenUp(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.fail("f")
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Times: 100, Status: http.StatusServiceUnavailable})
+		w.told(id)
+		receives := 0
+		for len(w.aws.Messages(w.requests)) > 0 {
+			if w.poll(w.start(-1, false)) > 0 {
+				receives++
+			} else {
+				pass(time.Until(w.next()))
+			}
+		}
+		if receives != 10 || w.reasons()["adobe_unavailable"] != 1 {
+			t.Errorf("after %d receives the dead letters are %v", receives, w.reasons())
+		}
+	})
+}
+
+// TestAWaitTakesNoReceiveFromFaults: a message that was received once to wait on, as its
+// due time is past SQS's longest delay, may meet as many faults as any other afterwards.
+func TestAWaitTakesNoReceiveFromFaults(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.RetryDelays = []time.Duration{12 * time.Hour}
+		id := w.fail("f")
+		w.told(id)
+		p := w.start(-1, false)
+		w.poll(p)
+		due, err := time.Parse(time.RFC3339Nano, w.entry(id)["due"])
+		if err != nil || time.Until(due) < 20*time.Minute {
+			t.Fatalf("it is due at %s, %v: too soon for this test", due, err)
+		}
+		pass(time.Until(w.next()))
+		w.poll(p)
+		pass(time.Until(w.next()))
+		if late := time.Since(due); late < 0 || late > time.Second || w.aws.Messages(w.requests)[0].Receives != 1 {
+			t.Fatalf("it comes %s after it is due, received %d times before", late, w.aws.Messages(w.requests)[0].Receives)
+		}
+		w.faults.before = 1000
+		for range 9 {
+			if w.poll(p) != 1 {
+				t.Fatal("it does not come")
+			}
+			pass(time.Until(w.next()))
+		}
+		w.faults.before = 0
+		w.drain(time.Hour)
+		w.wantOnce(t, []string{id})
+		if n := len(w.aws.Messages(w.letters)); n != 0 {
+			t.Errorf("there are %d dead letters", n)
+		}
+	})
+}
+
+// TestTheLongestWaitCounts of those that Adobe asks for in answer to a list of requests.
+func TestTheLongestWaitCounts(t *testing.T) {
+	t.Parallel()
+	for _, longest := range []string{worldOrg, worldOther} {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.flow("other", worldOther)
+			w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+				if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/action") {
+					w.adobe.ServeHTTP(answer, r)
+					return
+				}
+				wait := "60"
+				if r.Header.Get("X-Gw-Ims-Org-Id") == longest {
+					wait = "840"
+				}
+				answer.Header().Set("Retry-After", wait)
+				answer.WriteHeader(http.StatusTooManyRequests)
+			})
+			w.send(fmt.Sprintf(`{"requests":[{"runId":%q,"orgId":%q,"flowId":"f"},{"runId":%q,"orgId":%q,"flowId":"other"}]}`, w.fail("f"), worldOrg, w.fail("other"), worldOther))
+			w.poll(w.start(-1, false))
+			if left := time.Until(w.next()); left < 840*time.Second {
+				t.Errorf("Adobe asks %s to wait for 840 s, and the message comes in %s", longest, left)
+			}
+		})
+	}
+}
+
+// TestAMessageOfAnotherQueue is returned, and when it comes again is that queue's affair.
+func TestAMessageOfAnotherQueue(t *testing.T) {
+	t.Parallel()
+	for arn, want := range map[string]int{"arn:aws:sqs:us-east-1:1:elsewhere": 0, awssim.QueueARN("requests"): 1} {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests})
+			response, err := w.start(-1, false).Invoke(t.Context(), sqsBatch(t, arn, 1, string(w.adobe.FailureEvent(w.fail("f")))))
+			if err != nil || string(response.Payload) != `{"batchItemFailures":[{"itemIdentifier":"m"}]}` {
+				t.Errorf("the answer is %+v, %v", response, err)
+			}
+			if n := w.aws.Count("ChangeMessageVisibilityBatch"); n != want {
+				t.Errorf("%d calls change the visibility of a message of %s, want %d", n, arn, want)
+			}
+		})
+	}
+}
+
+// sqsBatch is a batch of one message, m, as Lambda delivers it.
+func sqsBatch(t *testing.T, arn string, receives int, body string) []byte {
+	t.Helper()
+	payload, err := json.Marshal(map[string]any{"Records": []any{map[string]any{
+		"messageId": "m", "receiptHandle": "r", "eventSource": "aws:sqs", "eventSourceARN": arn,
+		"attributes": map[string]string{"ApproximateReceiveCount": strconv.Itoa(receives)}, "body": body,
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return payload
+}
+
+// counted counts the invocations of a chain of messages, and their hops.
+type counted struct {
+	*process
+	chain, hops int
+}
+
+func (c *counted) Invoke(ctx context.Context, payload []byte) (lambdaenv.Response, error) {
+	c.chain, c.hops = max(c.chain, lambdaenv.Chain(ctx)), max(c.hops, hops(string(payload)))
+	return c.process.Invoke(ctx, payload)
+}
+
+// TestALongPauseOfABusyOrg: an event each five minutes for a day, in batches with what
+// waits already, in no order. Each message makes few hops, and nothing is lost. A chain
+// as Lambda counts it is longer and grows with the pause, since what is sent for one
+// message of a batch goes on with the trace of another: here loops are allowed.
+func TestALongPauseOfABusyOrg(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.aws.Shuffle(w.requests, 1)
+		w.allowLoops = true
+		w.pausing("pause", "")
+		p := &counted{process: w.start(-1, false)}
+		step := func() {
+			for w.poll(p) > 0 {
+			}
+			pass(5 * time.Minute)
+		}
+		ids := make([]string, 24*12)
+		for i := range ids {
+			flow := fmt.Sprint("p", i)
+			w.flow(flow, worldOrg)
+			ids[i] = w.fail(flow)
+			w.told(ids[i])
+			step()
+		}
+		if n := len(w.adobe.Calls()); n != 0 || len(w.aws.Messages(w.requests)) != len(ids) {
+			t.Fatalf("%d calls to Adobe during the pause; %d messages wait for %d runs", n, len(w.aws.Messages(w.requests)), len(ids))
+		}
+		w.pausing("resume", "")
+		for len(w.aws.Messages(w.requests)) > 0 {
+			step()
+		}
+		w.wantOnce(t, ids)
+		if n := len(w.aws.Messages(w.letters)); n != 0 || p.hops > 8 {
+			t.Errorf("there are %d dead letters, and a message has made %d hops", n, p.hops)
+		}
+		t.Logf("at most %d hops of a message, and %d invocations of a chain", p.hops, p.chain)
+	})
+}
+
 // TestAMessageThatKillsTheFunction is given up before it is worked on once more.
 func TestAMessageThatKillsTheFunction(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		id := w.fail("f")
-		body, err := json.Marshal(string(w.adobe.FailureEvent(id)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		batch := func(receives int) string {
-			return fmt.Sprintf(`{"Records":[{"messageId":"m","receiptHandle":"r","eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:us-east-1:1:elsewhere","attributes":{"ApproximateReceiveCount":"%d"},"body":%s}]}`, receives, body)
-		}
-		w.invoke(w.start(-1, false), batch(51))
+		w.invoke(w.start(-1, false), string(sqsBatch(t, awssim.QueueARN("requests"), 51, string(w.adobe.FailureEvent(id)))))
 		letters := w.aws.Messages(w.letters)
 		if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "never_finished" || len(w.sent()) != 0 {
 			t.Errorf("the dead letters are %+v", letters)
@@ -479,22 +706,42 @@ func TestAMessageThatKillsTheFunction(t *testing.T) {
 }
 
 // TestRenewal: a message that waits for a fault of Adobe's to end keeps its receives
-// for faults, and makes few hops.
+// for faults, and makes few hops, however long that takes.
 func TestRenewal(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(t *testing.T, w *world) {
-		id := w.fail("f")
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: 60, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "900"}})
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, After: 1, Times: 5, Status: http.StatusServiceUnavailable})
-		w.told(id)
-		for len(w.aws.Messages(w.requests)) > 0 {
-			w.drain(time.Hour)
-			w.adobe.RevokeTokens(worldOrg)
-			pass(time.Minute)
+	for name, times := range map[string]int{"for a day": 60, "for days": 200} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) { renewal(t, w, times) })
+		})
+	}
+}
+
+func renewal(t *testing.T, w *world, times int) {
+	t.Helper()
+	id := w.fail("f")
+	w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: times, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "900"}})
+	w.adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, After: 1, Times: 5, Status: http.StatusServiceUnavailable})
+	w.told(id)
+	for waiting := w.aws.Messages(w.requests); len(waiting) > 0; waiting = w.aws.Messages(w.requests) {
+		if most := hops(waiting[0].Body); most > 8 {
+			t.Fatalf("it has made %d hops", most)
 		}
-		w.wantOnce(t, []string{id})
-		if n := len(w.aws.Messages(w.letters)); n != 0 {
-			t.Errorf("there are %d dead letters", n)
-		}
-	})
+		w.drain(time.Hour)
+		w.adobe.RevokeTokens(worldOrg)
+		pass(time.Minute)
+	}
+	w.wantOnce(t, []string{id})
+	if n := len(w.aws.Messages(w.letters)); n != 0 {
+		t.Errorf("there are %d dead letters", n)
+	}
+}
+
+// hops are the most that a payload's requests have made.
+func hops(payload string) (most int) {
+	for _, found := range regexp.MustCompile(`hops\\*":(\d+)`).FindAllStringSubmatch(payload, -1) {
+		n, _ := strconv.Atoi(found[1])
+		most = max(most, n)
+	}
+	return most
 }

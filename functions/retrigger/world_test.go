@@ -46,6 +46,8 @@ type world struct {
 	told func(runID string)
 	// timeout is that of the function.
 	timeout time.Duration
+	// allowLoops switches Lambda's recursion detection off.
+	allowLoops bool
 
 	requests, letters string // queue URLs
 	logs              *records
@@ -54,6 +56,7 @@ type world struct {
 }
 
 type fataler interface {
+	Errorf(string, ...any)
 	Fatal(...any)
 	Fatalf(string, ...any)
 	Helper()
@@ -97,7 +100,7 @@ func newWorld(tb fataler, skew, lag time.Duration) *world {
 		secrets = append(secrets, "secret-"+org[:1])
 	}
 	w.letters = w.aws.AddQueue(awssim.Queue{Name: "letters", VisibilityTimeout: time.Minute})
-	w.requests = w.aws.AddQueue(awssim.Queue{Name: "requests", VisibilityTimeout: 6 * time.Minute, DeadLetterQueue: "letters", MaxReceives: 1000})
+	w.requests = w.aws.AddQueue(awssim.Queue{Name: "requests", VisibilityTimeout: 6 * time.Minute, DeadLetterQueue: "letters", MaxReceives: 1000, Retention: 14 * 24 * time.Hour})
 	w.cfg = config.Config{
 		SecretIDs: secrets, QueueURL: w.requests, DeadLetterQueueURL: w.letters, LedgerTTL: ledger.DefaultTTL, RetryDelays: policy.DefaultDelays(), MaxRunAge: policy.DefaultMaxAge,
 		BreakerThreshold: policy.DefaultBreakerThreshold, BreakerCooldown: policy.DefaultBreakerCooldown,
@@ -214,6 +217,7 @@ func (s gatedStore) List(ctx context.Context, index, value string, limit int) (f
 
 // process is one execution environment of the function.
 type process struct {
+	tb      fataler
 	handler *Handler
 	gate    *gate
 	timeout time.Duration
@@ -234,7 +238,7 @@ func (w *world) start(calls int, after bool) *process {
 		served = w.adobeHandler
 	}
 	adobe := flowclient.WithHTTPClient(&http.Client{Transport: gated{g, loopback.Transport{Handler: served}}})
-	return &process{handler: wire(w.cfg, amazon, store, memory, w.logs.of(g), adobe, flowclient.WithMaxAttempts(1)), gate: g, timeout: w.timeout}
+	return &process{tb: w.tb, handler: wire(w.cfg, amazon, store, memory, w.logs.of(g), adobe, flowclient.WithMaxAttempts(1)), gate: g, timeout: w.timeout}
 }
 
 func (w *world) amazon(transport http.RoundTripper) aws.Config {
@@ -244,7 +248,8 @@ func (w *world) amazon(transport http.RoundTripper) aws.Config {
 	}
 }
 
-// Invoke implements [lambdaenv.Invoker]: a dead process gives no answer.
+// Invoke implements [lambdaenv.Invoker]: a dead process gives no answer, and a living
+// one in time.
 func (p *process) Invoke(ctx context.Context, payload []byte) (lambdaenv.Response, error) {
 	p.gate.mu.Lock()
 	p.gate.trace = lambdaenv.Trace(ctx)
@@ -254,6 +259,9 @@ func (p *process) Invoke(ctx context.Context, payload []byte) (lambdaenv.Respons
 	answer, err := p.handler.Invoke(ctx, payload)
 	p.gate.mu.Lock()
 	defer p.gate.mu.Unlock()
+	if deadline, _ := ctx.Deadline(); !p.gate.dead && !time.Now().Before(deadline) {
+		p.tb.Errorf("Lambda has killed the function, whose answer came %s after the deadline", time.Since(deadline))
+	}
 	switch {
 	case p.gate.dead:
 		return lambdaenv.Response{}, errDead
@@ -266,7 +274,7 @@ func (p *process) Invoke(ctx context.Context, payload []byte) (lambdaenv.Respons
 // poll delivers one batch of the queue to a process.
 func (w *world) poll(p lambdaenv.Invoker) int {
 	w.tb.Helper()
-	m := lambdaenv.Mapping{SQS: w.sqs(), QueueURL: w.requests, BatchSize: 10, Invoker: p}
+	m := lambdaenv.Mapping{SQS: w.sqs(), QueueURL: w.requests, BatchSize: 10, Invoker: p, AllowLoops: w.allowLoops}
 	received, _, err := m.Poll(context.Background(), 0)
 	if err != nil && !errors.Is(err, errDead) {
 		w.tb.Fatal(err)

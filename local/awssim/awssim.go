@@ -466,8 +466,8 @@ func (s *Server) receive(ctx context.Context, body []byte) (any, error) {
 // next becomes visible. A message that is too old is deleted.
 func (q *queue) visible(now time.Time) ([]*Message, time.Duration) {
 	next := time.Hour
-	if q.Retention > 0 {
-		q.messages = slices.DeleteFunc(q.messages, func(m *Message) bool { return now.Sub(m.sentAt) > q.Retention })
+	for q.Retention > 0 && len(q.messages) > 0 && now.Sub(q.messages[0].sentAt) > q.Retention {
+		q.messages = q.messages[1:] // they stand in the order in which they were sent
 	}
 	var visible []*Message
 	for _, m := range q.messages {
