@@ -41,8 +41,8 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 )
 
-// MaxAge is how old the copy of the shared record may be: a pause or a slow-down
-// takes effect everywhere within this time.
+// MaxAge is how old the copy of the shared record may be: within this time a pause or
+// a slow-down takes effect everywhere, for what has not begun by then.
 const MaxAge = 15 * time.Second
 
 const (
