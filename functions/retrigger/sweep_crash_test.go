@@ -1,9 +1,9 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -178,7 +178,7 @@ func TestTheSameSweepTwice(t *testing.T) {
 		var group sync.WaitGroup
 		for range 2 {
 			p := w.start(-1, false)
-			group.Go(func() { _, _ = p.Invoke(context.Background(), []byte(bareSchedule)) })
+			group.Go(func() { _, _ = p.Invoke(t.Context(), []byte(bareSchedule)) })
 		}
 		group.Wait()
 		if n := len(w.aws.Messages(w.requests)); n > len(ids)+2 { // and the sweep's own
@@ -234,7 +234,7 @@ func TestASweepOutlivesItsMessage(t *testing.T) {
 func TestASweepIsRenewedAtMostEightTimes(t *testing.T) {
 	t.Parallel()
 	for renewed, ends := range map[int]bool{0: false, 7: false, 8: true} {
-		t.Run(fmt.Sprint(renewed), func(t *testing.T) {
+		t.Run(strconv.Itoa(renewed), func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
 				id := w.fail("f")

@@ -108,7 +108,7 @@ func TestDelayVisibilityAndRedrive(t *testing.T) {
 // TestAStandardQueueHasNoOrder where it is shuffled, by the seed.
 func TestAStandardQueueHasNoOrder(t *testing.T) {
 	t.Parallel()
-	order := func(seed uint64) (bodies string) {
+	order := func(seed uint64) string {
 		w := newWorld(t)
 		if seed != 0 {
 			w.sim.Shuffle(w.queue, seed)
@@ -116,10 +116,11 @@ func TestAStandardQueueHasNoOrder(t *testing.T) {
 		for _, body := range "abcdefgh" {
 			w.send(t, string(body), 0)
 		}
+		var bodies strings.Builder
 		for _, m := range w.receive(t, w.queue) {
-			bodies += *m.Body
+			bodies.WriteString(*m.Body)
 		}
-		return bodies
+		return bodies.String()
 	}
 	if got := order(0); got != "abcdefgh" {
 		t.Errorf("without a seed the order is %s", got)
