@@ -24,7 +24,7 @@ const onlySweep = `{"sweep":{"orgId":"` + worldOrg + `"}}`
 // function, which returns false for one that it has answered.
 func (w *world) runsCalls(before func(answer http.ResponseWriter, r *http.Request) bool) {
 	w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
-		if !strings.HasSuffix(r.URL.Path, "/runs") || before(answer, r) {
+		if !listsRuns(r) || before(answer, r) {
 			w.adobe.ServeHTTP(answer, r)
 		}
 	})
