@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -659,4 +660,45 @@ func TestADuplicateLeavesAnOpenClaimAlone(t *testing.T) {
 			t.Errorf("%d re-triggers; the entry is %v", w.adobe.Count(flowsim.OpRetrigger), w.entry(root))
 		}
 	})
+}
+
+// TestALateEffectIsFound: the call takes effect when nobody waits for its answer any
+// more, and Adobe's clock is not ours.
+func TestALateEffectIsFound(t *testing.T) {
+	t.Parallel()
+	for _, skew := range []time.Duration{-ledger.Skew, -time.Minute, 0, time.Minute, ledger.Skew} {
+		t.Run(skew.String(), func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t, skew, 0)
+				w.flow("f", worldOrg)
+				lost := false
+				w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+					if lost || !isRetrigger(r) {
+						w.adobe.ServeHTTP(answer, r)
+						return
+					}
+					lost = true
+					late := r.Clone(context.WithoutCancel(r.Context()))
+					go func() {
+						pass(25 * time.Second)
+						w.adobe.ServeHTTP(httptest.NewRecorder(), late)
+					}()
+					answer.WriteHeader(http.StatusGatewayTimeout)
+				})
+				w.failing(100)
+				root := w.fail("f")
+				w.told(root)
+				w.drain(24 * time.Hour)
+				if made, all := w.adobe.Retriggers(root), w.lineages()[root]; made != 1 || all != 3 {
+					t.Errorf("%d runs were made of the root, %d of the lineage, want 1 and 3; %v", made, all, w.logs.outcomes())
+				}
+			})
+		})
+	}
+}
+
+// isRetrigger tells the call that makes a run.
+func isRetrigger(r *http.Request) bool {
+	return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/action")
 }

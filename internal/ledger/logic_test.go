@@ -215,3 +215,21 @@ func TestAFlowsEntryIsBounded(t *testing.T) {
 		t.Errorf("%d sends after a week, want 1", len(v.Flow.Sends))
 	}
 }
+
+// TestARetriggerCoversWhatItMayHaveMade: from the claim until half an hour after its
+// end, by clocks that are two minutes apart.
+func TestARetriggerCoversWhatItMayHaveMade(t *testing.T) {
+	t.Parallel()
+	at := time.UnixMilli(1_800_000_000_000)
+	send := ledger.Send{At: at, Until: at.Add(time.Minute)}
+	first, last := at.Add(-ledger.Skew), send.Until.Add(ledger.Patience+ledger.Skew)
+	for createdAt, want := range map[time.Time]bool{
+		{}:    true,
+		first: true, first.Add(-time.Millisecond): false,
+		last: true, last.Add(time.Millisecond): false,
+	} {
+		if got := send.Covers(createdAt); got != want {
+			t.Errorf("Covers(%s) = %t, want %t", createdAt, got, want)
+		}
+	}
+}
