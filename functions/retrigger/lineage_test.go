@@ -483,6 +483,37 @@ func TestForce(t *testing.T) {
 	})
 }
 
+// TestForceIsSentOnceMore after a loss, not again and again; and once more when a
+// person forces what was given up.
+func TestForceIsSentOnceMore(t *testing.T) {
+	t.Parallel()
+	for name, effect := range map[string]bool{"with effect, never listed": true, "without effect": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t, 0, 1000*time.Hour)
+				w.flow("f", worldOrg)
+				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusBadGateway, AfterEffect: effect, Times: 1000})
+				root := w.fail("f")
+				for more := range 3 {
+					w.send(`{"runId":"` + root + `","flowId":"f","force":true,"orgId":"` + worldOrg + `"}`)
+					w.drain(24 * time.Hour)
+					if calls, letters := len(w.sent()), w.reasons()["outcome_unknown"]; calls != 2+more || letters != 1+more {
+						t.Fatalf("after %d requests with force: %d re-triggers and %d dead letters, want %d and %d", 1+more, calls, letters, 2+more, 1+more)
+					}
+				}
+				// A fault while it is looked up, takes nothing of it away.
+				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable})
+				w.send(`{"runId":"` + root + `","flowId":"f","force":true,"orgId":"` + worldOrg + `"}`)
+				w.drain(24 * time.Hour)
+				if n := len(w.sent()); n != 5 {
+					t.Errorf("%d re-triggers, want 5", n)
+				}
+			})
+		})
+	}
+}
+
 // TestADeadLetterIsSentAgain when its cause is mended, and the ledger lets it.
 func TestADeadLetterIsSentAgain(t *testing.T) {
 	t.Parallel()

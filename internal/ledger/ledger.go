@@ -349,6 +349,12 @@ func (v *View) Unresolved(now time.Time) (open, lost []Send) {
 	return open, lost
 }
 
+// Settled reports whether nobody looks any more for what re-triggers of the run made:
+// it was given up since.
+func (v *View) Settled() bool {
+	return !slices.ContainsFunc(v.Flow.Sends, func(s Send) bool { return s.RunID == v.Run.RunID && !s.Settled })
+}
+
 // Lost returns the re-triggers of other runs of the dataflow that were lost and
 // may have made a run of which Adobe says that it was created at the given time,
 // those that are settled last.

@@ -77,7 +77,8 @@ func (w *work) turn(now time.Time, sending bool) *Result {
 // reconcile finds out what became of a re-trigger of this run whose outcome is
 // not known, before any other is sent. If a run that it made is there, it is
 // adopted. If not, one more is sent, provided that the lineage's limit allows it:
-// what was lost counts as an attempt.
+// what was lost counts as an attempt. A person who forces a run that was given up
+// gets one more.
 func (w *work) reconcile() *Result {
 	if wait := w.view.Run.ClaimUntil.Add(w.ReconcileAfter).Sub(w.Now()); wait > 0 && w.view.Run.State == ledger.Claimed {
 		result := w.result().returned(OutcomeUnknown, "whether it was re-triggered is not known; Flow Service is given time to list a run that this made")
@@ -113,7 +114,8 @@ func (w *work) reconcile() *Result {
 		return w.adopt(*found)
 	}
 	d := w.decide(w.Now())
-	if !w.req.Force && (v.Run.Sends > 1 || d.Action == policy.DeadLetter || d.Action == policy.Skip) {
+	allowed := v.Run.Sends == 1 && d.Action != policy.DeadLetter && d.Action != policy.Skip
+	if !allowed && !(w.req.Force && v.Settled()) {
 		return new(w.giveUp(verdict{reason: OutcomeUnknown, message: fmt.Sprintf(
 			"it was re-triggered %d times without a clear answer, and no run that this made is there. It is not sent again: look for a newer run of its dataflow first", v.Run.Sends,
 		)}))
