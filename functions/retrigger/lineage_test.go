@@ -514,6 +514,36 @@ func TestForceIsSentOnceMore(t *testing.T) {
 	}
 }
 
+// TestARunThatIsAskedForTooSoon is retried all the same when it has failed.
+func TestARunThatIsAskedForTooSoon(t *testing.T) {
+	t.Parallel()
+	for _, of := range []string{"the schedule's", "a lineage's"} {
+		t.Run(of, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				p := w.start(-1, false)
+				w.failing(1)
+				run := "running"
+				if of == "the schedule's" {
+					w.adobe.AddRun(flowsim.Run{ID: run, FlowID: "f", Status: flowsim.InProgress, CreatedClient: "acp_ui_platform"})
+				} else {
+					root := w.fail("f")
+					w.told(root)
+					w.poll(p)
+					run = w.adobe.MadeOf(root)
+				}
+				w.send(`{"runId":"` + run + `","orgId":"` + worldOrg + `"}`)
+				w.poll(p)
+				w.drain(24 * time.Hour)
+				want := []string{"skipped run_in_progress", "retriggered"}
+				if diff := cmp.Diff(want, w.outcomesOf(run)); diff != "" || w.adobe.Retriggers(run) != 1 {
+					t.Errorf("%d re-triggers; outcomes (-want +got):\n%s", w.adobe.Retriggers(run), diff)
+				}
+			})
+		})
+	}
+}
+
 // TestADeadLetterIsSentAgain when its cause is mended, and the ledger lets it.
 func TestADeadLetterIsSentAgain(t *testing.T) {
 	t.Parallel()

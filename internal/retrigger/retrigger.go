@@ -440,7 +440,8 @@ func (w *work) known(now time.Time) *Result {
 			return new(w.waiting(run.Due, NotDue, "it waits until it is due"))
 		}
 	case ledger.Skipped:
-		if w.raw {
+		// A run that had not failed then may have failed since.
+		if w.raw && Reason(run.Reason) != RunInProgress && Reason(run.Reason) != RunSucceeded {
 			return new(w.duplicate(Skipped))
 		}
 	case ledger.DeadLettered:
