@@ -318,6 +318,26 @@ func TestTwoLineagesOfOneDataflow(t *testing.T) {
 	})
 }
 
+// TestManyLostRetriggers of a dataflow don't stop it: those that were given up are
+// forgotten when there are too many.
+func TestManyLostRetriggers(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusBadGateway, Times: 2 * 55})
+		for range 55 {
+			w.told(w.fail("f"))
+			w.drain(time.Hour)
+			pass(time.Hour)
+		}
+		last := w.fail("f")
+		w.told(last)
+		w.drain(24 * time.Hour)
+		if w.adobe.Retriggers(last) != 1 || w.reasons()["outcome_unknown"] != 55 {
+			t.Errorf("when Flow Service is well again: %d re-triggers, letters %v, entry %v", w.adobe.Retriggers(last), w.reasons(), w.entry(last))
+		}
+	})
+}
+
 // TestWithoutTheLedgerNothingIsSent.
 func TestWithoutTheLedgerNothingIsSent(t *testing.T) {
 	t.Parallel()

@@ -19,6 +19,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -176,14 +177,31 @@ func (l *Ledger) Claim(ctx context.Context, v View, until time.Time, forgive boo
 	next.Lineage.Attempts++
 	next.Run.Forgiven = next.Lineage.Forgiven
 	now := l.time()
-	next.Flow.Sends = append(l.prune(v.Flow.Sends), Send{
+	next.Flow.Sends = makeRoom(append(l.prune(v.Flow.Sends), Send{
 		RunID: v.Run.RunID, Root: v.Run.Root, At: now, Until: next.Run.ClaimUntil, Attempt: next.Lineage.Attempts,
-	})
+	}))
 	if len(next.Flow.Sends) > maxSends {
-		return v, &UnavailableError{Op: "commit", Err: errors.New("too many re-triggers of the dataflow are under way or lost")}
+		return v, ErrFlowFull
 	}
 	next, err := l.commit(ctx, v, next, l.spend(v, now, 1, !forgive)...)
 	return next, l.overspent(err, v, now)
+}
+
+// ErrFlowFull means that nothing was written, since too many re-triggers of the
+// dataflow were lost and are yet to be looked up.
+var ErrFlowFull = fmt.Errorf("%d re-triggers of the dataflow are under way or lost", maxSends)
+
+// makeRoom drops the oldest re-triggers that nobody looks for any more, where there
+// are more than an entry holds.
+func makeRoom(sends []Send) []Send {
+	over := len(sends) - maxSends
+	return slices.DeleteFunc(sends, func(s Send) bool {
+		if over <= 0 || !s.Settled {
+			return false
+		}
+		over--
+		return true
+	})
 }
 
 func (l *Ledger) claim(r *Run, state State, until time.Time) {

@@ -198,21 +198,42 @@ func TestTheNewRunsEntryJoinsTheLineage(t *testing.T) {
 	}
 }
 
+// TestAFlowsEntryIsBounded: what nobody looks for any more makes room, the oldest
+// first; what is yet to be looked up never does.
 func TestAFlowsEntryIsBounded(t *testing.T) {
 	t.Parallel()
 	c := &clock{time.UnixMilli(1_800_000_000_000)}
 	l := c.ledger(ledger.NewMemory())
-	for i := range 100 { // lost, one after the other
-		claim(t, l, look(t, l, fmt.Sprintf("run-%d", i)), c.now.Add(time.Second))
+	lose := func(i int) ledger.View {
+		v := claim(t, l, look(t, l, fmt.Sprintf("run-%d", i)), c.now.Add(time.Second))
 		c.now = c.now.Add(time.Minute)
+		return v
 	}
-	_, err := l.Claim(t.Context(), look(t, l, "one-more"), c.now.Add(time.Second), false)
-	if !errors.As(err, new(*ledger.UnavailableError)) {
+	for i := range 98 {
+		lose(i)
+	}
+	for i := 98; i < 105; i++ { // all but the last two are given up
+		v := lose(i)
+		if i < 103 {
+			if _, err := l.Note(t.Context(), v, ledger.DeadLettered, "outcome_unknown", time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var kept []string
+	sends := look(t, l, "one-more").Flow.Sends
+	for _, s := range sends[98:] {
+		kept = append(kept, s.RunID)
+	}
+	if len(sends) != 100 || sends[0].RunID != "run-0" || !slices.Equal(kept, []string{"run-103", "run-104"}) {
+		t.Errorf("%d re-triggers, the last %v", len(sends), kept)
+	}
+	if _, err := l.Claim(t.Context(), look(t, l, "one-more"), c.now.Add(time.Second), false); !errors.Is(err, ledger.ErrFlowFull) {
 		t.Errorf("error = %v, want it refused", err)
 	}
 	c.now = c.now.Add(8 * 24 * time.Hour)
 	if v := claim(t, l, look(t, l, "one-more"), c.now.Add(time.Second)); len(v.Flow.Sends) != 1 {
-		t.Errorf("%d sends after a week, want 1", len(v.Flow.Sends))
+		t.Errorf("%d re-triggers after a week, want 1", len(v.Flow.Sends))
 	}
 }
 

@@ -65,17 +65,19 @@ func conflicts(err error) bool { return errors.As(err, new(*ledger.ConflictError
 // claim claims the run for a re-trigger, or makes the request wait where a budget
 // is used up.
 func (w *work) claim() *Result {
-	var spent *ledger.BudgetError
+	var failed error
 	end := w.change(claim, func(ctx context.Context, v ledger.View) (ledger.View, error) {
-		v, err := w.ledger.Claim(ctx, v, w.until, w.req.Force)
-		spent, _ = errors.AsType[*ledger.BudgetError](err)
-		return v, err
+		v, failed = w.ledger.Claim(ctx, v, w.until, w.req.Force)
+		return v, failed
 	})
-	if spent == nil {
-		return end
+	if spent, ok := errors.AsType[*ledger.BudgetError](failed); ok {
+		due := spent.Next(w.req.RunID)
+		return w.wait(due, due.Sub(w.Now()), BudgetSpent, spent.Error())
 	}
-	due := spent.Next(w.req.RunID)
-	return w.wait(due, due.Sub(w.Now()), BudgetSpent, spent.Error())
+	if errors.Is(failed, ledger.ErrFlowFull) {
+		return new(w.result().returned(FlowBusy, failed.Error()))
+	}
+	return end
 }
 
 // hold makes the run's entry ours while something else than a re-trigger is done.
