@@ -149,6 +149,9 @@ func (b *batch) settle(which func(*delivery) bool) {
 			b.deadLetterReturned(b.ctx, d)
 		}
 		if d.spent(receives) {
+			if d.waited(receives) {
+				b.deferReturned(b.ctx, d)
+			}
 			b.deadLetterReturned(b.ctx, d)
 		}
 		b.renew(b.ctx, d, receives, b.records[i].SentAt())

@@ -475,6 +475,44 @@ func TestAWaitingMessageIsNotGivenUp(t *testing.T) {
 	})
 }
 
+// TestAfterALongPauseAFaultIsNoDeadLetter: the pause has used up the receives for
+// faults.
+func TestAfterALongPauseAFaultIsNoDeadLetter(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"PAUSED", "record"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				if w.cfg.Paused = how == "PAUSED"; !w.cfg.Paused {
+					w.pausing("pause", "")
+				}
+				root := w.fail("f")
+				w.told(root)
+				w.drain(12 * time.Hour)
+				if w.cfg.Paused = false; how == "record" {
+					w.pausing("resume", "")
+				}
+				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable})
+				w.drain(24 * time.Hour)
+				if w.adobe.Retriggers(root) != 1 || len(w.reasons()) > 0 {
+					t.Errorf("%d re-triggers, letters %v", w.adobe.Retriggers(root), w.reasons())
+				}
+				// A fault that stays is one, after ten receives more.
+				next := w.fail("f")
+				w.cfg.Paused = true
+				w.told(next)
+				w.drain(12 * time.Hour)
+				w.cfg.Paused = false
+				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable, Times: 1000})
+				w.drain(24 * time.Hour)
+				if want := map[string]int{"adobe_unavailable": 1}; !cmp.Equal(want, w.reasons()) {
+					t.Errorf("letters %v, want %v", w.reasons(), want)
+				}
+			})
+		})
+	}
+}
+
 // TestForce: a person sends an exhausted run on, which gives it fresh attempts, and
 // never a run that was re-triggered.
 func TestForce(t *testing.T) {

@@ -65,6 +65,10 @@ func (d *delivery) spent(receives int) bool {
 	return d.returned() > 0 && receives >= allowed
 }
 
+// waited reports whether a spent delivery's receives were used up by waiting: faults
+// alone would have ended it sooner. As long as it may, it gets new ones.
+func (d *delivery) waited(receives int) bool { return receives > maxReceives+1 && d.hops() < maxHops }
+
 // backoff is how long the delivery's message stays invisible. One that waits for
 // its due time or for the end of a pause waits exactly.
 func (d *delivery) backoff(receives int) time.Duration {
