@@ -602,6 +602,76 @@ func TestARunThatIsAskedForTooSoon(t *testing.T) {
 	}
 }
 
+// TestARequestByHandMayNameAnotherDataflow: that of the run counts, also when the
+// request has waited meanwhile, and what was lost is found.
+func TestARequestByHandMayNameAnotherDataflow(t *testing.T) {
+	t.Parallel()
+	for _, waits := range []bool{false, true} {
+		t.Run(fmt.Sprintf("waits %t", waits), func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Reset: true})
+				root := w.fail("f")
+				if waits {
+					w.pausing("pause", "")
+				}
+				w.send(`{"runId":"` + root + `","flowId":"typo","orgId":"` + worldOrg + `"}`)
+				if waits {
+					w.drain(time.Minute)
+					w.pausing("resume", "")
+				}
+				w.drain(24 * time.Hour)
+				if n, e := len(w.sent()), w.entry(root); n != 1 || w.adobe.Retriggers(root) != 1 || e["flowId"] != "f" {
+					t.Errorf("%d re-triggers; the entry is %v", n, e)
+				}
+			})
+		})
+	}
+}
+
+// TestADuplicateByHandOfAPurgedRun is answered by the ledger, and a dry run says so.
+func TestADuplicateByHandOfAPurgedRun(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		root := w.fail("f")
+		w.told(root)
+		w.drain(time.Hour)
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRun, Status: http.StatusNotFound, Times: 10, Body: `{}`})
+		w.send(`{"runId":"` + root + `","orgId":"` + worldOrg + `"}`)
+		w.drain(time.Hour)
+		if diff := cmp.Diff([]string{"retriggered", "retriggered duplicate"}, w.outcomesOf(root)); diff != "" || len(w.reasons()) > 0 {
+			t.Errorf("letters %v; outcomes (-want +got):\n%s", w.reasons(), diff)
+		}
+		dry := w.invoke(w.start(-1, false), `{"runId":"`+root+`","orgId":"`+worldOrg+`","dryRun":true}`).Results[0]
+		if dry.Outcome != "skipped" || dry.Reason != "dry_run" || !strings.Contains(dry.Message, "retriggered (duplicate)") {
+			t.Errorf("the dry run says %+v", dry)
+		}
+	})
+}
+
+// TestCallsOfARetry: an event takes one call to Adobe and two of the ledger, a request
+// by hand reads the run, and what the ledger knows of it, besides.
+func TestCallsOfARetry(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.SecretIDs = w.cfg.SecretIDs[:1]
+		p := w.start(-1, false)
+		w.invoke(p, string(w.adobe.FailureEvent(w.fail("f")))) // warm
+		for request, want := range map[string]int{"event": 3, `{"runId":%q}`: 5, `{"runId":%q,"flowId":"f"}`: 5} {
+			id := w.fail("f")
+			payload := string(w.adobe.FailureEvent(id))
+			if request != "event" {
+				payload = fmt.Sprintf(request, id)
+			}
+			before := p.gate.calls
+			w.invoke(p, payload)
+			if n := p.gate.calls - before; n != want || w.adobe.Retriggers(id) != 1 {
+				t.Errorf("%s: %d calls and %d re-triggers, want %d and 1", request, n, w.adobe.Retriggers(id), want)
+			}
+		}
+	})
+}
+
 // TestADeadLetterIsSentAgain when its cause is mended, and the ledger lets it.
 func TestADeadLetterIsSentAgain(t *testing.T) {
 	t.Parallel()

@@ -201,6 +201,34 @@ func needsNone(run *flowclient.Run) Reason {
 	}
 }
 
+// inquire completes a request that tells too little of the run. The ledger is asked
+// first: it knows runs that Flow Service no longer has.
+func (w *work) inquire() *Result {
+	ctx, cancel := w.asking()
+	defer cancel()
+	found, err := w.ledger.Runs(ctx, w.req.OrgID, w.req.RunID)
+	if err != nil {
+		return new(w.result().returned(LedgerUnavailable, err.Error()+"; nothing was sent"))
+	}
+	run, known := found[w.req.RunID]
+	if known = known && !run.Open(w.Now()); known { // one that is worked on may be done when it is this one's turn
+		w.view = ledger.Known(run)
+		if end := w.known(w.Now()); end != nil {
+			if w.req.DryRun {
+				end = new(w.would(string(end.Outcome), end.Reason, end.Message))
+			}
+			return end
+		}
+	}
+	if end := w.complete(); end != nil {
+		return end
+	}
+	if !known {
+		w.view = w.guess() // what reading told is in it
+	}
+	return w.look() // now that the dataflow is known
+}
+
 // complete reads the run, for a request that tells too little of it. It returns a
 // result where reading tells that there is nothing to retry, or fails.
 func (w *work) complete() *Result {
@@ -213,7 +241,10 @@ func (w *work) complete() *Result {
 	}
 	w.run = run
 	w.req.FlowID = cmp.Or(run.FlowID, w.req.FlowID)
-	w.view.Run.FlowID, w.view.Flow.FlowID = w.req.FlowID, w.req.FlowID // the rest of the view may be known already
+	w.view.Run.FlowID = w.req.FlowID // the rest of the view may be known already
+	if w.view.Flow.FlowID != w.req.FlowID {
+		w.view.Flow = ledger.Flow{OrgID: w.req.OrgID, FlowID: w.req.FlowID}
+	}
 	w.req.CreatedAt, w.req.CreatedClient = run.CreatedAt.Time(), run.CreatedClient
 	if w.req.FailedAt = run.CompletedAt(); w.req.FailedAt.IsZero() {
 		w.req.FailedAt = run.UpdatedAt.Time()
@@ -291,19 +322,24 @@ func (w *work) dryRun() Result {
 		return dry("would wait: " + w.paused.Detail)
 	}
 	if end := w.known(w.Now()); end != nil {
-		return dry(fmt.Sprintf("would be answered %s (%s): %s", end.Outcome, end.Reason, end.Message))
+		return w.would(string(end.Outcome), end.Reason, end.Message)
 	}
 	if v.Run.Sends > 0 {
 		return dry("would be reconciled: it may have been re-triggered before")
 	}
 	switch d := w.decide(w.Now()); {
 	case d.Reason != "":
-		return dry(fmt.Sprintf("would be answered %s (%s): %s", d.Action, d.Reason, d.Detail))
+		return w.would(string(d.Action), Reason(d.Reason), d.Detail)
 	case !w.run.Status().Failed():
 		return dry(fmt.Sprintf("would be sent to Flow Service, which decides: its status is %q", w.run.Status()))
 	default:
 		return dry(fmt.Sprintf("would be re-triggered, as attempt %d: it has failed", v.Lineage.Attempts+1))
 	}
+}
+
+// would is the report of a dry run on what the answer would be.
+func (w *work) would(answer string, reason Reason, message string) Result {
+	return w.result().skipped(DryRun, fmt.Sprintf("would be answered %s (%s): %s", answer, reason, message))
 }
 
 // noAccount decides on a request for which there is no usable credential. A

@@ -216,6 +216,9 @@ type work struct {
 	cancel context.CancelFunc
 	until  time.Time // a claim made now expires then
 	req    event.Request
+	// told means that an event has told of the run, or Flow Service has since. Without
+	// it the request is a person's, who may have named another dataflow.
+	told bool
 	// raw marks an event of Adobe's as it came: no request of a person, no message
 	// of our own.
 	raw     bool
@@ -239,7 +242,8 @@ const (
 
 func (s *Service) work(ctx context.Context, req event.Request) *work {
 	w := &work{Service: s, until: s.Now().Add(claimTime), req: req}
-	w.raw = req.FirstSeen.IsZero() && (req.EventID != "" || req.CreatedClient != "" || !req.FailedAt.IsZero() || len(req.Errors) > 0)
+	w.told = req.EventID != "" || req.CreatedClient != "" || !req.FailedAt.IsZero() || !req.CreatedAt.IsZero() || len(req.Errors) > 0
+	w.raw = w.told && req.FirstSeen.IsZero()
 	if req.FirstSeen.IsZero() {
 		w.req.FirstSeen = s.Now()
 	}
@@ -304,15 +308,11 @@ func (w *work) retry() Result {
 		result.RetryAfter = wait
 		return result
 	}
-	if w.paused.Wait == 0 && (w.req.FlowID == "" || !w.raw && w.Policy.NeedsErrors() && len(w.req.Errors) == 0) {
-		if end := w.complete(); end != nil {
-			return *end
-		}
-		if end := w.look(); end != nil { // now that the dataflow is known
+	if w.paused.Wait == 0 && (!w.told || w.req.FlowID == "" || !w.raw && w.Policy.NeedsErrors() && len(w.req.Errors) == 0) {
+		if end := w.inquire(); end != nil {
 			return *end
 		}
 	}
-	w.view = w.guess() // what reading told is in it
 	if w.req.DryRun {
 		return w.dryRun()
 	}

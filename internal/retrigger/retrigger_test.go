@@ -119,6 +119,11 @@ func newFixture(t *testing.T, answer func(w http.ResponseWriter, r *http.Request
 
 func succeed(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"id":"new"}`) }
 
+// failed is the request of an event.
+func failed(run, flow string) event.Request {
+	return event.Request{RunID: run, FlowID: flow, Origin: event.Origin{EventID: "event-of-" + run}}
+}
+
 func want(t *testing.T, got retrigger.Result, outcome retrigger.Outcome, reason retrigger.Reason) {
 	t.Helper()
 	if got.Outcome != outcome || got.Reason != reason {
@@ -132,7 +137,9 @@ func TestTheSandboxIsTheRequestsThenTheSecretsThenTheDefault(t *testing.T) {
 	for _, tt := range []struct{ request, secret, want string }{{"own", "secret", "own"}, {"", "secret", "secret"}, {"", "", "default"}} {
 		f.accounts.sandbox = tt.secret
 		run := "run-" + tt.want
-		result := f.service.Retry(t.Context(), event.Request{RunID: run, FlowID: "flow-" + run, Sandbox: tt.request})
+		req := failed(run, "flow-"+run)
+		req.Sandbox = tt.request
+		result := f.service.Retry(t.Context(), req)
 		want(t, result, retrigger.Retriggered, "")
 		header, _ := f.headers.Load(run)
 		if sent, ok := header.(http.Header); !ok || sent.Get("X-Sandbox-Name") != tt.want || result.Sandbox != tt.want || sent.Get("X-Gw-Ims-Org-Id") != orgA {
@@ -145,7 +152,7 @@ func TestAPanicIsADeadLetter(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, succeed)
 	f.accounts.panics = true
-	want(t, f.service.Retry(t.Context(), event.Request{RunID: "run", FlowID: "flow"}), retrigger.DeadLettered, retrigger.InternalError)
+	want(t, f.service.Retry(t.Context(), failed("run", "flow")), retrigger.DeadLettered, retrigger.InternalError)
 	if len(f.letters.all) != 1 || f.letters.all[0].Request.RunID != "run" {
 		t.Errorf("dead letters = %+v", f.letters.all)
 	}
@@ -163,7 +170,9 @@ func TestAThrottledOrgWaitsAndOthersDoNot(t *testing.T) {
 		succeed(w, r)
 	})
 	retry := func(run, org string) retrigger.Result {
-		return f.service.Retry(t.Context(), event.Request{RunID: run, FlowID: "flow-" + run, OrgID: org})
+		req := failed(run, "flow-"+run)
+		req.OrgID = org
+		return f.service.Retry(t.Context(), req)
 	}
 	first := retry("1", orgA)
 	want(t, first, retrigger.Returned, retrigger.Throttled)
@@ -189,7 +198,7 @@ func TestConcurrentRequestsForOneRunAreOneCall(t *testing.T) {
 	var first, duplicates, busy atomic.Int32
 	for i := range 40 {
 		wg.Go(func() {
-			r := event.Request{RunID: "run", FlowID: "flow"}
+			r := failed("run", "flow")
 			if i%2 == 0 {
 				r.OrgID, r.Sandbox = orgA, "default" // the same once resolved
 			}
@@ -217,7 +226,7 @@ func TestNothingIsSentWithoutTimeForIt(t *testing.T) {
 	if f.service.TimeFor(ctx) {
 		t.Error("TimeFor() = true with 14 s left")
 	}
-	want(t, f.service.Retry(ctx, event.Request{RunID: "run", FlowID: "flow"}), retrigger.Returned, retrigger.Deadline)
+	want(t, f.service.Retry(ctx, failed("run", "flow")), retrigger.Returned, retrigger.Deadline)
 	if n := f.calls.Load(); n != 0 {
 		t.Errorf("%d calls", n)
 	}
@@ -229,7 +238,7 @@ func TestNothingIsSentWithoutTimeForIt(t *testing.T) {
 func TestARefusedCredentialIsRenewedOnceForEachRefusal(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
-	want(t, f.service.Retry(t.Context(), event.Request{RunID: "run", FlowID: "flow"}), retrigger.Returned, retrigger.CredentialsRefused)
+	want(t, f.service.Retry(t.Context(), failed("run", "flow")), retrigger.Returned, retrigger.CredentialsRefused)
 	if n := f.accounts.renewals.Load(); n != 2 {
 		t.Errorf("%d renewals, want 2: one to try again, one to tell that it was refused, too", n)
 	}
@@ -245,7 +254,7 @@ func TestADryRunChangesNothing(t *testing.T) {
 		"succeeded":   {status("success"), "would be skipped (run_succeeded)"},
 		"running":     {status("inProgress"), "would be skipped (run_in_progress)"},
 		"partly":      {status("partialSuccess"), "Flow Service, which decides"},
-		"unavailable": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, "could not be read"},
+		"unavailable": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, "would be returned (adobe_unavailable)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -286,7 +295,7 @@ func TestARejectionIsExplainedByTheRun(t *testing.T) {
 				}
 				status(tt.status)(w, r)
 			})
-			want(t, f.service.Retry(t.Context(), event.Request{RunID: "run", FlowID: "flow"}), tt.outcome, tt.reason)
+			want(t, f.service.Retry(t.Context(), failed("run", "flow")), tt.outcome, tt.reason)
 		})
 	}
 }
@@ -295,6 +304,6 @@ func TestADeadLetterThatCannotBeWrittenIsReturned(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
 	f.letters.fail = errors.New("no queue")
-	want(t, f.service.Retry(t.Context(), event.Request{RunID: "run", FlowID: "flow"}), retrigger.Returned, retrigger.DeadLetterQueueUnavailable)
+	want(t, f.service.Retry(t.Context(), failed("run", "flow")), retrigger.Returned, retrigger.DeadLetterQueueUnavailable)
 	want(t, f.service.Refuse(t.Context(), []byte("x"), &event.Error{Reason: event.Unreadable, Message: "m"}), retrigger.Returned, retrigger.DeadLetterQueueUnavailable)
 }
