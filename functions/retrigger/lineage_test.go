@@ -338,6 +338,32 @@ func TestManyLostRetriggers(t *testing.T) {
 	})
 }
 
+// TestALineageWhoseEntryIsForgotten has had its attempts all the same.
+func TestALineageWhoseEntryIsForgotten(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.failing(100)
+		root := w.fail("f")
+		w.told(root)
+		for w.lineages()[root] < 2 {
+			w.poll(w.start(-1, false))
+			w.settle()
+			pass(10 * time.Second)
+		}
+		for _, r := range w.memory.Records() { // as DynamoDB forgets it, LEDGER_TTL after the last claim
+			if strings.HasPrefix(r[ledger.AttributeKey], "lineage#") {
+				if err := w.memory.Commit(t.Context(), ledger.Write{Key: r[ledger.AttributeKey], Old: r[ledger.AttributeRev]}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		w.drain(24 * time.Hour)
+		if n := w.lineages()[root]; n != 3 || w.reasons()["attempts_exhausted"] != 1 {
+			t.Errorf("%d re-triggers of the lineage, want 3; letters %v", n, w.reasons())
+		}
+	})
+}
+
 // TestWithoutTheLedgerNothingIsSent.
 func TestWithoutTheLedgerNothingIsSent(t *testing.T) {
 	t.Parallel()

@@ -117,10 +117,12 @@ func (v *View) update(key string, r Record) {
 		v.Run = runOf(r)
 		v.guessLineage()
 	case v.Lineage.key():
-		v.Lineage = Lineage{OrgID: v.Run.OrgID, Root: v.Run.Root}
 		if r != nil {
 			v.Lineage = lineageOf(r)
+			return
 		}
+		v.guessLineage() // the run's entry is younger, and may outlive it
+		v.Lineage.stored = ""
 	case v.Flow.key():
 		v.Flow = Flow{OrgID: v.Flow.OrgID, FlowID: v.Flow.FlowID}
 		if r != nil {
