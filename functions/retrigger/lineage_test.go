@@ -726,6 +726,26 @@ func TestADeadLetterIsSentAgain(t *testing.T) {
 	})
 }
 
+// TestAWaitingMessageThatIsDeliveredTwice has one end.
+func TestAWaitingMessageThatIsDeliveredTwice(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.RetryDelays = []time.Duration{time.Minute}
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Times: 10, Body: `{"error_code":"403025"}`})
+		root := w.fail("f")
+		w.told(root)
+		p := w.start(-1, false)
+		w.poll(p)
+		pass(time.Until(w.next()))
+		w.poll(lost{p}) // handled, and not deleted
+		w.drain(24 * time.Hour)
+		want := []string{"dead_lettered forbidden", "dead_lettered duplicate"}
+		if diff := cmp.Diff(want, w.outcomesOf(root)); diff != "" || len(w.sent()) != 1 || len(w.aws.Messages(w.letters)) != 1 {
+			t.Errorf("%d re-triggers, %d letters; outcomes (-want +got):\n%s", len(w.sent()), len(w.aws.Messages(w.letters)), diff)
+		}
+	})
+}
+
 // TestThePolicyIsFollowed end to end: rules, age and dry run.
 func TestThePolicyIsFollowed(t *testing.T) {
 	t.Parallel()

@@ -441,15 +441,21 @@ func (w *work) known(now time.Time) *Result {
 		}
 	case ledger.Skipped:
 		// A run that had not failed then may have failed since.
-		if w.raw && Reason(run.Reason) != RunInProgress && Reason(run.Reason) != RunSucceeded {
+		if w.stale() && Reason(run.Reason) != RunInProgress && Reason(run.Reason) != RunSucceeded {
 			return new(w.duplicate(Skipped))
 		}
 	case ledger.DeadLettered:
-		if w.raw {
+		if w.stale() {
 			return new(w.duplicate(DeadLettered))
 		}
 	}
 	return nil
+}
+
+// stale reports whether nobody asks anew for a run that has come to an end: the
+// request is an event as it came, or a message of ours that is older than the end.
+func (w *work) stale() bool {
+	return w.raw || !w.req.Due.IsZero() && !w.req.Force && w.view.Run.ChangedAt.After(w.req.Due)
 }
 
 func (w *work) decide(now time.Time) policy.Decision {
