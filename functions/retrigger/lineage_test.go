@@ -655,6 +655,47 @@ func TestARequestByHandMayNameAnotherDataflow(t *testing.T) {
 	}
 }
 
+// TestAWrongSandboxByHandHidesNoFailure: its dead letter, or its wait, is not that of
+// the event.
+func TestAWrongSandboxByHandHidesNoFailure(t *testing.T) {
+	t.Parallel()
+	for _, waiting := range []string{"nothing", "by hand", "both"} {
+		t.Run(waiting+" waits", func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				root := w.fail("f")
+				if waiting != "nothing" {
+					w.pausing("pause", "")
+				}
+				p := w.start(-1, false)
+				w.send(`{"runId":"` + root + `","sandbox":"dev","orgId":"` + worldOrg + `"}`)
+				w.poll(p)
+				if waiting == "both" {
+					w.told(root)
+					w.poll(p)
+				}
+				if waiting != "nothing" {
+					w.pausing("resume", "")
+					pass(time.Minute)
+				}
+				if waiting != "both" {
+					w.told(root)
+				}
+				w.drain(24 * time.Hour)
+				if w.adobe.Retriggers(root) != 1 || w.entry(root)["state"] != "retriggered" || w.entry(root)["sandbox"] != worldSandbox {
+					t.Errorf("%d re-triggers; entry %v; outcomes %v", w.adobe.Retriggers(root), w.entry(root), w.logs.outcomes())
+				}
+				// A second event is a duplicate.
+				w.told(root)
+				w.drain(time.Hour)
+				if w.adobe.Retriggers(root) != 1 {
+					t.Errorf("%d re-triggers", w.adobe.Retriggers(root))
+				}
+			})
+		})
+	}
+}
+
 // TestADuplicateByHandOfAPurgedRun is answered by the ledger, and a dry run says so.
 func TestADuplicateByHandOfAPurgedRun(t *testing.T) {
 	t.Parallel()

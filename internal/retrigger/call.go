@@ -219,6 +219,7 @@ func (w *work) inquire() *Result {
 			}
 			return end
 		}
+		w.view.Run.Sandbox = w.req.Sandbox
 	}
 	if end := w.complete(); end != nil {
 		return end

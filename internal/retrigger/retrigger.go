@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -422,6 +423,9 @@ func (w *work) round() *Result {
 // on.
 func (w *work) known(now time.Time) *Result {
 	run := &w.view.Run
+	if run.Sandbox != w.req.Sandbox && slices.Contains([]ledger.State{ledger.Deferred, ledger.Skipped, ledger.DeadLettered}, run.State) {
+		return nil // one of them names a sandbox that has no such run
+	}
 	switch run.State {
 	case ledger.Retriggered:
 		return new(w.duplicate(Retriggered))
