@@ -911,6 +911,62 @@ func TestWhatIsGivenUpIsInTheLedger(t *testing.T) {
 	})
 }
 
+// TestReadingRenewsTheCredential as re-triggering does: to look up what was lost, and to
+// ask whether a dataflow has recovered.
+func TestReadingRenewsTheCredential(t *testing.T) {
+	t.Parallel()
+	for _, renewed := range []bool{true, false} {
+		t.Run(fmt.Sprintf("in the secret %t", renewed), func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				rotate := func(secret string) {
+					w.adobe.RotateSecret(worldOrg, secret)
+					if renewed {
+						w.aws.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-W","client_secret":%q,"org_id":%q,"scopes":"openid","sandbox":"prod"}`, secret, worldOrg))
+					}
+				}
+				w.cfg.BreakerThreshold = 1
+				p := w.start(-1, false)
+				lost := w.fail("f")
+				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Reset: true})
+				w.told(lost)
+				w.poll(p)
+				rotate("second")
+				pass(time.Until(w.next()))
+				w.poll(p)
+				if e := w.entry(lost); renewed != (e["state"] == "retriggered") || w.adobe.Retriggers(lost) != 1 {
+					t.Errorf("what was lost is looked up: %v", e)
+				}
+				if last := w.logs.outcomes()[len(w.logs.outcomes())-1]; !renewed && (last.Outcome != "returned" || last.Reason != "credentials_refused") {
+					t.Errorf("the outcome is %+v", last)
+				}
+				if !renewed {
+					w.adobe.RotateSecret(worldOrg, "s")
+				}
+				w.drain(time.Hour)
+				w.failing(3) // the breaker opens
+				w.told(w.fail("f"))
+				for w.reasons()["attempts_exhausted"] == 0 {
+					w.drain(time.Minute)
+					pass(time.Minute)
+				}
+				w.adobe.AddRun(flowsim.Run{ID: "good", FlowID: "f", Status: flowsim.Success, Records: 1, CompletedAt: time.Now().Add(time.Second)})
+				pass(time.Minute)
+				p = w.start(-1, false)
+				w.invoke(p, string(w.adobe.FailureEvent(lost))) // the credential is cached
+				rotate("third")
+				next := w.fail("f")
+				w.told(next)
+				w.poll(p)
+				last := w.logs.outcomes()[len(w.logs.outcomes())-1]
+				if want := map[bool]string{true: "retriggered ", false: "returned credentials_refused"}[renewed]; last.Outcome+" "+last.Reason != want {
+					t.Errorf("with an open breaker the outcome is %+v, want %s", last, want)
+				}
+			})
+		})
+	}
+}
+
 // TestADuplicateLeavesAnOpenClaimAlone: it is put off, and the entry stays that of
 // the delivery that works on the run.
 func TestADuplicateLeavesAnOpenClaimAlone(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
@@ -13,34 +14,47 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
-// call sends the re-trigger of a claimed run, with a renewed credential if the
-// first is refused, and settles the claim.
+// call sends the re-trigger of a claimed run, and settles the claim.
 func (w *work) call() Result {
-	account, err := w.account()
-	if err != nil {
-		return w.noAccount(err)
-	}
-	if client := w.req.CreatedClient; w.view.Run.Parent != "" && client != "" && client != account.ClientID {
-		w.Log.WarnContext(w.ctx, "Adobe names another client than ours as the creator of a run that our re-trigger made: lost re-triggers can't be found",
-			"runId", w.req.RunID, "createdClient", client)
-	}
-	made, err := w.post(account)
-	if refused(err) {
-		if account, err = w.accounts.Renew(w.ctx, account); err != nil {
-			return w.noAccount(err)
+	var made flowclient.Retriggered
+	noAccount, err := w.withAccount(func(account *credentials.Account) (err error) {
+		if client := w.req.CreatedClient; w.view.Run.Parent != "" && client != "" && client != account.ClientID {
+			w.Log.WarnContext(w.ctx, "Adobe names another client than ours as the creator of a run that our re-trigger made: lost re-triggers can't be found",
+				"runId", w.req.RunID, "createdClient", client)
 		}
 		made, err = w.post(account)
-		if refused(err) {
-			if _, err := w.accounts.Renew(w.ctx, account); err != nil {
-				return w.noAccount(err)
-			}
-			return w.back(CredentialsRefused, "the secret changed again while its credential was refused")
-		}
-	}
-	if err != nil {
-		return w.notSent(account, err)
+		return err
+	})
+	switch {
+	case noAccount != nil:
+		return w.noAccount(noAccount)
+	case err != nil:
+		return w.notSent(err)
 	}
 	return w.record(made.RunID)
+}
+
+// withAccount makes a call to Flow Service, with a renewed credential if the first is
+// refused. The first error means that there is no usable credential.
+func (w *work) withAccount(call func(*credentials.Account) error) (noAccount, err error) {
+	account, err := w.account()
+	if err != nil {
+		return err, nil
+	}
+	if err = call(account); !refused(err) {
+		return nil, err
+	}
+	if account, err = w.accounts.Renew(w.ctx, account); err != nil {
+		return err, nil
+	}
+	w.account = func() (*credentials.Account, error) { return account, nil }
+	if err = call(account); !refused(err) {
+		return nil, err
+	}
+	if _, err = w.accounts.Renew(w.ctx, account); err == nil {
+		err = &credentials.Error{Kind: credentials.Refused, Err: errors.New("the secret changed again while its credential was refused")}
+	}
+	return err, nil
 }
 
 // timeToCall reports whether a whole call fits before the work must end.
@@ -116,7 +130,7 @@ func (w *work) record(newRunID string) Result {
 }
 
 // notSent decides on a re-trigger that gave no new run.
-func (w *work) notSent(account *credentials.Account, err error) Result {
+func (w *work) notSent(err error) Result {
 	if errors.Is(err, flowclient.ErrNoTime) {
 		return w.back(Deadline, err.Error())
 	}
@@ -132,7 +146,7 @@ func (w *work) notSent(account *credentials.Account, err error) Result {
 		result.RetryAfter = fault.RetryAfter
 		return result
 	case flowclient.KindRejected:
-		return w.rejected(account, v)
+		return w.rejected(v)
 	case flowclient.KindUnknownOutcome:
 		w.held = unsure
 		return w.lost(v.message)
@@ -181,9 +195,13 @@ func (w *work) verdict(fault *flowclient.Error) verdict {
 // rejected asks for the run's state to tell a run that needs no retry from one
 // that can't have one. Without an answer it is a dead letter, with the words of
 // the rejection.
-func (w *work) rejected(account *credentials.Account, v verdict) Result {
-	run, err := account.Client.Run(w.ctx, w.req.Sandbox, w.req.RunID)
-	if err != nil || needsNone(run) == "" {
+func (w *work) rejected(v verdict) Result {
+	var run *flowclient.Run
+	noAccount, err := w.withAccount(func(account *credentials.Account) (err error) {
+		run, err = account.Client.Run(w.ctx, w.req.Sandbox, w.req.RunID)
+		return err
+	})
+	if noAccount != nil || err != nil || needsNone(run) == "" {
 		return w.giveUp(v)
 	}
 	return *w.end(ledger.Skipped, needsNone(run), v.message)
@@ -264,22 +282,18 @@ func (w *work) complete() *Result {
 	return w.end(ledger.Skipped, reason, fmt.Sprintf("its status is %q", run.Status()))
 }
 
-func (w *work) readRun() (*flowclient.Run, *Result) {
-	account, err := w.account()
-	if err != nil {
-		return nil, new(w.noAccount(err))
-	}
-	run, err := account.Client.Run(w.ctx, w.req.Sandbox, w.req.RunID)
-	if refused(err) {
-		if account, err = w.accounts.Renew(w.ctx, account); err != nil {
-			return nil, new(w.noAccount(err))
-		}
+func (w *work) readRun() (run *flowclient.Run, end *Result) {
+	noAccount, err := w.withAccount(func(account *credentials.Account) (err error) {
 		run, err = account.Client.Run(w.ctx, w.req.Sandbox, w.req.RunID)
+		return err
+	})
+	switch {
+	case noAccount != nil:
+		return nil, new(w.noAccount(noAccount))
+	case err != nil:
+		return nil, new(w.unread(err))
 	}
-	if err == nil {
-		return run, nil
-	}
-	return nil, new(w.unread(err))
+	return run, nil
 }
 
 // unread decides on a request for which Flow Service could not be read: nothing
@@ -293,8 +307,6 @@ func (w *work) unread(err error) Result {
 	switch fault.Kind {
 	case flowclient.KindForbidden, flowclient.KindNotFound, flowclient.KindRejected:
 		return w.giveUp(v)
-	case flowclient.KindUnauthorized:
-		v.reason = CredentialsRefused
 	case flowclient.KindThrottled:
 		w.share()
 	}
@@ -371,23 +383,22 @@ func (w *work) newestRuns() flowclient.RunQuery {
 }
 
 // succeededSince reports whether a run of the dataflow is known to have succeeded
-// since the time.
-func (w *work) succeededSince(since time.Time) bool {
-	account, err := w.account()
-	if err != nil {
-		return false
-	}
-	for page, err := range account.Client.RunPages(w.ctx, w.req.Sandbox, w.newestRuns()) {
-		if err != nil {
-			w.Log.WarnContext(w.ctx, "whether a run of the dataflow has succeeded could not be found out", "flowId", w.req.FlowID, "error", err.Error())
-			return false
-		}
-		for i := range page.Runs {
-			if run := &page.Runs[i]; run.Status().Succeeded() && run.FlowID == w.req.FlowID && run.CompletedAt().After(since) {
-				return true
+// since the time. The error means that there is no usable credential.
+func (w *work) succeededSince(since time.Time) (succeeded bool, noAccount error) {
+	noAccount, err := w.withAccount(func(account *credentials.Account) error {
+		for page, err := range account.Client.RunPages(w.ctx, w.req.Sandbox, w.newestRuns()) {
+			if err != nil {
+				return err
 			}
+			succeeded = slices.ContainsFunc(page.Runs, func(run flowclient.Run) bool {
+				return run.Status().Succeeded() && run.FlowID == w.req.FlowID && run.CompletedAt().After(since)
+			})
+			break // the newest page tells
 		}
-		break // the newest page tells
+		return nil
+	})
+	if err := errors.Join(noAccount, err); err != nil {
+		w.Log.WarnContext(w.ctx, "whether a run of the dataflow has succeeded could not be found out", "flowId", w.req.FlowID, "error", err.Error())
 	}
-	return false
+	return succeeded, noAccount
 }

@@ -1,6 +1,7 @@
 package retrigger
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -88,10 +89,6 @@ func (w *work) reconcile() *Result {
 	if end := w.hold(); end != nil || w.held == nothing {
 		return end
 	}
-	account, err := w.account()
-	if err != nil {
-		return w.yield(w.noAccountLater(err))
-	}
 	ctx, cancel := w.asking()
 	defer cancel()
 	claimed := w.view.Run.ClaimID
@@ -105,10 +102,16 @@ func (w *work) reconcile() *Result {
 		return nil
 	}
 	w.view.Raise()
-	found, err := w.lookUp(account)
-	if err != nil {
-		later := w.result().returned(AdobeUnavailable, "what became of an earlier re-trigger can't be looked up: "+err.Error())
-		return w.yield(later)
+	found, noAccount, err := w.lookUp()
+	switch {
+	case noAccount != nil:
+		reason := CredentialsUnavailable
+		if fault, ok := errors.AsType[*credentials.Error](noAccount); ok && fault.Kind == credentials.Refused {
+			reason = CredentialsRefused
+		}
+		return w.yield(w.later(reason, noAccount))
+	case err != nil:
+		return w.yield(w.later(AdobeUnavailable, err))
 	}
 	if found != nil {
 		return w.adopt(*found)
@@ -143,10 +146,10 @@ func (w *work) yield(result Result) *Result {
 	return &result
 }
 
-// noAccountLater is noAccount for a run that may have been re-triggered: it is
-// returned in any case.
-func (w *work) noAccountLater(err error) Result {
-	return w.result().returned(CredentialsUnavailable, "what became of an earlier re-trigger can't be looked up: "+err.Error())
+// later returns a run that may have been re-triggered: in any case it is looked up
+// another time.
+func (w *work) later(reason Reason, err error) Result {
+	return w.result().returned(reason, "what became of an earlier re-trigger can't be looked up: "+err.Error())
 }
 
 // adopt records the run that was found.
@@ -171,7 +174,7 @@ func (w *work) adopt(found candidate) *Result {
 // dataflow, created by our client around the time of the re-trigger, and not
 // known to the ledger as made by another one. It returns nothing where there is
 // none.
-func (w *work) lookUp(account *credentials.Account) (*candidate, error) {
+func (w *work) lookUp() (made *candidate, noAccount, err error) {
 	var sends []ledger.Send
 	earliest := time.Time{}
 	for _, s := range w.view.Flow.Sends {
@@ -183,11 +186,15 @@ func (w *work) lookUp(account *credentials.Account) (*candidate, error) {
 		}
 	}
 	if len(sends) == 0 {
-		return nil, nil //nolint:nilnil // it is too long ago
+		return nil, nil, nil // it is too long ago
 	}
-	found, err := w.ours(account, sends, earliest)
-	if err != nil || len(found) == 0 {
-		return nil, err
+	var found []candidate
+	noAccount, err = w.withAccount(func(account *credentials.Account) (err error) {
+		found, err = w.ours(account, sends, earliest)
+		return err
+	})
+	if noAccount != nil || err != nil || len(found) == 0 {
+		return nil, noAccount, err
 	}
 	ids := make([]string, len(found))
 	for i, f := range found {
@@ -197,14 +204,14 @@ func (w *work) lookUp(account *credentials.Account) (*candidate, error) {
 	defer cancel()
 	known, err := w.ledger.Runs(ctx, w.req.OrgID, ids...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, f := range slices.Backward(found) { // the oldest first
 		if entry, ok := known[f.id]; !ok || entry.Parent == "" && entry.Sends == 0 && entry.State != ledger.Retriggered {
-			return &f, nil
+			return &f, nil, nil
 		}
 	}
-	return nil, nil //nolint:nilnil // none is a valid answer
+	return nil, nil, nil
 }
 
 // candidate is a run that a re-trigger may have made.

@@ -395,8 +395,13 @@ func (w *work) round() *Result {
 		return w.reconcile()
 	}
 	d := w.decide(now)
-	if d.Reason == policy.BreakerOpen && w.succeededSince(w.view.Flow.Since) {
-		return w.change(nothing, w.ledger.CloseBreaker)
+	if d.Reason == policy.BreakerOpen {
+		switch succeeded, noAccount := w.succeededSince(w.view.Flow.Since); {
+		case noAccount != nil:
+			return new(w.noAccount(noAccount))
+		case succeeded:
+			return w.change(nothing, w.ledger.CloseBreaker)
+		}
 	}
 	switch d.Action {
 	case policy.Skip:

@@ -144,7 +144,10 @@ func (w *work) noteOnce(ctx context.Context, state ledger.State, reason Reason, 
 	var restart bool
 	var blocked time.Time
 	if count := w.view.Flow.Exhausted + 1; w.BreakerThreshold > 0 && count >= w.BreakerThreshold && !w.view.Lineage.Exhausted {
-		if restart = count > 1 && w.succeededSince(w.view.Flow.Since); !restart {
+		if count > 1 {
+			restart, _ = w.succeededSince(w.view.Flow.Since) // the letter is written: what can't be found out has not been
+		}
+		if !restart {
 			blocked = w.Now().Add(w.BreakerCooldown)
 			w.Log.WarnContext(ctx, "the breaker of a dataflow opens", "flowId", w.req.FlowID, "orgId", w.req.OrgID, "exhausted", count, "until", blocked)
 		}
