@@ -364,6 +364,41 @@ func TestALineageWhoseEntryIsForgotten(t *testing.T) {
 	})
 }
 
+// TestWhatIsSettledHoldsNobodyUp: when a lost re-trigger's run has come to an end, the
+// next run of the dataflow does not wait.
+func TestWhatIsSettledHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	hang := flowsim.Fault{Op: flowsim.OpRetrigger, Hang: true}
+	for name, second := range map[string]*flowsim.Fault{
+		"one more is recorded": nil,
+		"it is given up":       &hang,
+		"one more is refused":  {Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"error_code":"403025"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.adobe.Inject(hang)
+				if second != nil {
+					w.adobe.Inject(*second)
+				}
+				p := w.start(-1, false)
+				w.told(w.fail("f"))
+				for len(w.aws.Messages(w.requests)) > 0 {
+					if w.poll(p) == 0 {
+						pass(time.Until(w.next()))
+					}
+				}
+				next := w.fail("f")
+				w.told(next)
+				w.poll(p)
+				if w.adobe.Retriggers(next) != 1 {
+					t.Errorf("it is held up: %+v", w.logs.outcomes())
+				}
+			})
+		})
+	}
+}
+
 // TestWithoutTheLedgerNothingIsSent.
 func TestWithoutTheLedgerNothingIsSent(t *testing.T) {
 	t.Parallel()

@@ -286,13 +286,17 @@ func (l *Ledger) link(ctx context.Context, v, next View, newRunID string) (View,
 }
 
 // Release ends a claim under which nothing took effect: the attempt does not
-// count, nor for the budget.
+// count, nor for the budget. What was lost before is settled where the run has come
+// to an end.
 func (l *Ledger) Release(ctx context.Context, v View, state State, reason string) (View, error) {
 	next := v
 	l.settle(&next.Run, state, reason, time.Time{})
 	next.Run.Sends--
 	next.Lineage.Attempts--
 	next.Flow.Sends = withoutLast(v.Flow.Sends, v.Run.RunID)
+	if state == DeadLettered || state == Skipped {
+		settleSends(next.Flow.Sends, v.Run.RunID)
+	}
 	var refund []Write
 	for _, s := range slices.Backward(v.Flow.Sends) {
 		if s.RunID == v.Run.RunID {
