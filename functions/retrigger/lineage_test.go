@@ -318,6 +318,37 @@ func TestTwoLineagesOfOneDataflow(t *testing.T) {
 	})
 }
 
+// slowly lets each re-trigger take so long.
+func (w *world) slowly(d time.Duration) {
+	w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+		if isRetrigger(r) {
+			pass(d)
+		}
+		w.adobe.ServeHTTP(answer, r)
+	})
+}
+
+// TestRunsThatWaitForEachOther in a process until its time is over are no fault: they
+// wait their turn.
+func TestRunsThatWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.timeout = 30 * time.Second
+		w.slowly(9 * time.Second)
+		for range 5 {
+			w.told(w.fail("f"))
+		}
+		w.poll(w.start(-1, false))
+		counts := map[string]int{}
+		for _, one := range w.logs.outcomes() {
+			counts[one.Outcome+" "+one.Reason]++
+		}
+		if diff := cmp.Diff(map[string]int{"retriggered ": 2, "returned flow_busy": 3}, counts); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // TestManyLostRetriggers of a dataflow don't stop it: those that were given up are
 // forgotten when there are too many.
 func TestManyLostRetriggers(t *testing.T) {

@@ -320,13 +320,16 @@ func (w *work) retry() Result {
 	if w.paused.Wait > 0 && !w.req.Due.IsZero() { // a message of our own looks after the pause
 		return w.stay()
 	}
+	hadTime := w.timeToCall()
 	leave, err := w.turns.take(w.ctx, w.req.OrgID+"#"+w.req.FlowID)
-	if err != nil {
-		return w.result().returned(Deadline, "other runs of the same dataflow took all the time of the invocation")
+	if err == nil {
+		defer leave()
 	}
-	defer leave()
-	if !w.timeToCall() {
+	switch {
+	case !hadTime:
 		return w.result().returned(Deadline, flowclient.ErrNoTime.Error())
+	case err != nil || !w.timeToCall():
+		return w.result().returned(FlowBusy, "other runs of the same dataflow took all the time of the invocation")
 	}
 	for range maxRounds {
 		if end := w.round(); end != nil {
