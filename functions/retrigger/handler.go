@@ -168,7 +168,9 @@ func (b *batch) settle(which func(*delivery) bool) {
 	if len(postponed) == 0 {
 		return
 	}
-	if err := b.requests.Postpone(b.ctx, postponed); err != nil {
+	ctx, cancel := context.WithTimeout(b.ctx, postponeTime)
+	defer cancel()
+	if err := b.requests.Postpone(ctx, postponed); err != nil {
 		b.log.WarnContext(b.ctx, "returned messages come back after the queue's own visibility timeout", "error", err.Error())
 	}
 }

@@ -539,6 +539,33 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
+// TestAQueueThatHangsKeepsNobodyWaiting: a message that came early can't be put off,
+// and the others of its batch are retried all the same.
+func TestAQueueThatHangsKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.RetryDelays = []time.Duration{time.Hour}
+		early := w.fail("f")
+		w.told(early)
+		p := w.start(-1, false)
+		w.poll(p)
+		pass(time.Until(w.next()))
+		w.cfg.RetryDelays = []time.Duration{0}
+		p = w.start(-1, false)
+		root := w.fail("f")
+		w.told(root)
+		w.aws.Inject(awssim.Fault{Op: "ChangeMessageVisibilityBatch", Hang: true})
+		began := time.Now()
+		w.poll(p)
+		calls := w.sent()
+		if len(calls) != 1 || calls[0].RunID != root || calls[0].At.Sub(began) > postponeTime {
+			t.Errorf("re-triggers %+v, want one of %s within %s of %s", calls, root, postponeTime, began)
+		}
+		w.drain(24 * time.Hour)
+		w.wantOnce(t, []string{early, root})
+	})
+}
+
 // TestAWaitingMessageIsNotGivenUp: the receives of before are forgotten with the
 // hop, and the one that the wait costs is allowed for.
 func TestAWaitingMessageIsNotGivenUp(t *testing.T) {

@@ -28,6 +28,10 @@ func backoff(receives int, least time.Duration) time.Duration {
 	return max(least, d/2) + rand.N(d/2) //nolint:gosec // jitter
 }
 
+// postponeTime bounds how long visibility timeouts may take to be set. Without them
+// messages come back after the queue's own.
+const postponeTime = 5 * time.Second
+
 const (
 	// killsAfter is how often a message is received that nobody has made wait,
 	// before it is taken for one that kills the function.
