@@ -458,6 +458,59 @@ func TestWithoutTheLedgerNothingIsSent(t *testing.T) {
 	})
 }
 
+// TestEveryExtraRetriggerIsCounted, also where it can't be recorded, or another
+// delivery has taken the run over meanwhile.
+func TestEveryExtraRetriggerIsCounted(t *testing.T) {
+	t.Parallel()
+	for name, extra := range map[string]func(w *world){
+		"it is recorded":   func(*world) {},
+		"the record fails": func(w *world) { w.faults.before = 1 },
+		"it is lost":       func(w *world) { w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Reset: true, AfterEffect: true}) },
+		"it is taken over": func(w *world) {
+			l := ledger.New(w.memory, ledger.DefaultTTL, time.Now)
+			v, err := l.Look(context.Background(), ledger.Guess(worldOrg, "f", worldSandbox, "root-f-1"))
+			if err == nil {
+				_, err = l.Hold(context.Background(), v, time.Now().Add(time.Minute))
+			}
+			if err != nil {
+				w.tb.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				calls := 0
+				w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+					if !isRetrigger(r) {
+						w.adobe.ServeHTTP(answer, r)
+						return
+					}
+					switch calls++; calls {
+					case 1:
+						answer.WriteHeader(http.StatusBadGateway)
+					case 2:
+						extra(w)
+						w.adobe.ServeHTTP(answer, r)
+					default:
+						w.adobe.ServeHTTP(answer, r)
+					}
+				})
+				root := w.fail("f")
+				w.told(root)
+				w.drain(24 * time.Hour)
+				counted := 0
+				for _, one := range w.logs.all {
+					counted += one.Extra
+				}
+				if calls != 2 || counted != 1 || w.entry(root)["state"] != "retriggered" {
+					t.Errorf("%d re-triggers, %d of them counted as extra, want 2 and 1; entry %v; %v", calls, counted, w.entry(root), w.logs.outcomes())
+				}
+			})
+		})
+	}
+}
+
 // TestTheClaimDoesNotWaitForTheCredentials.
 func TestTheClaimDoesNotWaitForTheCredentials(t *testing.T) {
 	t.Parallel()

@@ -109,6 +109,7 @@ func refused(err error) bool { return errors.Is(err, flowclient.KindUnauthorized
 // record writes the new run to the ledger. Where that fails the run is looked up
 // when the request comes again.
 func (w *work) record(newRunID string) Result {
+	w.sent = true
 	ctx, cancel := w.settling()
 	defer cancel()
 	v, err := w.insist(ctx, func(ctx context.Context, v ledger.View) (ledger.View, error) {
@@ -148,7 +149,7 @@ func (w *work) notSent(err error) Result {
 	case flowclient.KindRejected:
 		return w.rejected(v)
 	case flowclient.KindUnknownOutcome:
-		w.held = unsure
+		w.held, w.sent = unsure, true
 		return w.lost(v.message)
 	case flowclient.KindForbidden, flowclient.KindNotFound:
 		return w.giveUp(v)

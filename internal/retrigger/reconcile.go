@@ -130,9 +130,8 @@ func (w *work) reconcile() *Result {
 	if end := w.claim(); end != nil || w.held == nothing {
 		return end
 	}
-	result := w.call()
-	result.Extra = result.Outcome == Retriggered || result.Reason == OutcomeUnknown
-	return &result
+	w.extra = true
+	return new(w.call())
 }
 
 // yield gives the entry back as it was.

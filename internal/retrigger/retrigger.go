@@ -133,11 +133,12 @@ func New(accounts Accounts, memory Ledger, hold Brake, deadLetters DeadLetters, 
 func (s *Service) Retry(ctx context.Context, req event.Request) (result Result) {
 	w := s.work(ctx, req)
 	defer w.cancel()
+	defer func() { result.Extra = w.extra && w.sent }()
 	defer func() {
 		if p := recover(); p != nil {
 			s.Log.ErrorContext(ctx, "panic while retrying a run", "runId", req.RunID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			if w.held == claim {
-				w.held = unsure
+				w.held, w.sent = unsure, true
 			}
 			result = w.giveUp(verdict{reason: InternalError, message: "the function failed while it worked on this run; its log has the details. Whether the run was re-triggered is not known"})
 		}
@@ -182,7 +183,9 @@ func (s *Service) Refuse(ctx context.Context, payload []byte, fault *event.Error
 func (s *Service) GiveUp(ctx context.Context, req event.Request, r Result) Result {
 	w := s.resume(ctx, req, r)
 	defer w.cancel()
-	return w.giveUp(verdict{reason: r.Reason, message: r.Message})
+	result := w.giveUp(verdict{reason: r.Reason, message: r.Message})
+	result.Extra = r.Extra
+	return result
 }
 
 // Defer puts a returned request on the request queue, to be delivered after the
@@ -229,6 +232,9 @@ type work struct {
 
 	view ledger.View
 	held holding
+
+	extra bool // what is sent now is one more, since an earlier one left no trace
+	sent  bool // a re-trigger was sent that took effect, or may have
 }
 
 // holding is what the work has in the ledger.
