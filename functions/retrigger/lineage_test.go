@@ -511,6 +511,36 @@ func TestEveryExtraRetriggerIsCounted(t *testing.T) {
 	}
 }
 
+// TestAClaimWhoseAnswerIsLost is taken back: nothing was sent under it.
+func TestAClaimWhoseAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	for _, delays := range [][]time.Duration{{0}, policy.DefaultDelays()} {
+		t.Run(fmt.Sprint(delays), func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.cfg.RetryDelays, w.cfg.BudgetWindow, w.cfg.FlowBudget = delays, time.Hour, 1
+				root := w.fail("f")
+				p := w.start(-1, false)
+				w.invoke(p, `{"runId":"`+root+`","orgId":"`+worldOrg+`","dryRun":true}`) // the pauses are read
+				w.faults.after = 1
+				w.told(root)
+				w.poll(p)
+				if e := w.entry(root); w.faults.after != 0 || e["state"] != "returned" || e["sends"] != "" {
+					t.Errorf("the entry is %v", e)
+				}
+				w.drain(24 * time.Hour)
+				extra := 0
+				for _, one := range w.logs.all {
+					extra += one.Extra
+				}
+				if n, e := len(w.sent()), w.entry(root); n != 1 || extra > 0 || len(w.reasons()) > 0 || e["sends"] != "1" || e["state"] != "retriggered" {
+					t.Errorf("%d re-triggers, %d extra, letters %v, entry %v, %v", n, extra, w.reasons(), e, w.logs.outcomes())
+				}
+			})
+		})
+	}
+}
+
 // TestTheClaimDoesNotWaitForTheCredentials.
 func TestTheClaimDoesNotWaitForTheCredentials(t *testing.T) {
 	t.Parallel()

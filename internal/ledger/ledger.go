@@ -167,8 +167,10 @@ func (l *Ledger) list(ctx context.Context, index, value string, limit int) ([]Ru
 }
 
 // Claim writes that the run is about to be re-triggered, until the given time,
-// and counts the attempt. Only if it returns no error may the call be made. The
-// budget does not hold for one that a person forces (forgive), and counts it.
+// and counts the attempt. Only if it returns no error may the call be made. With an
+// [*UnavailableError] it may have been written all the same, and the view is as if it
+// was, for [Ledger.Release]. The budget does not hold for one that a person forces
+// (forgive), and counts it.
 func (l *Ledger) Claim(ctx context.Context, v View, until time.Time, forgive bool) (View, error) {
 	next := v
 	l.claim(&next.Run, Claimed, until)
@@ -185,8 +187,13 @@ func (l *Ledger) Claim(ctx context.Context, v View, until time.Time, forgive boo
 	if len(next.Flow.Sends) > maxSends {
 		return v, ErrFlowFull
 	}
-	next, err := l.commit(ctx, v, next, l.spend(v, now, 1, !forgive)...)
-	return next, l.overspent(err, v, now)
+	writes := l.changes(v, &next, l.spend(v, now, 1, !forgive)...)
+	after, err := l.write(ctx, v, next, writes)
+	if errors.As(err, new(*UnavailableError)) {
+		next.written()
+		return next, err
+	}
+	return after, l.overspent(err, v, now)
 }
 
 // ErrFlowFull means that nothing was written, since too many re-triggers of the
@@ -452,6 +459,12 @@ func (l *Ledger) prune(sends []Send) []Send {
 
 // commit writes what differs between two views, and more.
 func (l *Ledger) commit(ctx context.Context, v, next View, more ...Write) (View, error) {
+	writes := l.changes(v, &next, more...)
+	return l.write(ctx, v, next, writes)
+}
+
+// changes returns the writes of what differs between two views, and more.
+func (l *Ledger) changes(v View, next *View, more ...Write) []Write {
 	writes := append([]Write{{Key: next.Run.key(), Old: v.Run.stored, New: l.lasting(next.Run.record())}}, more...)
 	if rev := next.Lineage.rev(); rev != v.Lineage.stored {
 		w := Write{Key: next.Lineage.key(), Old: v.Lineage.stored}
@@ -460,8 +473,7 @@ func (l *Ledger) commit(ctx context.Context, v, next View, more ...Write) (View,
 		}
 		writes = append(writes, w)
 	}
-	writes = append(writes, l.flowWrite(v.Flow, &next.Flow)...)
-	return l.write(ctx, v, next, writes)
+	return append(writes, l.flowWrite(v.Flow, &next.Flow)...)
 }
 
 // flowWrite is the write of a changed flow, or none.
@@ -486,7 +498,7 @@ func (l *Ledger) write(ctx context.Context, v, next View, writes []Write) (View,
 	}
 	err := l.store.Commit(ctx, writes...)
 	if err == nil {
-		next.Run.stored, next.Lineage.stored = next.Run.rev(), next.Lineage.rev()
+		next.written()
 		return next, nil
 	}
 	if conflict, ok := errors.AsType[*ConflictError](err); ok {
@@ -499,6 +511,9 @@ func (l *Ledger) write(ctx context.Context, v, next View, writes []Write) (View,
 	}
 	return v, err
 }
+
+// written notes that the store has the view.
+func (v *View) written() { v.Run.stored, v.Lineage.stored = v.Run.rev(), v.Lineage.rev() }
 
 // time is the present as entries keep it.
 func (l *Ledger) time() time.Time { return l.now().UTC().Truncate(time.Millisecond) }

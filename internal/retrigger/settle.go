@@ -65,19 +65,33 @@ func conflicts(err error) bool { return errors.As(err, new(*ledger.ConflictError
 // claim claims the run for a re-trigger, or makes the request wait where a budget
 // is used up.
 func (w *work) claim() *Result {
+	var v ledger.View
 	var failed error
-	end := w.change(claim, func(ctx context.Context, v ledger.View) (ledger.View, error) {
-		v, failed = w.ledger.Claim(ctx, v, w.until, w.req.Force)
+	end := w.change(claim, func(ctx context.Context, believed ledger.View) (ledger.View, error) {
+		v, failed = w.ledger.Claim(ctx, believed, w.until, w.req.Force)
 		return v, failed
 	})
-	if spent, ok := errors.AsType[*ledger.BudgetError](failed); ok {
+	spent, overspent := errors.AsType[*ledger.BudgetError](failed)
+	switch {
+	case overspent:
 		due := spent.Next(w.req.RunID)
 		return w.wait(due, due.Sub(w.Now()), BudgetSpent, spent.Error())
-	}
-	if errors.Is(failed, ledger.ErrFlowFull) {
+	case errors.Is(failed, ledger.ErrFlowFull):
 		return new(w.result().returned(FlowBusy, failed.Error()))
+	case errors.As(failed, new(*ledger.UnavailableError)):
+		w.unclaim(v)
 	}
 	return end
+}
+
+// unclaim takes back a claim of which it is not known whether it was written: nothing
+// is sent under it. Where that fails, too, it expires, and its attempt counts.
+func (w *work) unclaim(v ledger.View) {
+	ctx, cancel := w.settling()
+	defer cancel()
+	if _, err := w.ledger.Release(ctx, v, ledger.Returned, string(LedgerUnavailable)); err != nil && !conflicts(err) {
+		w.Log.WarnContext(ctx, "a claim may stand under which nothing was sent", "runId", w.req.RunID, "error", err.Error())
+	}
 }
 
 // hold makes the run's entry ours while something else than a re-trigger is done.
