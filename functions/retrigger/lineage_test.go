@@ -349,6 +349,54 @@ func TestRunsThatWaitForEachOther(t *testing.T) {
 	})
 }
 
+// TestAPauseTakesEffectForRunsThatWaitForEachOther within the age of the process's copy
+// and one call.
+func TestAPauseTakesEffectForRunsThatWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	for _, ours := range []bool{false, true} {
+		t.Run(fmt.Sprintf("messages of ours %t", ours), func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.slowly(9 * time.Second)
+				if ours {
+					w.pausing("pause", "")
+				}
+				var ids []string
+				for range 5 {
+					ids = append(ids, w.fail("f"))
+				}
+				w.tellAll(ids)
+				p := w.start(-1, false)
+				if ours { // they wait for the end of a pause, and come together
+					w.poll(p)
+					w.pausing("resume", "")
+					pass(10 * time.Minute)
+				}
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					w.poll(p)
+				}()
+				pass(time.Second)
+				w.pausing("pause", "")
+				began := time.Now()
+				<-done
+				calls := w.sent()
+				if last := calls[len(calls)-1].At.Sub(began); len(calls) < 2 || last > (15+9)*time.Second {
+					t.Errorf("%d re-triggers, the last %s after the pause began", len(calls), last)
+				}
+				w.drain(time.Hour)
+				if n := len(w.sent()); n != len(calls) {
+					t.Errorf("%d re-triggers in the pause", n-len(calls))
+				}
+				w.pausing("resume", "")
+				w.drain(24 * time.Hour)
+				w.wantOnce(t, ids)
+			})
+		})
+	}
+}
+
 // TestManyLostRetriggers of a dataflow don't stop it: those that were given up are
 // forgotten when there are too many.
 func TestManyLostRetriggers(t *testing.T) {

@@ -337,6 +337,12 @@ func (w *work) retry() Result {
 	case err != nil || !w.timeToCall():
 		return w.result().returned(FlowBusy, "other runs of the same dataflow took all the time of the invocation")
 	}
+	if end := w.look(); end != nil { // a pause may have begun meanwhile
+		return *end
+	}
+	if w.paused.Wait > 0 && !w.req.Due.IsZero() {
+		return w.stay()
+	}
 	for range maxRounds {
 		if end := w.round(); end != nil {
 			return *end
