@@ -101,7 +101,7 @@ func (h *Handler) batch(ctx context.Context, records []event.SQSRecord) ([]byte,
 	for i, record := range records {
 		deliveries[i] = decode([]byte(record.Body), "message-"+record.MessageID)
 		if at := record.SentAt(); !at.IsZero() {
-			deliveries[i].asked = at
+			deliveries[i].sent(at)
 		}
 		if deliveries[i].killed(record.ReceiveCount()) {
 			h.bury(ctx, &deliveries[i])
@@ -245,6 +245,16 @@ func decode(payload []byte, name string) delivery {
 	}
 	d.results = make([]retrigger.Result, len(d.items))
 	return d
+}
+
+// sent tells when what the delivery asks for was sent, where that is known.
+func (d *delivery) sent(at time.Time) {
+	d.asked = at
+	for _, item := range d.items {
+		if item.Request != nil {
+			item.Request.SentAt = at
+		}
+	}
 }
 
 // begin gives those items a result for which nobody must be asked.

@@ -697,6 +697,38 @@ func TestAQueueThatHangsKeepsNobodyWaiting(t *testing.T) {
 	})
 }
 
+// TestARedeliveryIsDueAtTheSameTime, and a message that came late is due at once: the
+// delay counts from when the event was sent.
+func TestARedeliveryIsDueAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.RetryDelays = []time.Duration{10 * time.Hour}
+		root := w.fail("f")
+		w.told(root)
+		sent := time.Now()
+		pass(time.Minute)
+		w.poll(lost{w.start(-1, false)})
+		due := w.entry(root)["due"]
+		pass(6 * time.Minute)
+		w.poll(w.start(4, true)) // a crash, too, changes nothing of it
+		w.poll(w.start(-1, false))
+		if again := w.entry(root)["due"]; due == "" || again != due {
+			t.Errorf("due at %s, and after a redelivery at %s", due, again)
+		}
+		for _, m := range w.aws.Messages(w.requests) {
+			if first := sent.UTC().Format("2006-01-02T15:04:05"); !strings.Contains(m.Body, `"firstSeen":"`+first) {
+				t.Errorf("the message is %s, want it seen first at %s", m.Body, first)
+			}
+		}
+		w.drain(24 * time.Hour)
+		late := w.fail("f")
+		w.told(late)
+		pass(10 * time.Hour)
+		w.poll(w.start(-1, false))
+		w.wantOnce(t, []string{root, late})
+	})
+}
+
 // TestAWaitingMessageIsNotGivenUp: the receives of before are forgotten with the
 // hop, and the one that the wait costs is allowed for.
 func TestAWaitingMessageIsNotGivenUp(t *testing.T) {

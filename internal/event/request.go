@@ -39,6 +39,9 @@ type Request struct {
 	Force bool
 	// Reason is free text of who asks.
 	Reason string
+	// SentAt is when the message was sent that brought the request; zero for one that
+	// came without. It is no part of the JSON.
+	SentAt time.Time
 	// Origin is where the request came from.
 	Origin
 }
