@@ -795,6 +795,39 @@ func TestAfterALongPauseAFaultIsNoDeadLetter(t *testing.T) {
 	}
 }
 
+// TestABudgetKeepsTheOrder of what a pause has kept, and of what comes meanwhile: it
+// lets go the oldest first, and nothing starves.
+func TestABudgetKeepsTheOrder(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		const runs, budget = 100, 20
+		w.cfg.BudgetWindow, w.cfg.OrgBudget = time.Hour, budget
+		w.pausing("pause", "")
+		var ids []string
+		for i := range runs {
+			flow := fmt.Sprint("p", i)
+			w.flow(flow, worldOrg)
+			ids = append(ids, w.fail(flow))
+			w.told(ids[i])
+			w.drain(time.Minute)
+			pass(time.Minute)
+		}
+		w.pausing("resume", "")
+		resumed := time.Now()
+		w.drain(24 * time.Hour)
+		w.wantOnce(t, ids)
+		calls := w.sent()
+		for place, c := range calls {
+			if first := slices.Index(ids, c.RunID); place < first-10 || place > first+10 {
+				t.Errorf("run %d was the %dth to go", first, place)
+			}
+		}
+		if took := calls[len(calls)-1].At.Sub(resumed); took > (runs/budget+2)*time.Hour {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
 // TestForce: a person sends an exhausted run on, which gives it fresh attempts, and
 // never a run that was re-triggered.
 func TestForce(t *testing.T) {

@@ -40,10 +40,15 @@ func (e *BudgetError) Error() string {
 	return fmt.Sprintf("%s has had its %d re-triggers in %s; the next can be sent from %s on", e.Of, e.Limit, e.Window, e.Until.UTC().Format(time.RFC3339))
 }
 
-// Next is when a run should try again: in the next window, at a time that depends on
-// the run alone, so that not all come at its beginning.
-func (e *BudgetError) Next(runID string) time.Time {
-	return e.Until.Add(time.Duration(hash(runID)%1000) * e.Window / 1000)
+// Next is when a run should try again whose failure was first seen at the given time:
+// in the next window, the sooner the longer it has waited, so that what waits goes in
+// its order and nothing waits for ever. A little jitter, another in each window, keeps
+// those of one time apart.
+func (e *BudgetError) Next(runID string, firstSeen time.Time) time.Time {
+	waited := max(e.Until.Sub(firstSeen), 0)
+	offset := float64(e.Window) / (1 + float64(waited)/float64(e.Window))
+	jitter := float64(hash(runID+e.Until.UTC().Format(time.RFC3339))%1000) / 1000 * float64(e.Window) / 100
+	return e.Until.Add(min(time.Duration(offset+jitter), e.Window-time.Millisecond))
 }
 
 // WithBudget returns the ledger with a budget: [Ledger.Claim] returns a

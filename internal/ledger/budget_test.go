@@ -46,9 +46,6 @@ func TestTheBudgetIsPartOfTheClaim(t *testing.T) {
 	if !ok || spent.Of != "dataflow f" || spent.Limit != 2 || spent.Until.Sub(c.now) != time.Minute {
 		t.Fatalf("error = %v", err)
 	}
-	if due := spent.Next("3"); due.Before(spent.Until) || !due.Before(spent.Until.Add(time.Hour)) || due != spent.Next("3") {
-		t.Errorf("the next try is at %s", due)
-	}
 	if _, err := try("g", "4", false); err != nil {
 		t.Fatal(err)
 	}
@@ -92,5 +89,38 @@ func TestTheBudgetOfAnOrgIsDivided(t *testing.T) {
 	}
 	if made != budget || counters != 8 {
 		t.Errorf("%d claims and %d counters, want %d and 8", made, counters, budget)
+	}
+}
+
+// TestWhatWaitsForABudgetGoesInItsOrder: those that were seen first come first, all of
+// them in the next window, and no two windows give a run the same place.
+func TestWhatWaitsForABudgetGoesInItsOrder(t *testing.T) {
+	t.Parallel()
+	end := time.UnixMilli(1_800_000_000_000).Truncate(time.Hour)
+	spent := ledger.BudgetError{Window: time.Hour, Until: end}
+	place := func(run string, waited time.Duration) time.Duration {
+		return spent.Next(run, end.Add(-waited)).Sub(spent.Until)
+	}
+	for i := range 200 {
+		run := strconv.Itoa(i)
+		last := time.Hour
+		for _, waited := range []time.Duration{-time.Minute, 2 * time.Minute, 30 * time.Minute, time.Hour, 3 * time.Hour, 24 * time.Hour, 13 * 24 * time.Hour} {
+			at := place(run, waited)
+			if at < 0 || at >= time.Hour || at >= last {
+				t.Errorf("run %s, which has waited for %s, has its place at %s, after %s", run, waited, at, last)
+			}
+			last = at
+		}
+		if a, b := place(run, 3*time.Hour), place(run, 3*time.Hour); a != b || a < 15*time.Minute || a > 15*time.Minute+36*time.Second {
+			t.Errorf("its places are %s and %s, want the same from 15m to 15m36s", a, b)
+		}
+	}
+	places := map[time.Duration]bool{}
+	for range 24 {
+		spent.Until = spent.Until.Add(time.Hour)
+		places[spent.Next("run", spent.Until.Add(-time.Hour)).Sub(spent.Until)] = true
+	}
+	if len(places) < 20 {
+		t.Errorf("a run that has waited as long has %d places in 24 windows", len(places))
 	}
 }

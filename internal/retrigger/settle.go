@@ -74,7 +74,7 @@ func (w *work) claim() *Result {
 	spent, overspent := errors.AsType[*ledger.BudgetError](failed)
 	switch {
 	case overspent:
-		due := spent.Next(w.req.RunID)
+		due := spent.Next(w.req.RunID, w.req.FirstSeen)
 		return w.wait(due, due.Sub(w.Now()), BudgetSpent, spent.Error())
 	case errors.Is(failed, ledger.ErrFlowFull):
 		return new(w.result().returned(FlowBusy, failed.Error()))
