@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"context"
+	"errors"
 	"net/http/httptest"
 	"testing"
 
@@ -36,4 +37,26 @@ func TestTable(t *testing.T) {
 		}
 		return ledger.NewTable(client, "ledger")
 	})
+}
+
+// TestACommitOfSeveralItemsThatIsSentAgain counts as made if all of them are as it
+// writes them.
+func TestACommitOfSeveralItemsThatIsSentAgain(t *testing.T) {
+	t.Parallel()
+	memory := ledger.NewMemory()
+	record := func(key, rev string) ledger.Record {
+		return ledger.Record{ledger.AttributeKey: key, ledger.AttributeRev: rev}
+	}
+	writes := []ledger.Write{{Key: "made", New: record("made", "1")}, {Key: "gone", Old: "1"}, {Key: "changed", Old: "1", New: record("changed", "2")}}
+	for i, step := range [][]ledger.Write{{{Key: "gone", New: record("gone", "1")}, {Key: "changed", New: record("changed", "1")}}, writes, writes, writes} {
+		if err := memory.Commit(t.Context(), step...); err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+	}
+	if err := memory.Commit(t.Context(), ledger.Write{Key: "changed", Old: "2", New: record("changed", "3")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := memory.Commit(t.Context(), writes...); !errors.As(err, new(*ledger.ConflictError)) {
+		t.Errorf("when one item has changed since: error = %v, want a conflict", err)
+	}
 }

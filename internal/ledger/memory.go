@@ -49,8 +49,11 @@ func (m *Memory) Commit(ctx context.Context, writes ...Write) error {
 			current[w.Key] = maps.Clone(r)
 		}
 	}
-	if len(current) > 0 {
-		return &ConflictError{Current: current}
+	if conflict := (&ConflictError{Current: current}); len(current) > 0 {
+		if made(writes, conflict) {
+			return nil
+		}
+		return conflict
 	}
 	for _, w := range writes {
 		switch {

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -104,24 +103,16 @@ func (e *UnavailableError) Unwrap() error { return e.Err }
 
 // made reports whether a conflict comes from the same writes having been made
 // before: by a call whose answer was lost and that was sent again.
-func made(writes []Write, err error) bool {
-	conflict, ok := errors.AsType[*ConflictError](err)
+func made(writes []Write, conflict *ConflictError) bool {
 	items := 0
 	for _, w := range writes {
 		if w.Add != 0 {
 			continue
 		}
 		items++
-		if current, known := conflict.current(w.Key); !ok || !known || current[AttributeRev] != w.New[AttributeRev] {
+		if current, known := conflict.Current[w.Key]; !known || current[AttributeRev] != w.New[AttributeRev] {
 			return false
 		}
 	}
 	return items > 0
-}
-
-func (e *ConflictError) current(key string) (r Record, known bool) {
-	if e != nil {
-		r, known = e.Current[key]
-	}
-	return r, known
 }

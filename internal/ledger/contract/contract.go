@@ -20,14 +20,15 @@ import (
 func Test(t *testing.T, open func(t *testing.T) ledger.Store) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, ledger.Store){
-		"what is committed is read":         committedIsRead,
-		"a commit is all or nothing":        allOrNothing,
-		"an index is in order":              indexInOrder,
-		"of concurrent commits one is made": oneWins,
-		"no update is lost":                 noLostUpdate,
-		"a counter keeps its limit":         counters,
-		"many keys are read":                manyKeys,
-		"a canceled context is unavailable": canceled,
+		"what is committed is read":          committedIsRead,
+		"a commit is all or nothing":         allOrNothing,
+		"an index is in order":               indexInOrder,
+		"of concurrent commits one is made":  oneWins,
+		"no update is lost":                  noLostUpdate,
+		"a counter keeps its limit":          counters,
+		"a commit sent again counts as made": again,
+		"many keys are read":                 manyKeys,
+		"a canceled context is unavailable":  canceled,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -249,6 +250,40 @@ func counters(t *testing.T, s ledger.Store) {
 	want := ledger.Record{ledger.AttributeKey: "counter", ledger.AttributeCount: "10", ledger.AttributeTTL: "4102444800"}
 	if diff := cmp.Diff(want, read(t, s, "counter")["counter"]); diff != "" {
 		t.Errorf("the counter (-want +got):\n%s", diff)
+	}
+}
+
+// again: a call whose answer was lost is sent again. Emulators tell one item that is
+// not as expected where DynamoDB tells all of them, so it has one.
+func again(t *testing.T, s ledger.Store) {
+	counter := ledger.Write{Key: "counter", Add: 1, Most: 1, New: ledger.Record{ledger.AttributeTTL: "4102444800"}}
+	for range 3 {
+		commit(t, s, ledger.Write{Key: "made", New: record("made", "1")}, counter)
+	}
+	for range 3 {
+		commit(t, s, ledger.Write{Key: "made", Old: "1", New: record("made", "2")})
+	}
+	want := map[string]ledger.Record{
+		"made":    record("made", "2"),
+		"counter": {ledger.AttributeKey: "counter", ledger.AttributeCount: "1", ledger.AttributeTTL: "4102444800"},
+	}
+	if diff := cmp.Diff(want, read(t, s, "made", "counter")); diff != "" {
+		t.Errorf("after each commit was sent three times (-want +got):\n%s", diff)
+	}
+	for range 2 {
+		commit(t, s, ledger.Write{Key: "gone", New: record("gone", "1")})
+		commit(t, s, ledger.Write{Key: "gone", Old: "1"})
+		commit(t, s, ledger.Write{Key: "gone", Old: "1"})
+	}
+	// One that shares no more than a part with what is there was not made.
+	for name, other := range map[string][]ledger.Write{
+		"one of two": {{Key: "made", New: record("made", "2")}, {Key: "new", New: record("new", "1")}},
+		"another":    {{Key: "made", New: record("made", "3")}},
+		"no item":    {counter},
+	} {
+		if err := s.Commit(t.Context(), other...); !errors.As(err, new(*ledger.ConflictError)) {
+			t.Errorf("%s: error = %v, want a conflict", name, err)
+		}
 	}
 }
 
