@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"pgregory.net/rapid"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
@@ -20,8 +21,9 @@ import (
 )
 
 // The model-based test: random dataflows, failures, duplicates, reorderings,
-// concurrent deliveries, crashes between any two calls, and faults of Flow Service
-// and of the ledger. The invariants are checked at every step against what the
+// concurrent deliveries, crashes between any two calls, pauses, requests by hand that
+// come too soon or name something else, redrives, and faults of Flow Service and of the
+// ledger that pass or last. The invariants are checked at every step against what the
 // simulator of Flow Service has seen, which knows the true lineages.
 
 // limit is how many attempts a lineage is allowed.
@@ -167,7 +169,7 @@ func (h *history) aFailedRun() (string, bool) {
 // step does one random thing.
 func (h *history) step() {
 	switch rapid.SampledFrom([]string{
-		"fail", "fail", "settle", "settle", "settle", "poll", "poll", "poll", "poll", "poll", "polls", "duplicate", "direct", "pass", "pass", "pass long", "fault", "ledger", "by hand", "force", "unheard", "sweep", "pause",
+		"fail", "fail", "settle", "settle", "settle", "poll", "poll", "poll", "poll", "poll", "polls", "duplicate", "direct", "pass", "pass", "pass long", "fault", "ledger", "by hand", "force", "unheard", "sweep", "pause", "PAUSED", "redrive",
 	}).Draw(h.t, "step") {
 	case "fail":
 		if len(h.flows) == 0 || h.roots > 8 {
@@ -193,10 +195,15 @@ func (h *history) step() {
 			h.direct([]byte(h.tell(id)), h.process)
 		}
 	case "by hand":
-		if id, ok := h.aFailedRun(); ok {
-			h.heard[id] = true
-			h.send(`{"runId":"` + id + `","orgId":"` + h.orgOf(id) + `"}`)
+		if runs := h.adobe.Runs(); len(runs) > 0 { // some of them are running
+			id := rapid.SampledFrom(runs).Draw(h.t, "run").ID
+			named := rapid.SampledFrom([]string{"", `"flowId":"f",`, `"sandbox":"dev",`}).Draw(h.t, "named")
+			h.send(`{"runId":"` + id + `",` + named + `"orgId":"` + h.orgOf(id) + `"}`)
 		}
+	case "PAUSED":
+		h.cfg.Paused = rapid.Bool().Draw(h.t, "is")
+	case "redrive":
+		h.redrive()
 	case "force":
 		if id, ok := h.aFailedRun(); ok && rapid.IntRange(0, 2).Draw(h.t, "really") == 0 {
 			h.heard[id] = true
@@ -223,7 +230,7 @@ func (h *history) step() {
 	case "pass long":
 		pass(time.Duration(rapid.IntRange(5, 60).Draw(h.t, "minutes")) * time.Minute)
 	case "fault":
-		h.adobe.Inject(rapid.SampledFrom([]flowsim.Fault{
+		fault := rapid.SampledFrom([]flowsim.Fault{
 			{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "20"}},
 			{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable},
 			{Op: flowsim.OpRetrigger, Status: http.StatusBadGateway, AfterEffect: true},
@@ -235,11 +242,40 @@ func (h *history) step() {
 			{Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable},
 			{Op: flowsim.OpRun, Status: http.StatusServiceUnavailable},
 			{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable},
-		}).Draw(h.t, "fault"))
+		}).Draw(h.t, "fault")
+		fault.Times = rapid.SampledFrom([]int{1, 1, 1, 2, 4, 12}).Draw(h.t, "times")
+		h.adobe.Inject(fault)
 	case "ledger":
 		h.faults.mu.Lock()
 		h.faults.before, h.faults.after = rapid.IntRange(0, 2).Draw(h.t, "before"), rapid.IntRange(0, 2).Draw(h.t, "lost")
 		h.faults.mu.Unlock()
+	}
+}
+
+// redrive sends all dead letters again. One of a request with force is forced again.
+func (h *history) redrive() {
+	client := h.sqs()
+	for {
+		out, err := client.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{QueueUrl: &h.letters, MaxNumberOfMessages: 10})
+		if err != nil {
+			h.tb.Fatal(err)
+		}
+		if len(out.Messages) == 0 {
+			return
+		}
+		for _, m := range out.Messages {
+			if strings.Contains(*m.Body, `"force":true`) {
+				for id, root := range h.trueRoots() {
+					if strings.Contains(*m.Body, `"runId":"`+id+`"`) {
+						h.grants[root]++
+					}
+				}
+			}
+			h.send(*m.Body)
+			if _, err := client.DeleteMessage(context.Background(), &sqs.DeleteMessageInput{QueueUrl: &h.letters, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				h.tb.Fatal(err)
+			}
+		}
 	}
 }
 
@@ -283,6 +319,7 @@ func (h *history) end() {
 func (h *history) finish() {
 	h.adobe.Heal()
 	h.sound()
+	h.cfg.Paused = false
 	for _, scope := range []string{"", `"orgId":"` + worldOrg + `"`, `"orgId":"` + worldOrg + `","flowId":"f"`} {
 		h.pausing("resume", scope)
 	}
@@ -312,6 +349,8 @@ func (h *history) finish() {
 		switch state := ledger.State(entry["state"]); {
 		case state == ledger.Retriggered && !h.late() && !h.made(r.ID, entry["newRunId"]):
 			h.violated("nothing vanishes", "the ledger says that %s was made of run %s; it was not", entry["newRunId"], r.ID)
+		case state == ledger.Skipped && letters[r.ID] == 0 && (entry["reason"] == "run_in_progress" || entry["reason"] == "run_succeeded"):
+			h.violated("nothing vanishes", "run %s has failed, and is skipped as %s", r.ID, entry["reason"])
 		case state == ledger.Retriggered || state == ledger.Skipped:
 		case state == ledger.DeadLettered && letters[r.ID] > 0:
 		case letters[r.ID] > 0: // SQS or Lambda moved the message there
