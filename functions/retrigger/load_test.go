@@ -518,7 +518,7 @@ func TestTheAnswerComesInTime(t *testing.T) {
 					w.told(id)
 					w.poll(w.start(-1, false))
 				}
-				if took := time.Since(began); took < 55*time.Second {
+				if took := time.Since(began); took < 5*time.Second {
 					t.Fatalf("no call hangs: the answer took %s", took)
 				}
 				w.drain(time.Hour)
