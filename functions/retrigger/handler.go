@@ -247,8 +247,12 @@ func decode(payload []byte, name string) delivery {
 	return d
 }
 
-// sent tells when what the delivery asks for was sent, where that is known.
+// sent tells when what the delivery asks for was sent. A clock that is ahead of ours
+// must not make it wait.
 func (d *delivery) sent(at time.Time) {
+	if at.After(d.asked) {
+		return
+	}
 	d.asked = at
 	for _, item := range d.items {
 		if item.Request != nil {
