@@ -141,6 +141,96 @@ func TestCrashPoints(t *testing.T) {
 	}
 }
 
+// crashing is a warm process that crashes after so many calls.
+func (w *world) crashing(calls int, after bool) *process {
+	w.tb.Helper()
+	p := w.start(-1, false)
+	w.invoke(p, `{"runId":"`+w.fail("f")+`","orgId":"`+worldOrg+`","dryRun":true}`)
+	p.gate.left, p.gate.after = calls, after
+	return p
+}
+
+// TestCrashPointsBesideTheCall: what waits, what is given up, and what is looked up.
+// Wherever the process dies, as many re-triggers are sent as the table says, and the
+// run ends visibly.
+func TestCrashPointsBesideTheCall(t *testing.T) {
+	t.Parallel()
+	forbidden := flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Times: 100, Body: `{"error_code":"403025"}`}
+	type crash struct {
+		retriggers, letters int
+		state               string
+	}
+	retried, once, twice := crash{1, 0, "retriggered"}, crash{1, 1, "dead_lettered"}, crash{2, 1, "dead_lettered"}
+	for name, tt := range map[string]struct {
+		begin func(w *world) // before the delivery that crashes
+		// crashes are those before each call takes effect, and after.
+		crashes [][2]crash
+	}{
+		"an attempt waits": {
+			func(w *world) { w.cfg.RetryDelays = []time.Duration{10 * time.Minute} },
+			[][2]crash{{retried, retried} /* hold */, {retried, retried} /* the message */, {retried, retried} /* note */},
+		},
+		"a run is given up": {
+			func(w *world) { w.adobe.Inject(forbidden) },
+			// Without the record it is looked up, and sent once more.
+			[][2]crash{{once, once} /* claim */, {once, twice} /* re-trigger */, {twice, {2, 2, "dead_lettered"}} /* letter */, {{2, 2, "dead_lettered"}, once} /* record */},
+		},
+		"a run that was made is looked up": {
+			func(w *world) {
+				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusBadGateway, AfterEffect: true})
+			},
+			[][2]crash{{retried, retried}, {retried, retried} /* hold */, {retried, retried}, {retried, retried}, {retried, retried} /* list */, {retried, retried}, {retried, retried} /* adopt */},
+		},
+		"a run that was not made is looked up": {
+			func(w *world) {
+				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusBadGateway})
+			},
+			[][2]crash{
+				{{2, 0, "retriggered"}, {2, 0, "retriggered"}},
+				{{2, 0, "retriggered"}, {2, 0, "retriggered"}}, // hold
+				{{2, 0, "retriggered"}, {2, 0, "retriggered"}},
+				{{2, 0, "retriggered"}, {2, 0, "retriggered"}},
+				{{2, 0, "retriggered"}, {2, 0, "retriggered"}}, // list
+				{{2, 0, "retriggered"}, once},                  // claim: whether it was sent is not known a second time
+				{once, {2, 0, "retriggered"}},                  // re-trigger
+				{{2, 0, "retriggered"}, {2, 0, "retriggered"}}, // record
+			},
+		},
+	} {
+		for calls, both := range tt.crashes {
+			for i, want := range both {
+				after := i == 1
+				t.Run(fmt.Sprintf("%s/%d calls, after the effect %t", name, calls, after), func(t *testing.T) {
+					t.Parallel()
+					inWorld(t, func(t *testing.T, w *world) {
+						root := w.fail("f")
+						pass(5 * time.Minute)
+						tt.begin(w)
+						w.told(root)
+						if strings.HasSuffix(name, "looked up") {
+							w.poll(w.start(-1, false))
+							pass(time.Until(w.next()))
+						}
+						dying := w.crashing(calls, after)
+						w.poll(dying)
+						if !dying.gate.dead {
+							t.Fatalf("it does not take %d calls", calls)
+						}
+						w.drain(24 * time.Hour)
+						got := crash{len(w.sent()), len(w.aws.Messages(w.letters)), w.entry(root)["state"]}
+						if got != want {
+							t.Errorf("got %+v, want %+v; %v", got, want, w.logs.outcomes())
+						}
+						if made := w.adobe.Retriggers(root); made != 1 && want.state == "retriggered" {
+							t.Errorf("%d runs were made", made)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
 // lost is a process whose answers don't arrive: the message is not deleted.
 type lost struct{ *process }
 
