@@ -16,6 +16,7 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
+	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
@@ -301,6 +302,48 @@ func TestALoopEnds(t *testing.T) {
 	}
 }
 
+// TestTheBreakerCountsLineages once each, and anew after a success.
+func TestTheBreakerCountsLineages(t *testing.T) {
+	t.Parallel()
+	t.Run("a redrive does not count", func(t *testing.T) {
+		t.Parallel()
+		inWorld(t, func(t *testing.T, w *world) {
+			w.lineage(100)
+			for range 3 {
+				letters := w.aws.Messages(w.letters)
+				w.send(letters[len(letters)-1].Body)
+				w.drain(time.Hour)
+			}
+			w.lineage(100) // the second
+			next := w.fail("f")
+			w.told(next)
+			w.poll(w.start(-1, false))
+			if w.adobe.Retriggers(next) != 1 {
+				t.Errorf("letters %v", w.reasons())
+			}
+		})
+	})
+	t.Run("a success begins it anew", func(t *testing.T) {
+		t.Parallel()
+		inWorld(t, func(t *testing.T, w *world) {
+			lineages := func(n int) {
+				w.failing(100)
+				for range n {
+					w.told(w.fail("f"))
+					w.drain(time.Hour)
+				}
+			}
+			lineages(2)
+			w.adobe.AddRun(flowsim.Run{ID: "good", FlowID: "f", Status: flowsim.Success, Records: 1, CompletedAt: time.Now()})
+			pass(time.Minute)
+			lineages(5)
+			if diff := cmp.Diff(map[string]int{"attempts_exhausted": 5, "breaker_open": 2}, w.reasons()); diff != "" {
+				t.Errorf("dead letters (-want +got):\n%s", diff)
+			}
+		})
+	})
+}
+
 // TestALineageBelongsTogether: its runs point at each other, whatever brings them.
 func TestALineageBelongsTogether(t *testing.T) {
 	t.Parallel()
@@ -530,6 +573,130 @@ func TestALineageWhoseEntryIsForgotten(t *testing.T) {
 		if n := w.lineages()[root]; n != 3 || w.reasons()["attempts_exhausted"] != 1 {
 			t.Errorf("%d re-triggers of the lineage, want 3; letters %v", n, w.reasons())
 		}
+	})
+}
+
+// TestASecondLossIsADeadLetter, and so is the first where no attempt is left.
+func TestASecondLossIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	for calls, delays := range map[int][]time.Duration{2: policy.DefaultDelays(), 1: {0}} {
+		t.Run(fmt.Sprint(delays), func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.cfg.RetryDelays = delays
+				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Hang: true, Times: 5})
+				w.told(w.fail("f"))
+				w.drain(24 * time.Hour)
+				if n := len(w.sent()); n != calls || w.reasons()["outcome_unknown"] != 1 {
+					t.Errorf("%d re-triggers, letters %v, want %d and one outcome_unknown", n, w.reasons(), calls)
+				}
+			})
+		})
+	}
+}
+
+// TestARecordThatFails is made up for by looking the run up.
+func TestARecordThatFails(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+			w.adobe.ServeHTTP(answer, r)
+			if isRetrigger(r) {
+				w.faults.mu.Lock()
+				defer w.faults.mu.Unlock()
+				w.faults.before = 1
+			}
+		})
+		root := w.fail("f")
+		w.direct(w.adobe.FailureEvent(root), func() *process { return w.start(-1, false) })
+		w.drain(24 * time.Hour)
+		if e := w.entry(root); len(w.sent()) != 1 || e["state"] != "retriggered" || e["newRunId"] != w.adobe.MadeOf(root) {
+			t.Errorf("%d re-triggers; the entry is %v", len(w.sent()), e)
+		}
+	})
+}
+
+// panicking panics when a re-trigger has been answered.
+type panicking struct{ retrigger.Ledger }
+
+func (panicking) Retriggered(context.Context, ledger.View, string) (ledger.View, error) {
+	panic("a defect")
+}
+
+// TestAPanicAfterTheCallForgetsNothing: the run may have been re-triggered, and the
+// failure of what was made is of its lineage.
+func TestAPanicAfterTheCallForgetsNothing(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.failing(100)
+		root := w.fail("f")
+		pass(5 * time.Minute)
+		w.mutate = func(l retrigger.Ledger) retrigger.Ledger { return panicking{l} }
+		w.told(root)
+		w.poll(w.start(-1, false))
+		if e := w.entry(root); e["state"] != "dead_lettered" || e["reason"] != "internal_error" || e["sends"] != "1" {
+			t.Errorf("the entry is %v", e)
+		}
+		w.mutate = nil
+		w.drain(24 * time.Hour)
+		if n := w.lineages()[root]; n != 3 || w.entry(w.adobe.MadeOf(root))["parent"] != root {
+			t.Errorf("%d re-triggers of the lineage, want 3; %v", n, w)
+		}
+	})
+}
+
+// TestALostRetriggerIsLookedUpInTime: neither its own duplicate nor another run of the
+// dataflow is sent before Flow Service has had the time to list what was made.
+func TestALostRetriggerIsLookedUpInTime(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, 0, 29*time.Second)
+		w.flow("f", worldOrg)
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Reset: true})
+		root, other := w.fail("f"), w.fail("f")
+		w.told(root)
+		p := w.start(-1, false)
+		w.poll(p)
+		pass(time.Second)
+		w.told(root)
+		w.told(other)
+		for range 25 { // until what was made can be listed
+			w.poll(p)
+			pass(time.Second)
+		}
+		if n, lists := len(w.sent()), w.adobe.Count(flowsim.OpRuns); n != 1 || lists != 0 {
+			t.Errorf("%d re-triggers and %d lists of runs before the time, want 1 and 0", n, lists)
+		}
+		w.drain(time.Hour)
+		w.wantOnce(t, []string{root, other})
+		if n := len(w.sent()); n != 2 {
+			t.Errorf("%d re-triggers, want 2", n)
+		}
+	})
+}
+
+// TestADeadlineIsCheckedAfterTheToken: it may take the time that the call needs.
+func TestADeadlineIsCheckedAfterTheToken(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.timeout = 22 * time.Second // 16.5 s are for the work, 10 s of them for the call
+		w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/ims") {
+				pass(8 * time.Second)
+			}
+			w.adobe.ServeHTTP(answer, r)
+		})
+		root := w.fail("f")
+		w.told(root)
+		p := w.start(-1, false)
+		w.poll(p)
+		one := w.logs.outcomes()[0]
+		if len(w.sent()) != 0 || one.Reason != "deadline" || w.entry(root)["state"] != "returned" || w.entry(root)["sends"] != "" {
+			t.Errorf("%d re-triggers, outcome %+v, entry %v", len(w.sent()), one, w.entry(root))
+		}
+		pass(time.Until(w.next()))
+		w.poll(p) // the token is there
+		w.wantOnce(t, []string{root})
 	})
 }
 
@@ -946,6 +1113,38 @@ func TestForce(t *testing.T) {
 	})
 }
 
+// TestForcePassesTheWait, and never another delivery's claim.
+func TestForcePassesTheWait(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.RetryDelays = []time.Duration{12 * time.Hour}
+		force := func(id string) retrigger.Result {
+			return w.invoke(w.start(-1, false), `{"runId":"`+id+`","orgId":"`+worldOrg+`","force":true}`).Results[0]
+		}
+		waits := w.fail("f")
+		w.told(waits)
+		w.poll(w.start(-1, false))
+		if r := force(waits); r.Outcome != "retriggered" || r.Reason != "" {
+			t.Errorf("the run that waits is %+v", r)
+		}
+		w.cfg.RetryDelays = []time.Duration{0}
+		claimed := w.fail("f")
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			w.direct(w.adobe.FailureEvent(claimed), func() *process { return w.start(-1, false) })
+		}()
+		synctest.Wait()
+		if r := force(claimed); r.Reason != "in_progress" || w.entry(claimed)["state"] != "claimed" {
+			t.Errorf("the claimed run is %+v, its entry %v", r, w.entry(claimed))
+		}
+		<-done
+		w.drain(24 * time.Hour)
+		w.wantOnce(t, []string{waits, claimed})
+	})
+}
+
 // TestForceIsSentOnceMore after a loss, not again and again; and once more when a
 // person forces what was given up.
 func TestForceIsSentOnceMore(t *testing.T) {
@@ -1073,6 +1272,33 @@ func TestAWrongSandboxByHandHidesNoFailure(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestARequestByHandMeetsThePauseOfItsDataflow, which it need not name.
+func TestARequestByHandMeetsThePauseOfItsDataflow(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.pausing("pause", `"orgId":"`+worldOrg+`","flowId":"f"`)
+		root := w.fail("f")
+		r := w.invoke(w.start(-1, false), `{"runId":"`+root+`","orgId":"`+worldOrg+`"}`).Results[0]
+		if r.Outcome != "deferred" || r.Reason != "paused" || len(w.sent()) != 0 {
+			t.Errorf("%+v after %d re-triggers", r, len(w.sent()))
+		}
+	})
+}
+
+// TestADryRunWritesNoLetter for a run that is not there.
+func TestADryRunWritesNoLetter(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		r := w.invoke(w.start(-1, false), `{"runId":"no-such-run","orgId":"`+worldOrg+`","dryRun":true}`).Results[0]
+		if r.Outcome != "skipped" || r.Reason != "dry_run" || !strings.Contains(r.Message, "run_not_found") {
+			t.Errorf("%+v", r)
+		}
+		if n, e := len(w.aws.Messages(w.letters)), w.entry("no-such-run"); n != 0 || e != nil {
+			t.Errorf("%d letters; the entry is %v", n, e)
+		}
+	})
 }
 
 // TestADuplicateByHandOfAPurgedRun is answered by the ledger, and a dry run says so.

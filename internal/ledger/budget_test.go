@@ -65,6 +65,23 @@ func TestTheBudgetIsPartOfTheClaim(t *testing.T) {
 	}
 }
 
+// TestARefundIsOfTheWindowThatPaid, though another has begun.
+func TestARefundIsOfTheWindowThatPaid(t *testing.T) {
+	t.Parallel()
+	c := &clock{time.UnixMilli(1_800_000_000_000).Truncate(time.Hour).Add(59 * time.Minute)}
+	l := c.ledger(ledger.NewMemory()).WithBudget(ledger.Budget{Window: time.Hour, Flow: 1})
+	v := claim(t, l, ledger.Guess(org, "f", "prod", "1"), c.now.Add(time.Minute))
+	c.now = c.now.Add(2 * time.Minute)
+	v, err := l.Release(t.Context(), v, ledger.Returned, "throttled")
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim(t, l, v, c.now.Add(time.Minute))
+	if _, err := l.Claim(t.Context(), look(t, l, "2"), c.now.Add(time.Minute), false); !errors.As(err, new(*ledger.BudgetError)) {
+		t.Errorf("error = %v, want the budget used up", err)
+	}
+}
+
 func TestTheBudgetOfAnOrgIsDivided(t *testing.T) {
 	t.Parallel()
 	c := &clock{time.UnixMilli(1_800_000_000_000)}

@@ -140,44 +140,81 @@ func TestAReleasedClaimLeavesNoTraceOfAnAttempt(t *testing.T) {
 }
 
 // TestALostRunIsAdoptedAtItsWorst: where a run may be of two lineages, the one that
-// gets it takes on the higher count, and so does the other when its turn comes.
+// gets it takes on the higher count, and so does the other when its turn comes,
+// whichever is the first.
 func TestALostRunIsAdoptedAtItsWorst(t *testing.T) {
 	t.Parallel()
-	c := &clock{time.UnixMilli(1_800_000_000_000)}
-	l := c.ledger(ledger.NewMemory())
-	// Lineage b has had two attempts already.
-	v := ledger.Guess(org, "f", "prod", "b0")
-	for i := range 2 {
-		v = claim(t, l, v, c.now.Add(time.Minute))
-		made := fmt.Sprintf("b%d", i+1)
-		if _, err := l.Retriggered(t.Context(), v, made); err != nil {
-			t.Fatal(err)
-		}
-		v = look(t, l, made)
-	}
-	// Both are sent at the same time, and both answers are lost.
-	claim(t, l, v, c.now.Add(time.Minute))
-	claim(t, l, look(t, l, "a0"), c.now.Add(time.Minute))
-	c.now = c.now.Add(2 * time.Minute)
-	for _, parent := range []string{"a0", "b2"} {
-		view := look(t, l, parent)
-		var own ledger.Send
-		var others []ledger.Send
-		for _, s := range view.Flow.Sends {
-			if s.RunID == parent {
-				own = s
-			} else {
-				others = append(others, s)
+	for _, order := range [][]string{{"a0", "b2"}, {"b2", "a0"}} {
+		t.Run(order[0]+" first", func(t *testing.T) {
+			t.Parallel()
+			c := &clock{time.UnixMilli(1_800_000_000_000)}
+			l := c.ledger(ledger.NewMemory())
+			// Lineage b has had two attempts already.
+			v := ledger.Guess(org, "f", "prod", "b0")
+			for i := range 2 {
+				v = claim(t, l, v, c.now.Add(time.Minute))
+				made := fmt.Sprintf("b%d", i+1)
+				if _, err := l.Retriggered(t.Context(), v, made); err != nil {
+					t.Fatal(err)
+				}
+				v = look(t, l, made)
 			}
-		}
-		if _, err := l.Adopt(t.Context(), view, own, others, "found-for-"+parent); err != nil {
-			t.Fatal(err)
-		}
+			// Both are sent at the same time, and both answers are lost.
+			claim(t, l, v, c.now.Add(time.Minute))
+			claim(t, l, look(t, l, "a0"), c.now.Add(time.Minute))
+			c.now = c.now.Add(2 * time.Minute)
+			for i, parent := range order {
+				view := look(t, l, parent)
+				var own ledger.Send
+				var others []ledger.Send
+				for _, s := range view.Flow.Sends {
+					if s.RunID == parent {
+						own = s
+					} else {
+						others = append(others, s)
+					}
+				}
+				view, err := l.Adopt(t.Context(), view, own, others, "found-for-"+parent)
+				if err != nil {
+					t.Fatal(err)
+				}
+				// What is left of the other's counts as much, if it is looked up and not found.
+				if other := look(t, l, order[1-i]); i == 0 {
+					other.Raise()
+					if other.Lineage.Attempts != 3 || view.Lineage.Attempts != 3 {
+						t.Errorf("the lineages count %d and %d attempts, want 3", view.Lineage.Attempts, other.Lineage.Attempts)
+					}
+				}
+			}
+			for _, run := range []string{"found-for-a0", "found-for-b2"} {
+				if v := look(t, l, run); v.Lineage.Attempts != 3 || v.Run.Attempt != 3 || len(v.Flow.Sends) != 0 {
+					t.Errorf("%s is %+v", run, v)
+				}
+			}
+		})
 	}
-	for _, run := range []string{"found-for-a0", "found-for-b2"} {
-		if v := look(t, l, run); v.Lineage.Attempts != 3 || v.Run.Attempt != 3 || len(v.Flow.Sends) != 0 {
-			t.Errorf("%s is %+v", run, v)
-		}
+}
+
+// TestWhatIsYetToBeLookedUpComesFirst among the lost re-triggers that may have made a
+// run: what was looked for and not found is less likely.
+func TestWhatIsYetToBeLookedUpComesFirst(t *testing.T) {
+	t.Parallel()
+	now := time.UnixMilli(1_800_000_000_000)
+	send := func(run string, until time.Time, settled bool) ledger.Send {
+		return ledger.Send{RunID: run, At: now.Add(-time.Minute), Until: until, Settled: settled}
+	}
+	v := ledger.Guess(org, "f", "prod", "own")
+	v.Flow.Sends = []ledger.Send{
+		send("given-up-1", now, true), send("lost-1", now, false), send("own", now, false), send("under-way", now.Add(time.Second), false),
+		send("given-up-2", now.Add(time.Second), true), send("lost-2", now.Add(-time.Second), false),
+		{RunID: "long-ago", At: now.Add(-time.Hour), Until: now.Add(-time.Hour)},
+	}
+	var got []string
+	for _, s := range v.Lost(now, now) {
+		got = append(got, s.RunID)
+	}
+	if want := []string{"lost-1", "lost-2", "given-up-1", "given-up-2"}; !slices.Equal(got, want) {
+		t.Errorf("Lost() = %v, want %v", got, want)
 	}
 }
 
