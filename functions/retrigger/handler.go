@@ -165,13 +165,8 @@ func (b *batch) settle(which func(*delivery) bool) {
 			}
 		}
 	}
-	if len(postponed) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(b.ctx, postponeTime)
-	defer cancel()
-	if err := b.requests.Postpone(ctx, postponed); err != nil {
-		b.log.WarnContext(b.ctx, "returned messages come back after the queue's own visibility timeout", "error", err.Error())
+	if len(postponed) > 0 {
+		b.postpone(b.ctx, postponed)
 	}
 }
 

@@ -700,6 +700,35 @@ func TestADeadlineIsCheckedAfterTheToken(t *testing.T) {
 	})
 }
 
+// TestALetterIsWrittenByOneDelivery at a time.
+func TestALetterIsWrittenByOneDelivery(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		var err error
+		if w.cfg.RetryPolicy, err = policy.ParseRules(`[{"action":"dead_letter"}]`); err != nil {
+			t.Fatal(err)
+		}
+		root := w.fail("f")
+		w.told(root)
+		w.aws.Inject(awssim.Fault{Op: "SendMessage", Hang: true})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = w.start(-1, false).Invoke(t.Context(), w.adobe.FailureEvent(root))
+		}()
+		synctest.Wait()
+		w.poll(w.start(-1, false))
+		if n := len(w.aws.Messages(w.letters)); n != 0 {
+			t.Errorf("%d letters while another delivery writes one", n)
+		}
+		<-done
+		w.drain(24 * time.Hour)
+		if n := len(w.aws.Messages(w.letters)); n != 1 {
+			t.Errorf("%d letters, want 1", n)
+		}
+	})
+}
+
 // TestWhatIsSettledHoldsNobodyUp: when a lost re-trigger's run has come to an end, the
 // next run of the dataflow does not wait.
 func TestWhatIsSettledHoldsNobodyUp(t *testing.T) {
@@ -767,18 +796,21 @@ func TestWithoutTheLedgerNothingIsSent(t *testing.T) {
 // delivery has taken the run over meanwhile.
 func TestEveryExtraRetriggerIsCounted(t *testing.T) {
 	t.Parallel()
-	for name, extra := range map[string]func(w *world){
-		"it is recorded":   func(*world) {},
-		"the record fails": func(w *world) { w.faults.before = 1 },
-		"it is lost":       func(w *world) { w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Reset: true, AfterEffect: true}) },
-		"it is taken over": func(w *world) {
+	for name, extra := range map[string]func(t *testing.T, w *world){
+		"it is recorded":   func(*testing.T, *world) {},
+		"the record fails": func(_ *testing.T, w *world) { w.faults.before = 1 },
+		"it is lost": func(_ *testing.T, w *world) {
+			w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Reset: true, AfterEffect: true})
+		},
+		"it is taken over": func(t *testing.T, w *world) {
+			t.Helper()
 			l := ledger.New(w.memory, ledger.DefaultTTL, time.Now)
-			v, err := l.Look(context.Background(), ledger.Guess(worldOrg, "f", worldSandbox, "root-f-1"))
+			v, err := l.Look(t.Context(), ledger.Guess(worldOrg, "f", worldSandbox, "root-f-1"))
 			if err == nil {
-				_, err = l.Hold(context.Background(), v, time.Now().Add(time.Minute))
+				_, err = l.Hold(t.Context(), v, time.Now().Add(time.Minute))
 			}
 			if err != nil {
-				w.tb.Fatal(err)
+				t.Error(err)
 			}
 		},
 	} {
@@ -795,7 +827,7 @@ func TestEveryExtraRetriggerIsCounted(t *testing.T) {
 					case 1:
 						answer.WriteHeader(http.StatusBadGateway)
 					case 2:
-						extra(w)
+						extra(t, w)
 						w.adobe.ServeHTTP(answer, r)
 					default:
 						w.adobe.ServeHTTP(answer, r)
@@ -1237,26 +1269,28 @@ func TestARequestByHandMayNameAnotherDataflow(t *testing.T) {
 // the event.
 func TestAWrongSandboxByHandHidesNoFailure(t *testing.T) {
 	t.Parallel()
-	for _, waiting := range []string{"nothing", "by hand", "both"} {
+	for _, waiting := range []string{"nothing", "the request", "the event"} {
 		t.Run(waiting+" waits", func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
 				root := w.fail("f")
-				if waiting != "nothing" {
-					w.pausing("pause", "")
-				}
 				p := w.start(-1, false)
+				switch waiting {
+				case "the request":
+					w.pausing("pause", "")
+				case "the event":
+					w.cfg.RetryDelays = []time.Duration{10 * time.Minute}
+					w.told(root)
+					w.poll(w.start(-1, false))
+				}
 				w.send(`{"runId":"` + root + `","sandbox":"dev","orgId":"` + worldOrg + `"}`)
 				w.poll(p)
-				if waiting == "both" {
-					w.told(root)
-					w.poll(p)
-				}
-				if waiting != "nothing" {
+				switch waiting {
+				case "the request":
 					w.pausing("resume", "")
 					pass(time.Minute)
-				}
-				if waiting != "both" {
+					w.told(root)
+				case "nothing":
 					w.told(root)
 				}
 				w.drain(24 * time.Hour)
@@ -1284,6 +1318,10 @@ func TestARequestByHandMeetsThePauseOfItsDataflow(t *testing.T) {
 		if r.Outcome != "deferred" || r.Reason != "paused" || len(w.sent()) != 0 {
 			t.Errorf("%+v after %d re-triggers", r, len(w.sent()))
 		}
+		dry := w.invoke(w.start(-1, false), `{"runId":"`+w.fail("f")+`","orgId":"`+worldOrg+`","dryRun":true}`).Results[0]
+		if !strings.Contains(dry.Message, "would wait") {
+			t.Errorf("the dry run says %+v", dry)
+		}
 	})
 }
 
@@ -1298,6 +1336,28 @@ func TestADryRunWritesNoLetter(t *testing.T) {
 		if n, e := len(w.aws.Messages(w.letters)), w.entry("no-such-run"); n != 0 || e != nil {
 			t.Errorf("%d letters; the entry is %v", n, e)
 		}
+	})
+}
+
+// TestADuplicateByHandWaitsItsTurn within a process, and is answered with the new run.
+func TestADuplicateByHandWaitsItsTurn(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.slowly(5 * time.Second)
+		root := w.fail("f")
+		byHand := `{"runId":"` + root + `","orgId":"` + worldOrg + `"}`
+		p := w.start(-1, false)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			w.invoke(p, byHand)
+		}()
+		pass(time.Second)
+		r := w.invoke(p, byHand).Results[0]
+		if r.Outcome != "retriggered" || r.Reason != "duplicate" || r.NewRunID != w.adobe.MadeOf(root) {
+			t.Errorf("%+v", r)
+		}
+		<-done
 	})
 }
 

@@ -32,6 +32,15 @@ func backoff(receives int, least time.Duration) time.Duration {
 // messages come back after the queue's own.
 const postponeTime = 5 * time.Second
 
+// postpone sets the visibility timeouts of returned messages.
+func (h *Handler) postpone(ctx context.Context, messages []requestqueue.Postponed) {
+	ctx, cancel := context.WithTimeout(ctx, postponeTime)
+	defer cancel()
+	if err := h.requests.Postpone(ctx, messages); err != nil {
+		h.log.WarnContext(ctx, "returned messages come back after the queue's own visibility timeout", "error", err.Error())
+	}
+}
+
 const (
 	// killsAfter is how often a message is received that nobody has made wait,
 	// before it is taken for one that kills the function.

@@ -118,7 +118,8 @@ func (w *work) reconcile() *Result {
 	}
 	d := w.decide(w.Now())
 	allowed := v.Run.Sends == 1 && d.Action != policy.DeadLetter && d.Action != policy.Skip
-	if !allowed && !(w.req.Force && v.Settled()) {
+	forced := w.req.Force && v.Settled()
+	if !allowed && !forced {
 		return new(w.giveUp(verdict{reason: OutcomeUnknown, message: fmt.Sprintf(
 			"it was re-triggered %d times without a clear answer, and no run that this made is there. It is not sent again: look for a newer run of its dataflow first", v.Run.Sends,
 		)}))
