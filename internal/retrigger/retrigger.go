@@ -251,11 +251,8 @@ func (s *Service) work(ctx context.Context, req event.Request) *work {
 	w := &work{Service: s, until: s.Now().Add(claimTime), req: req}
 	w.told = req.EventID != "" || req.CreatedClient != "" || !req.FailedAt.IsZero() || !req.CreatedAt.IsZero() || len(req.Errors) > 0
 	w.raw = w.told && req.FirstSeen.IsZero()
-	if req.FirstSeen.IsZero() {
-		w.req.FirstSeen = s.Now()
-		if !req.SentAt.IsZero() && req.SentAt.Before(w.req.FirstSeen) { // however often its message is delivered, this is the same
-			w.req.FirstSeen = req.SentAt
-		}
+	if req.FirstSeen.IsZero() { // however often its message is delivered, this is the same
+		w.req.FirstSeen = cmp.Or(req.SentAt, s.Now())
 	}
 	w.req.FirstSeen = w.req.FirstSeen.UTC().Truncate(time.Millisecond) // as a message keeps it
 	w.view = w.guess()
