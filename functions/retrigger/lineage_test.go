@@ -451,6 +451,34 @@ func TestTwoLineagesOfOneDataflow(t *testing.T) {
 	})
 }
 
+// TestALossOfLongAgoIsNotTakenForANewOne: when a lost re-trigger no longer holds up its
+// dataflow, what the next one makes is not put down to it.
+func TestALossOfLongAgoIsNotTakenForANewOne(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.failing(100)
+		one := func() *process { return w.start(-1, false) }
+		a := w.fail("f")
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable})
+		w.direct(w.adobe.FailureEvent(a), one)
+		pass(ledger.Patience + time.Minute) // nobody looks at the queue meanwhile
+		b := w.fail("f")
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
+		w.direct(w.adobe.FailureEvent(b), one)
+		pass(time.Minute)
+		for _, r := range w.adobe.Settle() {
+			w.direct(w.adobe.FailureEvent(r.ID), one)
+			if e := w.entry(r.ID); e["parent"] != b {
+				t.Errorf("run %s was made of %s, and its entry is %v", r.ID, b, e)
+			}
+		}
+		w.drain(48 * time.Hour)
+		if n := w.lineages(); n[a] != 2 || n[b] != 3 { // what was lost of the first is an attempt
+			t.Errorf("the lineages have had %v re-triggers, want 2 and 3", n)
+		}
+	})
+}
+
 // slowly lets each re-trigger take so long.
 func (w *world) slowly(d time.Duration) {
 	w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {

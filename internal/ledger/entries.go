@@ -112,9 +112,11 @@ const Skew = 2 * time.Minute
 
 // Covers reports whether a run that Adobe says was created at the given time may
 // be of this re-trigger, which may have taken effect after nobody waited for its
-// answer any more. A run of an unknown time may.
+// answer any more, but before another may be sent for the dataflow without its having
+// been looked up: what that one makes must not be taken for this one's. A run of an
+// unknown time may.
 func (s Send) Covers(createdAt time.Time) bool {
-	return createdAt.IsZero() || !createdAt.Before(s.At.Add(-Skew)) && !createdAt.After(s.Until.Add(Patience+Skew))
+	return createdAt.IsZero() || !createdAt.Before(s.At.Add(-Skew)) && createdAt.Before(s.Until.Add(Patience-Skew))
 }
 
 // keep is how long a lost re-trigger may still be found by the failure of the

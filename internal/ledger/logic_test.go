@@ -280,14 +280,18 @@ func TestARetriggerCoversWhatItMayHaveMade(t *testing.T) {
 	t.Parallel()
 	at := time.UnixMilli(1_800_000_000_000)
 	send := ledger.Send{At: at, Until: at.Add(time.Minute)}
-	first, last := at.Add(-ledger.Skew), send.Until.Add(ledger.Patience+ledger.Skew)
+	next := ledger.Send{At: send.Until.Add(ledger.Patience)} // the first that is not held up by it
+	first, over := at.Add(-ledger.Skew), next.At.Add(-ledger.Skew)
 	for createdAt, want := range map[time.Time]bool{
 		{}:    true,
 		first: true, first.Add(-time.Millisecond): false,
-		last: true, last.Add(time.Millisecond): false,
+		over: false, over.Add(-time.Millisecond): true,
 	} {
 		if got := send.Covers(createdAt); got != want {
 			t.Errorf("Covers(%s) = %t, want %t", createdAt, got, want)
+		}
+		if !createdAt.IsZero() && send.Covers(createdAt) && next.Covers(createdAt) {
+			t.Errorf("a run that was created at %s may be of both", createdAt)
 		}
 	}
 }
