@@ -43,9 +43,7 @@ func (h *Handler) other(ctx context.Context, d *delivery) {
 func (h *Handler) refuseSweep(ctx context.Context, d *delivery, message string) {
 	d.swept.Again = false
 	d.swept.GaveUp++
-	rest := d.swept.Request
-	rest.ID, rest.Hops = "", 0 // sent again, it is a new sweep
-	if !h.giveUpSweep(ctx, rest, "", message) {
+	if !h.giveUpSweep(ctx, d.swept.Request, "", message) {
 		d.fault = errors.New("a sweep can't be done and could not be put on the dead-letter queue: " + message)
 	}
 }
@@ -55,6 +53,7 @@ func (h *Handler) giveUpSweep(ctx context.Context, rest event.Sweep, orgID, mess
 	if rest.DryRun {
 		return true // the answer says it
 	}
+	rest.ID, rest.Hops = "", 0 // sent again, it is a new sweep
 	body, err := json.Marshal(rest)
 	if err != nil {
 		h.log.ErrorContext(ctx, "a sweep could not be written", "error", err.Error())

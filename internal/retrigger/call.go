@@ -76,7 +76,7 @@ func (w *work) post(account *credentials.Account) (flowclient.Retriggered, error
 }
 
 // look tells whether a pause holds the run. It returns a result where that can't be
-// found out.
+// found out, and for a message of our own that is held: it looks after the pause.
 func (w *work) look() *Result {
 	ctx, cancel := w.asking()
 	defer cancel()
@@ -85,6 +85,9 @@ func (w *work) look() *Result {
 		return new(w.result().returned(LedgerUnavailable, err.Error()+"; nothing was sent"))
 	}
 	w.paused = held
+	if held.Wait > 0 && !w.req.Due.IsZero() && !w.req.DryRun {
+		return new(w.stay())
+	}
 	return nil
 }
 

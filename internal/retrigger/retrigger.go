@@ -323,9 +323,6 @@ func (w *work) retry() Result {
 	if w.req.DryRun {
 		return w.dryRun()
 	}
-	if w.paused.Wait > 0 && !w.req.Due.IsZero() { // a message of our own looks after the pause
-		return w.stay()
-	}
 	hadTime := w.timeToCall()
 	leave, err := w.turns.take(w.ctx, w.req.OrgID+"#"+w.req.FlowID)
 	if err == nil {
@@ -339,9 +336,6 @@ func (w *work) retry() Result {
 	}
 	if end := w.look(); end != nil { // a pause may have begun meanwhile
 		return *end
-	}
-	if w.paused.Wait > 0 && !w.req.Due.IsZero() {
-		return w.stay()
 	}
 	for range maxRounds {
 		if end := w.round(); end != nil {

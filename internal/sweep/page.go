@@ -190,8 +190,7 @@ func (w *work) restart(err error) bool {
 // abandon gives the part's sandbox up: what is left of it becomes a dead letter.
 func (w *work) abandon(err error) error {
 	target := w.at.target()
-	rest := w.req // sent again, it is a new sweep
-	rest.ID, rest.Hops = "", 0
+	rest := w.req
 	message := fmt.Sprintf("the runs of org %s, sandbox %s can't be listed: %v", target.OrgID, target.Sandbox, err)
 	if w.at.Secrets {
 		rest.OrgIDs = slices.DeleteFunc(slices.Clone(rest.OrgIDs), w.has)

@@ -347,11 +347,12 @@ func (w *work) begin() error {
 	if err := w.add(accounts); err != nil {
 		return err
 	}
-	switch missing := w.missing(); {
-	case len(faults) > 0 && (missing != "" || len(w.req.OrgIDs) == 0):
+	fault, absent := w.lacks(faults)
+	switch {
+	case fault != nil:
 		w.p.Parts = append(w.p.Parts, part{Secrets: true})
-	case missing != "":
-		return refuse("no configured secret is of org %s", missing)
+	case absent != nil:
+		return absent
 	}
 	sandboxes := 0
 	for i := range w.p.Parts {
@@ -393,14 +394,17 @@ func (w *work) has(orgID string) bool {
 	return slices.ContainsFunc(w.p.Parts, func(c part) bool { return c.OrgID == orgID && !c.Secrets })
 }
 
-// missing returns an org that is asked for and has no account; empty for none.
-func (w *work) missing() string {
-	for _, id := range w.req.OrgIDs {
-		if !w.has(id) {
-			return id
-		}
+// lacks tells why an org that is asked for has no part: its secret may be one of those
+// that can't be read (fault), or there is none (absent). Neither means that none lacks.
+func (w *work) lacks(faults []*credentials.Error) (fault, absent error) {
+	missing := slices.IndexFunc(w.req.OrgIDs, func(id string) bool { return !w.has(id) })
+	switch {
+	case len(faults) > 0 && (missing >= 0 || len(w.req.OrgIDs) == 0):
+		return faults[0], nil
+	case missing >= 0:
+		return nil, refuse("no configured secret is of org %s", w.req.OrgIDs[missing])
 	}
-	return ""
+	return nil, nil
 }
 
 // secrets looks again for accounts whose secrets could not be read.
@@ -409,14 +413,14 @@ func (w *work) secrets() error {
 	at := slices.IndexFunc(w.p.Parts, func(c part) bool { return c.Secrets })
 	refused := w.add(accounts)
 	w.at = &w.p.Parts[at] // there may be more parts now
-	missing := w.missing()
+	fault, absent := w.lacks(faults)
 	switch {
 	case refused != nil:
 		return w.abandon(refused)
-	case len(faults) > 0 && (missing != "" || len(w.req.OrgIDs) == 0):
-		return w.again(faults[0])
-	case missing != "":
-		return w.abandon(fmt.Errorf("no configured secret is of org %s", missing))
+	case fault != nil:
+		return w.again(fault)
+	case absent != nil:
+		return w.abandon(absent)
 	}
 	w.at.Secrets = false
 	return w.save()

@@ -576,7 +576,7 @@ func (c *call) visible(orgID, id string) (*Run, *Flow) {
 		return nil, nil
 	}
 	f := c.s.flows[r.FlowID]
-	if f == nil || f.OrgID != orgID || f.Sandbox != c.r.Header.Get("X-Sandbox-Name") {
+	if !c.sees(f, orgID) {
 		return nil, nil
 	}
 	return r, f
@@ -640,10 +640,15 @@ func (c *call) flow() (int, any) {
 		return status, body
 	}
 	f := c.s.flows[c.id]
-	if f == nil || f.OrgID != orgID || f.Sandbox != c.r.Header.Get("X-Sandbox-Name") {
+	if !c.sees(f, orgID) {
 		return c.refuse(http.StatusNotFound, 1439, "Resource not found", "No dataflow with this id")
 	}
 	return http.StatusOK, map[string]any{"items": []any{f.document(c.s.now())}}
+}
+
+// sees reports whether the caller's org and sandbox have the dataflow; nil is none.
+func (c *call) sees(f *Flow, orgID string) bool {
+	return f != nil && f.OrgID == orgID && f.Sandbox == c.r.Header.Get("X-Sandbox-Name")
 }
 
 // flows lists dataflows by their ids, which is all that it is asked for.
@@ -661,7 +666,7 @@ func (c *call) flows() (int, any) {
 	}
 	items := []any{}
 	for id := range strings.SplitSeq(ids, ",") {
-		if f := c.s.flows[id]; f != nil && f.OrgID == orgID && f.Sandbox == c.r.Header.Get("X-Sandbox-Name") {
+		if f := c.s.flows[id]; c.sees(f, orgID) {
 			items = append(items, f.document(c.s.now()))
 		}
 	}

@@ -60,14 +60,7 @@ func TestPartialBatchResponses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sim := awssim.New()
-			base, stop, err := sim.Listen()
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(stop)
-			url := sim.AddQueue(awssim.Queue{Name: "q", VisibilityTimeout: time.Minute})
-			client := newClient(base)
+			sim, client, url := newQueue(t)
 			for i := range 3 {
 				if _, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(strconv.Itoa(i))}); err != nil {
 					t.Fatal(err)
@@ -82,10 +75,19 @@ func TestPartialBatchResponses(t *testing.T) {
 	}
 }
 
-func newClient(base string) *sqs.Client {
-	return sqs.New(sqs.Options{Region: awssim.Region, BaseEndpoint: &base, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+// newQueue serves a queue on loopback for the test.
+func newQueue(t *testing.T) (sim *awssim.Server, client *sqs.Client, url string) {
+	t.Helper()
+	sim = awssim.New()
+	base, stop, err := sim.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	url = sim.AddQueue(awssim.Queue{Name: "q", VisibilityTimeout: time.Minute})
+	return sim, sqs.New(sqs.Options{Region: awssim.Region, BaseEndpoint: &base, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
-	})})
+	})}), url
 }
 
 // name answers with the ids of some messages.
@@ -123,14 +125,7 @@ func (h header) Do(r *http.Request) (*http.Response, error) {
 func TestAChainEnds(t *testing.T) {
 	t.Parallel()
 	for _, allowed := range []bool{false, true} {
-		sim := awssim.New()
-		base, stop, err := sim.Listen()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(stop)
-		url := sim.AddQueue(awssim.Queue{Name: "q", VisibilityTimeout: time.Minute})
-		client := newClient(base)
+		_, client, url := newQueue(t)
 		if _, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("first")}); err != nil {
 			t.Fatal(err)
 		}

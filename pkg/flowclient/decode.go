@@ -41,6 +41,19 @@ func getOne[T any](ctx context.Context, c *Client, k call, id func(*T) string) (
 	return found, nil
 }
 
+// checkItems refuses an answer without a list of items, or with one that has no id.
+func checkItems[T any](items []T, id func(*T) string) error {
+	if items == nil {
+		return errors.New("it has no list of items")
+	}
+	for i := range items {
+		if id(&items[i]) == "" {
+			return errNoID
+		}
+	}
+	return nil
+}
+
 // errNoID means that an object of an answer has no id.
 var errNoID = errors.New("an object in it has no id")
 

@@ -98,16 +98,8 @@ func (c *Client) Flows(ctx context.Context, sandbox string, flowIDs ...string) (
 		if err := decodeLenient(body, &answer); err != nil {
 			return err
 		}
-		if answer.Items == nil {
-			return errors.New("it has no list of items")
-		}
-		for i := range answer.Items {
-			if answer.Items[i].ID == "" {
-				return errNoID
-			}
-		}
 		found = answer.Items
-		return nil
+		return checkItems(found, func(f *Flow) string { return f.ID })
 	}
 	if err := c.do(ctx, k); err != nil {
 		return nil, err

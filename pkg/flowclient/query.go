@@ -170,15 +170,10 @@ func decodePage(body []byte) (RunPage, error) {
 	if err := decodeLenient(body, &answer); err != nil {
 		return RunPage{}, err
 	}
-	if answer.Items == nil {
-		return RunPage{}, errors.New("it has no list of items")
+	if err := checkItems(answer.Items, func(r *Run) string { return r.ID }); err != nil {
+		return RunPage{}, err
 	}
 	page := RunPage{Runs: answer.Items}
-	for i := range page.Runs {
-		if page.Runs[i].ID == "" {
-			return RunPage{}, errNoID
-		}
-	}
 	if href := answer.Links.Next.Href; href != "" {
 		if page.Next = continuationToken(href); page.Next == "" {
 			return RunPage{}, errors.New("its link to the next page has no continuation token")
