@@ -1,7 +1,16 @@
 # Needs Go and make. Each target installs what else it needs, pinned, into .tools.
 
-BUILD := CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags "-s -w"
+# The architecture of the function, as template.yaml names it: arm64, or amd64 for x86_64.
+ARCH := arm64
+# The version that the binary reports. Empty means the template's version and the commit;
+# see .ci/build. It counts only on make's command line, so that a VERSION that happens to
+# be in the environment does not change the binary.
+VERSION :=
 LINT  := go tool -modfile=tools/go.mod golangci-lint
+# Go ends the tests of a package after ten minutes by default, which a slow machine under
+# load reaches: with -race, functions/retrigger takes 150 seconds alone on two idle cores.
+# So we allow about twenty times as long. It only ends a test that hangs.
+TEST_TIMEOUT := 45m
 # CI's fuzzing is short; look for longer with FUZZTIME=10000000x. It is a count, since
 # before Go 1.27 a time may end in a failure "context deadline exceeded" (go.dev/issue/75804).
 FUZZTIME ?= 100000x
@@ -20,11 +29,11 @@ invoke: ## run one event: make invoke EVENT=events/request.json
 	@go run ./local/invoke "$(EVENT)"
 
 test: ## the tests
-	go test -race ./...
+	go test -race -timeout $(TEST_TIMEOUT) ./...
 
 test-emulators: ## the integration suite against moto, ElasticMQ, DynamoDB Local and the Runtime Interface Emulator
 	emulators/install
-	TEST_EMULATORS=1 go test -race -count=1 -v ./integration/...
+	TEST_EMULATORS=1 go test -race -timeout $(TEST_TIMEOUT) -count=1 -v ./integration/...
 
 fuzz: ## fuzz every decoder for FUZZTIME
 	@set -e; for file in $$(grep -rl --include='*_test.go' '^func Fuzz' .); do \
@@ -35,13 +44,13 @@ fuzz: ## fuzz every decoder for FUZZTIME
 	done
 
 bench: ## measure start-up, retries and memory
-	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./bench/... ./internal/... ./pkg/...
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout $(TEST_TIMEOUT) ./bench/... ./internal/... ./pkg/...
 
-build: ## build the function for Lambda into dist/
-	GOOS=linux GOARCH=arm64 $(BUILD) -o dist/bootstrap ./functions/retrigger
+build: ## build the function for Lambda into dist/, with the licenses of what it contains
+	.ci/build $(ARCH) dist "$(VERSION)"
 
 build-RetriggerFunction: ## build the function for sam build
-	GOOS=linux GOARCH=arm64 $(BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/retrigger
+	.ci/build $(ARCH) "$(ARTIFACTS_DIR)" "$(VERSION)"
 
 fmt: ## format the code
 	$(LINT) fmt

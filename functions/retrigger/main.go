@@ -11,7 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
+	"runtime"
 	"slices"
 	"time"
 
@@ -35,6 +35,12 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
+// version is the version and commit of this binary, for example 0.1.0+1a2b3c4d5e6f. Only
+// the linker sets it (.ci/build, -X main.version), which needs a variable. We don't take
+// it from Go's build information: whether a commit stands there depends on the flags
+// and on the files beside the sources.
+var version = "dev"
+
 func main() {
 	handler, err := newHandler(context.Background())
 	if err != nil {
@@ -54,7 +60,9 @@ func newHandler(ctx context.Context) (*Handler, error) {
 		return nil, err
 	}
 	store := ledger.NewTable(dynamodb.NewFromConfig(amazon), cfg.LedgerTable)
-	return wire(cfg, amazon, store, memory(cfg, store), os.Stdout), nil
+	handler := wire(cfg, amazon, store, memory(cfg, store), os.Stdout)
+	handler.log.Info("the function starts", "version", version, "go", runtime.Version())
+	return handler, nil
 }
 
 // memory is the ledger in a store.
@@ -101,7 +109,7 @@ func wire(cfg config.Config, amazon aws.Config, store ledger.Store, memory retri
 func clients(cfg config.Config, limits *brake.Brake, more []flowclient.Option) credentials.NewClient {
 	options := append([]flowclient.Option{
 		flowclient.WithBaseURL(cfg.FlowServiceURL), flowclient.WithIMSURL(cfg.IMSURL), flowclient.WithOp(cfg.RetriggerOp),
-		flowclient.WithCallTimeout(cfg.CallTimeout), flowclient.WithUserAgent("aep-retrigger/" + version()),
+		flowclient.WithCallTimeout(cfg.CallTimeout), flowclient.WithUserAgent("aep-retrigger/" + version),
 	}, more...)
 	return func(orgID string, c flowclient.Credentials) (*flowclient.Client, error) {
 		tokens, err := flowclient.NewIMS(c, options...)
@@ -114,12 +122,4 @@ func clients(cfg config.Config, limits *brake.Brake, more []flowclient.Option) c
 		}
 		return flowclient.New(orgID, c.ClientID, tokens, own...)
 	}
-}
-
-// version is the module's version where the binary was built from a tagged one.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "dev"
 }

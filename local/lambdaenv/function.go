@@ -310,12 +310,12 @@ func WaitForPort(ctx context.Context, address string, exited <-chan struct{}) er
 	}
 }
 
-// Build compiles the function for this machine, with the flags of the
-// deployment, into the directory dir, and returns the path of the bootstrap.
-// Root is the root of the module.
+// Build compiles the function for this machine, with the flags of the deployment
+// (.ci/build), into the directory dir, and returns the path of the bootstrap.
+// Root is the root of the module. The version is "dev".
 func Build(ctx context.Context, root, dir string) (string, error) {
 	binary := dir + "/bootstrap"
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./functions/retrigger")
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", binary, "./functions/retrigger")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
