@@ -11,6 +11,8 @@
 package awssim
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/md5" //nolint:gosec // SQS names message bodies by MD5
 	"crypto/rand"
@@ -31,12 +33,10 @@ import (
 
 // Limits of SQS.
 const (
-	maxBody       = 1 << 20
-	maxAttributes = 10
-	maxBatch      = 10
-	maxDelay      = 15 * time.Minute
-	maxInvisible  = 12 * time.Hour
-	maxWait       = 20 * time.Second
+	maxBatch     = 10
+	maxDelay     = 15 * time.Minute
+	maxInvisible = 12 * time.Hour
+	maxWait      = 20 * time.Second
 )
 
 // Region and Account appear in ARNs.
@@ -55,12 +55,9 @@ type Queue struct {
 	MaxReceives     int
 	// Retention is for how long SQS keeps a message; 0 for ever.
 	Retention time.Duration
-}
-
-// Attribute is a message attribute.
-type Attribute struct {
-	DataType    string
-	StringValue string
+	// MaximumMessageSize is the most bytes that a message may have, its attributes
+	// included; 0 means 1 MiB.
+	MaximumMessageSize int
 }
 
 // Message is a message on a queue.
@@ -89,6 +86,9 @@ type Fault struct {
 	Code string
 	// EntriesOnly fails the entries of a batch instead of the call.
 	EntriesOnly bool
+	// Of limits the fault to calls whose input has this text in it; empty means any. With
+	// EntriesOnly the entries that have it in their body fail, as the sender's fault.
+	Of string
 	// Hang answers nothing until the caller gives up.
 	Hang bool
 }
@@ -202,9 +202,9 @@ func (s *Server) wake() {
 	s.changed = make(chan struct{})
 }
 
-func (s *Server) fault(op string) *Fault {
+func (s *Server) fault(op string, input []byte) *Fault {
 	for i, f := range s.faults {
-		if f.Op == op {
+		if f.Op == op && bytes.Contains(input, []byte(f.Of)) {
 			if f.Times--; f.Times == 0 {
 				s.faults = slices.Delete(s.faults, i, i+1)
 			}
@@ -255,7 +255,7 @@ func (s *Server) serve(r *http.Request) (any, error) {
 	}
 	s.mu.Lock()
 	s.calls[op]++
-	fault := s.fault(op)
+	fault := s.fault(op, body)
 	s.mu.Unlock()
 	if fault != nil && fault.Hang {
 		<-r.Context().Done()
@@ -272,7 +272,12 @@ func (s *Server) serve(r *http.Request) (any, error) {
 	case "AmazonSQS.SendMessage":
 		return with(s, body, send)
 	case "AmazonSQS.SendMessageBatch":
-		return with(s, body, func(in batchIn[sendIn]) (any, error) { return batch(in.Entries, fault, send, in.QueueURL) })
+		return with(s, body, func(in batchIn[sendIn]) (any, error) {
+			if err := in.tooLong(sendIn.size); err != nil {
+				return nil, err
+			}
+			return batch(in.Entries, fault, send, in.QueueURL)
+		})
 	case "AmazonSQS.ReceiveMessage":
 		return s.receive(r.Context(), body)
 	case "AmazonSQS.DeleteMessage":
@@ -314,6 +319,7 @@ type batchIn[Entry any] struct {
 type entry[E any] interface {
 	name() string
 	on(queueURL string) E
+	has(text string) bool // in what the fault looks at
 }
 
 // batch runs the operation on each entry, as SQS answers batches.
@@ -334,12 +340,16 @@ func batch[E entry[E]](entries []E, fault *Fault, run func(E) (any, error), queu
 	successful, failed := []any{}, []any{}
 	for _, e := range entries {
 		var out any
-		err := error(&refusal{code: "InternalError", message: "an injected fault"})
-		if fault == nil {
+		var err error
+		senders := fault == nil || fault.Of != ""
+		if fault != nil && e.has(fault.Of) {
+			err = refuse(cmp.Or(fault.Code, "InternalError"), "an injected fault")
+		} else {
 			out, err = run(e.on(queueURL))
 		}
 		if refused, ok := errors.AsType[*refusal](err); ok {
-			failed = append(failed, map[string]any{"Id": e.name(), "Code": refused.code, "Message": refused.message, "SenderFault": fault == nil})
+			code := strings.TrimPrefix(refused.code, "com.amazonaws.sqs#")
+			failed = append(failed, map[string]any{"Id": e.name(), "Code": code, "Message": refused.message, "SenderFault": senders})
 			continue
 		}
 		result := map[string]any{"Id": e.name()}
@@ -370,31 +380,17 @@ type sendIn struct {
 
 func (in sendIn) name() string              { return in.ID }
 func (in sendIn) on(queueURL string) sendIn { in.QueueURL = queueURL; return in }
+func (in sendIn) has(text string) bool      { return strings.Contains(in.MessageBody, text) }
 
 func (s *Server) send(in sendIn, trace string) (any, error) {
 	q, err := s.queue(in.QueueURL)
-	delay := time.Duration(in.DelaySeconds) * time.Second
-	switch {
-	case err != nil:
+	if err == nil {
+		err = in.check(q)
+	}
+	if err != nil {
 		return nil, err
-	case in.MessageBody == "":
-		return nil, refuse("MissingParameter", "The request must contain the parameter MessageBody.")
-	case len(in.MessageBody) > maxBody:
-		return nil, refuse("InvalidParameterValue", "One or more parameters are invalid. Message must be shorter than 1048576 bytes.")
-	case strings.ContainsFunc(in.MessageBody, func(r rune) bool {
-		return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
-	}):
-		return nil, refuse("com.amazonaws.sqs#InvalidMessageContents", "The message contains characters outside the allowed set.")
-	case delay < 0 || delay > maxDelay:
-		return nil, refuse("InvalidParameterValue", "DelaySeconds must be >= 0 and <= 900.")
-	case len(in.MessageAttributes) > maxAttributes:
-		return nil, refuse("InvalidParameterValue", "Number of message attributes exceeds the allowed maximum [10].")
 	}
-	for name, a := range in.MessageAttributes {
-		if _, err := strconv.ParseFloat(a.StringValue, 64); a.StringValue == "" || a.DataType != "String" && (a.DataType != "Number" || err != nil) {
-			return nil, refuse("InvalidParameterValue", "The message attribute "+name+" has an invalid value or type.")
-		}
-	}
+	delay := time.Duration(in.DelaySeconds) * time.Second
 	m := &Message{ID: uuid(), Body: in.MessageBody, Attributes: in.MessageAttributes, trace: trace, sentAt: s.now(), VisibleAt: s.now().Add(delay)}
 	q.messages = append(q.messages, m)
 	s.wake()
@@ -532,6 +528,7 @@ type receiptIn struct {
 
 func (in receiptIn) name() string                 { return in.ID }
 func (in receiptIn) on(queueURL string) receiptIn { in.QueueURL = queueURL; return in }
+func (in receiptIn) has(text string) bool         { return strings.Contains(in.ReceiptHandle, text) }
 
 func (s *Server) held(in receiptIn) (*queue, *Message, error) {
 	q, err := s.queue(in.QueueURL)
@@ -569,7 +566,9 @@ func (s *Server) changeVisibility(in receiptIn) (any, error) {
 	return map[string]string{}, nil
 }
 
-// move is a redrive. Without a destination a message goes back to the queue from
+// move is a redrive, which takes a message's attributes along. It ends at the first
+// message that its destination would refuse for its size: AWS does not say what a real
+// task does with such a message, so the function must not make one. Without a destination a message goes back to the queue from
 // which SQS moved it, and the task ends at the first message that was sent to the
 // dead-letter queue instead:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/troubleshooting-dlq-redrive.html.
@@ -589,6 +588,9 @@ func (s *Server) move(in struct {
 		}
 		if target == nil {
 			break // the task has failed: CouldNotDetermineMessageSource
+		}
+		if (sendIn{MessageBody: m.Body, MessageAttributes: m.Attributes}).check(target) != nil {
+			break
 		}
 		source.drop(m)
 		m.Receives, m.receipt, m.VisibleAt, m.sentAt = 0, "", s.now(), s.now()
