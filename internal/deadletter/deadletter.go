@@ -8,6 +8,11 @@
 // are not read back. SQS allows ten, which is why the error's text is in the
 // body (origin.error) where there is a request, and in an attribute where there
 // is none.
+//
+// A letter fits into a message of SQS, attributes included, and it fits onto the request
+// queue, so that a redrive can move it there. Where the body leaves no room for all
+// attributes, some are left out ([fit]); the reason never is. Nothing of a body is cut:
+// a payload that is itself too large is a [*TooLargeError], and its sender keeps it.
 package deadletter
 
 import (
@@ -15,15 +20,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/sqstext"
 )
 
 // Names of the message attributes. All are of type String but for HTTPStatus
@@ -42,7 +45,9 @@ const (
 	AttributeError          = "error"     // of input that can't be read
 )
 
-const maxAttributeBytes = 1024
+// maxError is how many bytes of [Letter.Message] the body of a request holds: as many as
+// are read back from it.
+const maxError = 4096
 
 // SQS is the part of the AWS client that a Queue uses.
 type SQS interface {
@@ -81,15 +86,35 @@ type Queue struct {
 // NewQueue returns the Queue with the given URL.
 func NewQueue(client SQS, url string) *Queue { return &Queue{sqs: client, url: url} }
 
+// TooLargeError is a payload that is too large for a dead letter. Only a direct
+// invocation can have one (Lambda takes 6 MB), since every message of the request queue
+// is smaller. The caller answers the invocation with an error, so that the sender keeps
+// the payload.
+type TooLargeError struct {
+	// Bytes is the size of the letter's body, Most what a body may have.
+	Bytes, Most int
+}
+
+// Error says how much is too much, and what the sender can do.
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("the payload is too large for a dead letter (%d bytes, at most %d), so it was not kept: send it in parts", e.Bytes, e.Most)
+}
+
 // Send writes the letter. When it returns nil the letter is durable; otherwise
-// the request's message must not be deleted.
+// the request's message must not be deleted. The error is a [*TooLargeError] where no
+// later try can succeed.
 func (q *Queue) Send(ctx context.Context, l Letter) error {
 	body, err := l.body()
 	if err != nil {
 		return fmt.Errorf("dead letter of run %q: %w", l.Request.RunID, err)
 	}
+	if len(body) > sqstext.MaxRequest {
+		return &TooLargeError{Bytes: len(body), Most: sqstext.MaxRequest}
+	}
+	attributes := l.attributes()
+	fit(body, attributes)
 	_, err = q.sqs.SendMessage(ctx, &sqs.SendMessageInput{
-		QueueUrl: &q.url, MessageBody: &body, MessageAttributes: l.attributes(),
+		QueueUrl: &q.url, MessageBody: &body, MessageAttributes: attributes,
 	})
 	if err != nil {
 		return fmt.Errorf("dead letter of run %q (%s): send message: %w", l.Request.RunID, l.Reason, err)
@@ -99,18 +124,56 @@ func (q *Queue) Send(ctx context.Context, l Letter) error {
 
 func (l *Letter) body() (string, error) {
 	if l.Payload != nil {
-		return sendable(l.Payload), nil
+		return sqstext.Body(l.Payload), nil
 	}
 	r := l.Request
-	r.FirstSeen, r.LastError = l.FirstTime, l.Message
+	r.FirstSeen, r.LastError = l.FirstTime, sqstext.Cut(l.Message, maxError)
+	for _, at := range []*time.Time{&r.FailedAt, &r.FirstSeen, &r.CreatedAt, &r.Due} {
+		if year := at.UTC().Year(); year < 0 || year > 9999 { // JSON has no such time, and the letter must be written
+			*at = time.Time{}
+		}
+	}
 	body, err := json.Marshal(r)
-	return string(body), err
+	return sqstext.JSON(body), err
+}
+
+// leastError is the shortest beginning of an error's text that is worth an attribute.
+const leastError = 64
+
+// fit leaves out attributes until body and attributes are no more than a message of the
+// request queue may be, to which a redrive moves them. The order goes from the least
+// useful to the most; the error's text is shortened before it is left out. The reason
+// stays. A body that leaves no room even for the reason comes within 50 bytes of the
+// request queue's limit: such a letter has its attributes, fits the dead-letter queue,
+// and is sent again by copying its body.
+func fit(body string, attributes map[string]types.MessageAttributeValue) {
+	if len(body)+sqstext.AttributeSize(AttributeReason, attributes[AttributeReason]) > sqstext.MaxRequest {
+		return
+	}
+	for _, name := range []string{
+		AttributeFirstTime, AttributeLastTime, AttributeAttempts, AttributeHTTPStatus, AttributeAdobeRequestID,
+		AttributeSandbox, AttributeFlowID, AttributeRunID, AttributeCode, AttributeError,
+	} {
+		over := sqstext.Size(body, attributes) - sqstext.MaxRequest
+		if over <= 0 {
+			return
+		}
+		value, there := attributes[name]
+		switch {
+		case !there:
+		case name == AttributeError && len(*value.StringValue)-over >= leastError:
+			value.StringValue = new(sqstext.Cut(*value.StringValue, len(*value.StringValue)-over))
+			attributes[name] = value
+		default:
+			delete(attributes, name)
+		}
+	}
 }
 
 func (l *Letter) attributes() map[string]types.MessageAttributeValue {
 	attributes := map[string]types.MessageAttributeValue{}
 	put := func(name, kind, value string) {
-		if value = clean(value); value != "" {
+		if value = sqstext.Attribute(value); value != "" {
 			attributes[name] = types.MessageAttributeValue{DataType: &kind, StringValue: &value}
 		}
 	}
@@ -134,55 +197,4 @@ func (l *Letter) attributes() map[string]types.MessageAttributeValue {
 	text(AttributeSandbox, l.Request.Sandbox)
 	number(AttributeAttempts, l.Request.Attempts)
 	return attributes
-}
-
-// sendable returns the body as it is where SQS takes it, and otherwise as a
-// JSON string in ASCII, which every reader of requests unwraps. An empty body
-// becomes "", since SQS refuses a message without one.
-func sendable(body []byte) string {
-	text := string(body)
-	if text != "" && utf8.ValidString(text) && strings.IndexFunc(text, refusedBySQS) < 0 {
-		return text
-	}
-	quoted, _ := json.Marshal(text) // a string always encodes
-	var b strings.Builder
-	for _, r := range string(quoted) {
-		switch {
-		case r < utf8.RuneSelf:
-			b.WriteRune(r)
-		case r <= 0xFFFF:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
-		}
-	}
-	return b.String()
-}
-
-// refusedBySQS reports whether SQS refuses messages with the character:
-// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html.
-func refusedBySQS(r rune) bool {
-	switch {
-	case r == '\t', r == '\n', r == '\r':
-		return false
-	case r < ' ', r == 0xFFFE, r == 0xFFFF:
-		return true
-	default:
-		return false
-	}
-}
-
-// clean makes text fit for a message attribute.
-func clean(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if refusedBySQS(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
-	if len(text) > maxAttributeBytes {
-		text = strings.ToValidUTF8(text[:maxAttributeBytes], "")
-	}
-	return text
 }
