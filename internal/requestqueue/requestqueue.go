@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/sqstext"
 )
 
 // MaxDelay is the longest DelaySeconds of SQS.
@@ -29,7 +30,6 @@ const MaxVisibility = 12*time.Hour - 15*time.Minute
 
 const (
 	batchSize         = 10 // entries in one call, SQS's limit
-	maxBatchBytes     = 256 << 10
 	concurrentBatches = 5
 )
 
@@ -61,23 +61,30 @@ type Waiting struct {
 }
 
 // Send puts requests on the queue. The result has an error for each request
-// that is not there, in the order of the requests; nil means durable.
+// that is not there, in the order of the requests; nil means durable. The error is a
+// [*RefusedError] for a request that SQS will never take, and an [*UnavailableError] for
+// one that may be sent again.
 func (q *Queue) Send(ctx context.Context, requests []Waiting) []error {
 	errs := make([]error, len(requests))
 	entries := make([]types.SendMessageBatchRequestEntry, 0, len(requests))
 	for i, w := range requests {
 		body, err := json.Marshal(w.Request)
 		if err != nil {
-			errs[i] = fmt.Errorf("run %q: %w", w.Request.RunID, err)
+			errs[i] = &RefusedError{Message: err.Error()}
 			continue
 		}
-		entries = append(entries, message(i, body, w.Delay))
+		entry, err := message(i, body, w.Delay)
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		entries = append(entries, entry)
 	}
 	var group errgroup.Group
 	group.SetLimit(concurrentBatches)
 	for batch := range batches(entries) {
 		group.Go(func() error {
-			q.sendBatch(ctx, batch, errs)
+			q.sendAll(ctx, batch, errs)
 			return nil
 		})
 	}
@@ -85,32 +92,42 @@ func (q *Queue) Send(ctx context.Context, requests []Waiting) []error {
 	return errs
 }
 
-// SendSweep puts a sweep on the queue, to be delivered after the delay.
+// SendSweep puts a sweep on the queue, to be delivered after the delay. Its errors are
+// those of [Queue.Send].
 func (q *Queue) SendSweep(ctx context.Context, sweep event.Sweep, delay time.Duration) error {
 	body, err := json.Marshal(sweep)
 	if err != nil {
 		return err
 	}
+	entry, err := message(0, body, delay)
+	if err != nil {
+		return err
+	}
 	errs := make([]error, 1)
-	q.sendBatch(ctx, []types.SendMessageBatchRequestEntry{message(0, body, delay)}, errs)
+	q.sendAll(ctx, []types.SendMessageBatchRequestEntry{entry}, errs)
 	return errs[0]
 }
 
-func message(place int, body []byte, delay time.Duration) types.SendMessageBatchRequestEntry {
-	return types.SendMessageBatchRequestEntry{
-		Id: new(strconv.Itoa(place)), MessageBody: new(string(body)), DelaySeconds: seconds(min(delay, MaxDelay)),
+// message makes the message of a body, or a [*RefusedError] where the body is too long.
+func message(place int, body []byte, delay time.Duration) (types.SendMessageBatchRequestEntry, error) {
+	text := sqstext.JSON(body)
+	if len(text) > sqstext.MaxRequest {
+		return types.SendMessageBatchRequestEntry{}, &RefusedError{Message: fmt.Sprintf("it has %d bytes, more than %d", len(text), sqstext.MaxRequest)}
 	}
+	return types.SendMessageBatchRequestEntry{
+		Id: new(strconv.Itoa(place)), MessageBody: &text, DelaySeconds: seconds(min(delay, MaxDelay)),
+	}, nil
 }
 
 // batches cuts the entries so that each batch is within SQS's limits of count
-// and size.
+// and size. SQS counts the attributes into the size.
 func batches(entries []types.SendMessageBatchRequestEntry) func(func([]types.SendMessageBatchRequestEntry) bool) {
 	return func(yield func([]types.SendMessageBatchRequestEntry) bool) {
 		for len(entries) > 0 {
 			n, size := 0, 0
 			for n < min(batchSize, len(entries)) {
-				size += len(*entries[n].MessageBody)
-				if n > 0 && size > maxBatchBytes {
+				size += sqstext.Size(*entries[n].MessageBody, entries[n].MessageAttributes)
+				if n > 0 && size > sqstext.MaxMessage {
 					break
 				}
 				n++
@@ -123,29 +140,59 @@ func batches(entries []types.SendMessageBatchRequestEntry) func(func([]types.Sen
 	}
 }
 
+// sendAll sends one batch. Where SQS refuses the whole call for the content of its
+// messages, each message is sent once more by itself, so that one bad message keeps no
+// other from the queue. SQS has taken nothing of a call that it refuses.
+func (q *Queue) sendAll(ctx context.Context, batch []types.SendMessageBatchRequestEntry, errs []error) {
+	if refused := q.sendBatch(ctx, batch, errs); !refused || len(batch) == 1 {
+		return
+	}
+	for i := range batch {
+		q.sendBatch(ctx, batch[i:i+1], errs)
+	}
+}
+
 // sendBatch sends one batch and writes the errors of its requests to their
-// places in errs. An entry that the answer does not mention was not sent.
-func (q *Queue) sendBatch(ctx context.Context, batch []types.SendMessageBatchRequestEntry, errs []error) {
+// places in errs. An entry that the answer does not mention was not sent. The result
+// reports whether SQS refused the whole call for its content.
+func (q *Queue) sendBatch(ctx context.Context, batch []types.SendMessageBatchRequestEntry, errs []error) (refused bool) {
 	out, err := q.sqs.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &q.url, Entries: batch})
-	if err == nil {
-		err = errors.New("the answer does not mention the message")
+	failure := refusedCall(err)
+	refused = failure != nil
+	switch {
+	case refused:
+	case err != nil:
+		failure = &UnavailableError{err}
+	default:
+		failure = &UnavailableError{errors.New("the answer does not mention the message")}
 	}
 	failures := map[string]error{}
 	for _, entry := range batch {
-		failures[*entry.Id] = fmt.Errorf("send to the request queue: %w", err)
+		failures[*entry.Id] = failure
 	}
 	if out != nil {
 		for _, sent := range out.Successful {
 			delete(failures, value(sent.Id))
 		}
 		for _, failed := range out.Failed {
-			failures[value(failed.Id)] = fmt.Errorf("send to the request queue: %s: %s", value(failed.Code), value(failed.Message))
+			failures[value(failed.Id)] = failedEntry(failed)
 		}
 	}
 	for _, entry := range batch {
 		i, _ := strconv.Atoi(*entry.Id) // it is the request's place
 		errs[i] = failures[*entry.Id]
 	}
+	return refused
+}
+
+// failedEntry returns the error of one message of a batch.
+func failedEntry(failed types.BatchResultErrorEntry) error {
+	if failed.SenderFault {
+		if err := refusal(value(failed.Code), value(failed.Message)); err != nil {
+			return err
+		}
+	}
+	return &UnavailableError{fmt.Errorf("%s: %s", value(failed.Code), value(failed.Message))}
 }
 
 // Postponed is a received message and how long it is to stay invisible, at most

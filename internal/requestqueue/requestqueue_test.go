@@ -93,8 +93,8 @@ func TestBatchesKeepTheLimits(t *testing.T) {
 	t.Parallel()
 	c := &client{}
 	list := waiting(strings.Split(strings.Repeat("run,", 24)+"run", ",")...)
-	for i := range 5 { // five large ones of 100 KiB
-		list[i].Request.Reason = strings.Repeat("x", 100<<10)
+	for i := range 5 { // five large ones of 300 KiB
+		list[i].Request.Reason = strings.Repeat("x", 300<<10)
 	}
 	list[9].Delay = time.Hour
 	for i, err := range requestqueue.New(c, "https://sqs.example/1/q").Send(t.Context(), list) {
@@ -112,7 +112,7 @@ func TestBatchesKeepTheLimits(t *testing.T) {
 			}
 		}
 		sent += len(b.Entries)
-		if len(b.Entries) > 10 || size > 256<<10 {
+		if len(b.Entries) > 10 || size > 1<<20 {
 			t.Errorf("a batch has %d entries and %d bytes", len(b.Entries), size)
 		}
 	}
