@@ -86,7 +86,7 @@ func (l *Ledger) counters(v View, at time.Time) []counter {
 			id += "#" + strconv.Itoa(shard)
 			limit = limit/orgShards + (limit%orgShards+orgShards-1-shard)/orgShards // the rest goes to the first
 		}
-		all = append(all, counter{key("budget", v.Run.OrgID, "#"+id), "org " + v.Run.OrgID, limit, l.budget.Org, until})
+		all = append(all, counter{key("org-budget", v.Run.OrgID, id), "org " + v.Run.OrgID, limit, l.budget.Org, until})
 	}
 	return all
 }

@@ -141,3 +141,29 @@ func TestWhatWaitsForABudgetGoesInItsOrder(t *testing.T) {
 		t.Errorf("a run that has waited as long has %d places in 24 windows", len(places))
 	}
 }
+
+// TestARunOfAnUnknownDataflowIsCountedOnce for its org: the counters of a dataflow and of
+// the org are items of their own, whatever the dataflow is called.
+func TestARunOfAnUnknownDataflowIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	for _, flow := range []string{"", "#", "f"} {
+		memory := ledger.NewMemory()
+		l := ledger.New(memory, ledger.DefaultTTL, time.Now).WithBudget(ledger.Budget{Window: time.Hour, Flow: 60, Org: 50})
+		for _, run := range []string{"one", "two"} {
+			if v, err := l.Claim(t.Context(), ledger.Guess(org, flow, "prod", run), time.Now().Add(time.Minute), false); err != nil {
+				t.Fatalf("dataflow %q, run %s: %v", flow, run, err)
+			} else if _, err := l.Retriggered(t.Context(), v, run+"-again"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		counts := 0
+		for _, r := range memory.Records() {
+			if r[ledger.AttributeCount] == "2" {
+				counts++
+			}
+		}
+		if counts != 2 {
+			t.Errorf("dataflow %q: %d counters have 2, want that of the dataflow and that of the org: %v", flow, counts, memory.Records())
+		}
+	}
+}

@@ -61,6 +61,9 @@ const maxRead = 100
 
 // Read implements [Store] with strongly consistent reads.
 func (t *Table) Read(ctx context.Context, keys ...string) ([]Record, error) {
+	if err := checkKeys(keys); err != nil {
+		return nil, err
+	}
 	var found []Record
 	pending := make([]map[string]types.AttributeValue, len(keys))
 	for i, key := range keys {
@@ -98,6 +101,9 @@ const maxConflicts = 8
 // Commit implements [Store] with one transaction. One that meets another
 // transaction on the same items is sent again after a short wait with jitter.
 func (t *Table) Commit(ctx context.Context, writes ...Write) error {
+	if err := checkWrites(writes); err != nil {
+		return err
+	}
 	items := make([]types.TransactWriteItem, len(writes))
 	for i, w := range writes {
 		items[i] = t.write(w)

@@ -132,12 +132,14 @@ func (v *View) update(key string, r Record) {
 }
 
 // Runs reads the entries of runs of one org, by run id. Those without one are
-// left out.
+// left out. An id may stand twice, as in a listing whose pages have moved meanwhile.
 func (l *Ledger) Runs(ctx context.Context, orgID string, runIDs ...string) (map[string]Run, error) {
-	keys := make([]string, len(runIDs))
-	for i, id := range runIDs {
-		keys[i] = key("run", orgID, id)
+	keys := make([]string, 0, len(runIDs))
+	for _, id := range runIDs {
+		keys = append(keys, key("run", orgID, id))
 	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
 	records, err := l.store.Read(ctx, keys...)
 	found := make(map[string]Run, len(records))
 	for _, r := range records {
@@ -275,6 +277,9 @@ func (l *Ledger) link(ctx context.Context, v, next View, newRunID string) (View,
 	}
 	if !child.FirstSeen.After(v.Run.FirstSeen) { // the indexes are in this order
 		child.FirstSeen = v.Run.FirstSeen.Add(time.Millisecond)
+	}
+	if newRunID == v.Run.RunID { // one item can't be written twice in a transaction
+		return l.commit(ctx, v, next)
 	}
 	for {
 		after, err := l.commit(ctx, v, next, Write{Key: child.key(), Old: child.stored, New: l.lasting(child.record())})

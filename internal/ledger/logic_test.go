@@ -295,3 +295,29 @@ func TestARetriggerCoversWhatItMayHaveMade(t *testing.T) {
 		}
 	}
 }
+
+func TestARunThatIsListedTwiceIsReadOnce(t *testing.T) {
+	t.Parallel()
+	c := &clock{time.UnixMilli(1_800_000_000_000)}
+	l := c.ledger(ledger.NewMemory())
+	claim(t, l, ledger.Guess(org, "f", "prod", "root"), c.now.Add(time.Minute))
+	runs, err := l.Runs(t.Context(), org, "root", "other", "root")
+	if err != nil || len(runs) != 1 || runs["root"].State != ledger.Claimed {
+		t.Errorf("runs %+v, %v", runs, err)
+	}
+}
+
+// TestAnAnswerThatNamesTheSameRunIsRecorded: should Flow Service answer with the id of the
+// run that it re-triggered, one transaction must not write its entry twice.
+func TestAnAnswerThatNamesTheSameRunIsRecorded(t *testing.T) {
+	t.Parallel()
+	c := &clock{time.UnixMilli(1_800_000_000_000)}
+	l := c.ledger(ledger.NewMemory())
+	v := claim(t, l, ledger.Guess(org, "f", "prod", "root"), c.now.Add(time.Minute))
+	if _, err := l.Retriggered(t.Context(), v, "root"); err != nil {
+		t.Fatal(err)
+	}
+	if v := look(t, l, "root"); v.Run.State != ledger.Retriggered || v.Run.NewRunID != "root" || v.Lineage.Attempts != 1 {
+		t.Errorf("the run is %+v of %+v", v.Run, v.Lineage)
+	}
+}

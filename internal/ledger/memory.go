@@ -9,7 +9,8 @@ import (
 	"sync"
 )
 
-// Memory is a [Store] for tests. It dies with the process.
+// Memory is a [Store] for tests. It refuses what DynamoDB refuses, and dies with the
+// process.
 type Memory struct {
 	mu      sync.Mutex
 	records map[string]Record
@@ -24,6 +25,9 @@ func (m *Memory) Read(ctx context.Context, keys ...string) ([]Record, error) {
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return nil, &UnavailableError{Op: "read", Err: err}
+	}
+	if err := checkKeys(keys); err != nil {
+		return nil, err
 	}
 	var found []Record
 	for _, key := range keys {
@@ -40,6 +44,9 @@ func (m *Memory) Commit(ctx context.Context, writes ...Write) error {
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return &UnavailableError{Op: "commit", Err: err}
+	}
+	if err := checkWrites(writes); err != nil {
+		return err
 	}
 	current := map[string]Record{}
 	for _, w := range writes {

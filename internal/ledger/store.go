@@ -53,11 +53,14 @@ type Write struct {
 // Store keeps records. It knows nothing of what they mean.
 type Store interface {
 	// Read returns those records that exist, in any order. It sees every commit
-	// that ended before.
+	// that ended before. Keys must differ: DynamoDB refuses a call that names a key
+	// twice.
 	Read(ctx context.Context, keys ...string) ([]Record, error)
 	// Commit makes all writes or none. The error is a [*ConflictError] if an item
 	// is not in the state that its write expects, or a counter would pass its
-	// limit; it names at least one such item. Keys must differ. Writes of different
+	// limit; it names at least one such item. Keys must differ, there may be at most
+	// [MaxWrites], and no item may be larger than [MaxItem]: DynamoDB refuses such a
+	// transaction, and nothing is written. Writes of different
 	// content must have different revs: a commit whose items (counters aside) all
 	// have the revs that it writes counts as made, since a call whose answer was
 	// lost is sent again.
@@ -100,6 +103,62 @@ func (e *UnavailableError) Error() string {
 
 // Unwrap returns the cause.
 func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// Limits of DynamoDB: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html.
+const (
+	// MaxItem is the most bytes of an item: the UTF-8 of its attributes' names and
+	// values.
+	MaxItem = 400 << 10
+	// MaxWrites is how many items one commit may write.
+	MaxWrites = 100
+)
+
+// Size is what DynamoDB counts of the record, in bytes.
+func (r Record) Size() int {
+	n := 0
+	for name, value := range r {
+		n += len(name) + len(value)
+	}
+	return n
+}
+
+// checkKeys refuses a reading that DynamoDB refuses.
+func checkKeys(keys []string) error {
+	if key, twice := repeated(keys); twice {
+		return &UnavailableError{Op: "read", Err: fmt.Errorf("the key %q stands twice among those to read, which DynamoDB refuses", key)}
+	}
+	return nil
+}
+
+// checkWrites refuses a transaction that DynamoDB refuses.
+func checkWrites(writes []Write) error {
+	keys := make([]string, len(writes))
+	for i, w := range writes {
+		keys[i] = w.Key
+		if n := w.New.Size(); n > MaxItem {
+			return &UnavailableError{Op: "commit", Err: fmt.Errorf("the item %q would have %d bytes, more than DynamoDB's %d", w.Key, n, MaxItem)}
+		}
+	}
+	if key, twice := repeated(keys); twice {
+		return &UnavailableError{Op: "commit", Err: fmt.Errorf("the key %q stands twice among those to write, which DynamoDB refuses", key)}
+	}
+	if len(writes) > MaxWrites {
+		return &UnavailableError{Op: "commit", Err: fmt.Errorf("%d items are to be written at once, more than DynamoDB's %d", len(writes), MaxWrites)}
+	}
+	return nil
+}
+
+// repeated returns a key that stands twice.
+func repeated(keys []string) (key string, twice bool) {
+	seen := make(map[string]bool, len(keys))
+	for _, key := range keys {
+		if seen[key] {
+			return key, true
+		}
+		seen[key] = true
+	}
+	return "", false
+}
 
 // made reports whether a conflict comes from the same writes having been made
 // before: by a call whose answer was lost and that was sent again.

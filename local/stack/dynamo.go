@@ -1,7 +1,10 @@
 package stack
 
 import (
+	"bytes"
+	"encoding/json"
 	"hash/crc32"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -13,8 +16,9 @@ import (
 	"github.com/truora/minidyn/server"
 )
 
-// dynamo counts the calls of minidyn, and adds the checksum that DynamoDB's
-// answers have and clients check: minidyn leaves it out.
+// dynamo counts the calls of minidyn, adds the checksum that DynamoDB's
+// answers have and clients check, which minidyn leaves out, and refuses what DynamoDB
+// refuses and minidyn takes; see refusal.
 type dynamo struct {
 	*server.Server
 	calls  atomic.Int64
@@ -25,7 +29,18 @@ type dynamo struct {
 func (d *dynamo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.calls.Add(1)
 	recorder := httptest.NewRecorder()
-	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "Table") {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	if refused := refusal(op, body); refused != nil {
+		recorder.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		recorder.WriteHeader(http.StatusBadRequest)
+		_ = json.NewEncoder(recorder).Encode(refused)
+	} else if strings.HasSuffix(op, "Table") {
 		d.tables.Lock()
 		d.Server.ServeHTTP(recorder, r)
 		d.tables.Unlock()

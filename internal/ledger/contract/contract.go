@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,6 +30,7 @@ func Test(t *testing.T, open func(t *testing.T) ledger.Store) {
 		"a commit sent again counts as made": again,
 		"many keys are read":                 manyKeys,
 		"a canceled context is unavailable":  canceled,
+		"what DynamoDB refuses is refused":   refused,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -313,5 +315,35 @@ func canceled(t *testing.T, s ledger.Store) {
 		if unavailable, ok := errors.AsType[*ledger.UnavailableError](err); !ok || !errors.Is(unavailable, context.Canceled) {
 			t.Errorf("error = %v, want an UnavailableError", err)
 		}
+	}
+}
+
+// refused holds that what DynamoDB refuses is an error, and that nothing is written.
+func refused(t *testing.T, s ledger.Store) {
+	fits, large := record("fits", "1", "x", ""), record("large", "1", "x", "")
+	fits["x"] = strings.Repeat("x", ledger.MaxItem-fits.Size())
+	large["x"] = strings.Repeat("ż", (ledger.MaxItem-large.Size())/2+1)
+	commit(t, s, ledger.Write{Key: "fits", New: fits})
+	many := make([]ledger.Write, ledger.MaxWrites+1)
+	for i := range many {
+		key := fmt.Sprint("many-", i)
+		many[i] = ledger.Write{Key: key, New: record(key, "1")}
+	}
+	for name, writes := range map[string][]ledger.Write{
+		"a key twice":         {{Key: "a", New: record("a", "1")}, {Key: "a", New: record("a", "2")}},
+		"an item and counter": {{Key: "a", New: record("a", "1")}, {Key: "a", Add: 1, New: record("a", "")}},
+		"a large item":        {{Key: "a", New: record("a", "1")}, {Key: "large", New: large}},
+		"many items":          many,
+	} {
+		if err := s.Commit(t.Context(), writes...); !errors.As(err, new(*ledger.UnavailableError)) {
+			t.Errorf("%s: %v, want an error", name, err)
+		}
+		if found := read(t, s, "a", "large", "many-0"); len(found) != 0 {
+			t.Errorf("%s: %d items were written", name, len(found))
+		}
+	}
+	commit(t, s, many[:ledger.MaxWrites]...)
+	if _, err := s.Read(t.Context(), "a", "fits", "a"); !errors.As(err, new(*ledger.UnavailableError)) {
+		t.Errorf("a key that is read twice: %v, want an error", err)
 	}
 }

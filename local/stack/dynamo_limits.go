@@ -1,0 +1,177 @@
+package stack
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+)
+
+// Limits of DynamoDB: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html.
+const (
+	maxItem      = 400 << 10 // bytes of attributes' names and values
+	maxGet       = 100       // keys of a BatchGetItem
+	maxBatchPut  = 25        // writes of a BatchWriteItem
+	maxTransact  = 100       // items of a transaction
+	dynamoErrors = "com.amazonaws.dynamodb.v20120810#"
+)
+
+// item is an item or a key as DynamoDB's protocol writes it: attributes by name, each
+// an object of its type and value.
+type item map[string]map[string]json.RawMessage
+
+// operation is a part of a call that reads or writes one item.
+type operation struct {
+	TableName string
+	Item, Key item
+}
+
+// id tells the item that the operation is on. Each table here has the ledger's key.
+func (o operation) id() string {
+	of := o.Key
+	if of == nil {
+		of = o.Item
+	}
+	text, _ := json.Marshal(of[ledger.AttributeKey]) // it was JSON
+	return o.TableName + " " + string(text)
+}
+
+// size is what DynamoDB counts of an item, in bytes. Numbers count less than here, and
+// the items of this project hold few.
+func (i item) size() int {
+	n := 0
+	for name, value := range i {
+		n += len(name)
+		for kind, raw := range value {
+			var text string
+			switch {
+			case json.Unmarshal(raw, &text) != nil:
+				n += len(raw)
+			case kind == "B":
+				n += base64.StdEncoding.DecodedLen(len(text))
+			default:
+				n += len(text)
+			}
+		}
+	}
+	return n
+}
+
+// refusal is DynamoDB's answer to a call that it refuses for its items, or nil. minidyn
+// takes a key that stands twice, and items of any size.
+func refusal(op string, body []byte) any {
+	switch op {
+	case "PutItem":
+		var in operation
+		if json.Unmarshal(body, &in) == nil && in.Item.size() > maxItem {
+			return invalidCall(tooLarge)
+		}
+	case "BatchGetItem":
+		return refusedGet(body)
+	case "BatchWriteItem":
+		return refusedWrite(body)
+	case "TransactWriteItems", "TransactGetItems":
+		return refusedTransaction(body)
+	}
+	return nil
+}
+
+const tooLarge = "Item size has exceeded the maximum allowed size"
+
+func invalidCall(message string) any {
+	return map[string]string{"__type": "com.amazon.coral.validate#ValidationException", "message": message}
+}
+
+func refusedGet(body []byte) any {
+	var in struct {
+		RequestItems map[string]struct{ Keys []item }
+	}
+	if json.Unmarshal(body, &in) != nil {
+		return nil // minidyn says so
+	}
+	var all []operation
+	for table, request := range in.RequestItems {
+		for _, key := range request.Keys {
+			all = append(all, operation{TableName: table, Key: key})
+		}
+	}
+	return refusedBatch(all, maxGet, "BatchGetItem")
+}
+
+func refusedWrite(body []byte) any {
+	var in struct {
+		RequestItems map[string][]struct{ PutRequest, DeleteRequest operation }
+	}
+	if json.Unmarshal(body, &in) != nil {
+		return nil
+	}
+	var all []operation
+	for table, requests := range in.RequestItems {
+		for _, r := range requests {
+			one := operation{TableName: table, Item: r.PutRequest.Item, Key: r.DeleteRequest.Key}
+			if one.Item.size() > maxItem {
+				return invalidCall(tooLarge)
+			}
+			all = append(all, one)
+		}
+	}
+	return refusedBatch(all, maxBatchPut, "BatchWriteItem")
+}
+
+func refusedBatch(all []operation, most int, call string) any {
+	switch {
+	case len(all) > most:
+		return invalidCall("Too many items requested for the " + call + " call")
+	case repeats(all):
+		return invalidCall("Provided list of item keys contains duplicates")
+	}
+	return nil
+}
+
+func refusedTransaction(body []byte) any {
+	var in struct {
+		TransactItems []struct{ Put, Update, Delete, ConditionCheck, Get *operation }
+	}
+	if json.Unmarshal(body, &in) != nil {
+		return nil
+	}
+	var all []operation
+	reasons, canceled := []map[string]string{}, false
+	for _, t := range in.TransactItems {
+		reason := map[string]string{"Code": "None"}
+		for _, o := range []*operation{t.Put, t.Update, t.Delete, t.ConditionCheck, t.Get} {
+			if o == nil {
+				continue
+			}
+			all = append(all, *o)
+			if o.Item.size() > maxItem {
+				reason, canceled = map[string]string{"Code": "ValidationError", "Message": tooLarge}, true
+			}
+		}
+		reasons = append(reasons, reason)
+	}
+	switch {
+	case len(all) > maxTransact:
+		return invalidCall(fmt.Sprintf("1 validation error detected: Value at 'transactItems' failed to satisfy constraint: Member must have length less than or equal to %d", maxTransact))
+	case repeats(all):
+		return invalidCall("Transaction request cannot include multiple operations on one item")
+	case canceled:
+		return map[string]any{
+			"__type": dynamoErrors + "TransactionCanceledException", "CancellationReasons": reasons,
+			"Message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
+		}
+	}
+	return nil
+}
+
+// repeats reports whether two operations are on the same item.
+func repeats(all []operation) bool {
+	ids := make([]string, len(all))
+	for i, o := range all {
+		ids[i] = o.id()
+	}
+	slices.Sort(ids)
+	return len(slices.Compact(ids)) < len(all)
+}

@@ -1,0 +1,134 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+	"github.com/truora/minidyn/server"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger/contract"
+	"github.com/aep-retrigger/aep-retrigger/local/loopback"
+)
+
+// simulated is a client of the simulated DynamoDB, with an empty table.
+func simulated(t *testing.T) *dynamodb.Client {
+	t.Helper()
+	base, stop, err := loopback.Serve(&dynamo{Server: server.NewServer()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	client := dynamodb.New(dynamodb.Options{
+		Region: "us-east-1", BaseEndpoint: &base, RetryMaxAttempts: 1,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
+		}),
+	})
+	if _, err := client.CreateTable(t.Context(), ledger.Schema("ledger")); err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func TestTheLedgersContractHoldsOnTheSimulatedDynamoDB(t *testing.T) {
+	t.Parallel()
+	contract.Test(t, func(t *testing.T) ledger.Store {
+		t.Helper()
+		return ledger.NewTable(simulated(t), "ledger")
+	})
+}
+
+func attributes(key, text string) map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{ledger.AttributeKey: &types.AttributeValueMemberS{Value: key}, "x": &types.AttributeValueMemberS{Value: text}}
+}
+
+func keys(names ...string) (all []map[string]types.AttributeValue) {
+	for _, name := range names {
+		all = append(all, map[string]types.AttributeValue{ledger.AttributeKey: &types.AttributeValueMemberS{Value: name}})
+	}
+	return all
+}
+
+func numbered(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprint("n", i)
+	}
+	return names
+}
+
+func TestTheSimulatedDynamoDBRefusesWhatDynamoDBRefuses(t *testing.T) {
+	t.Parallel()
+	client := simulated(t)
+	table := aws.String("ledger")
+	get := func(names ...string) error {
+		_, err := client.BatchGetItem(t.Context(), &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{*table: {Keys: keys(names...)}}})
+		return err
+	}
+	write := func(text string, names ...string) error {
+		var requests []types.WriteRequest
+		for _, name := range names {
+			requests = append(requests, types.WriteRequest{PutRequest: &types.PutRequest{Item: attributes(name, text)}})
+		}
+		_, err := client.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{*table: requests}})
+		return err
+	}
+	transact := func(text string, names ...string) error {
+		var items []types.TransactWriteItem
+		for _, name := range names {
+			items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: table, Item: attributes(name, text)}})
+		}
+		_, err := client.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: items})
+		return err
+	}
+	put := func(text string) error {
+		_, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: table, Item: attributes("k", text)})
+		return err
+	}
+	room := maxItem - len(ledger.AttributeKey) - len("k") - len("x")
+	fits, large := strings.Repeat("x", room), strings.Repeat("x", room+1)
+	for name, tt := range map[string]struct {
+		err  error
+		code string // empty for none
+	}{
+		"keys that differ":            {get("a", "b"), ""},
+		"a key twice":                 {get("a", "b", "a"), "ValidationException"},
+		"100 keys":                    {get(numbered(100)...), ""},
+		"101 keys":                    {get(numbered(101)...), "ValidationException"},
+		"25 writes":                   {write("x", numbered(25)...), ""},
+		"26 writes":                   {write("x", numbered(26)...), "ValidationException"},
+		"a write twice":               {write("x", "a", "a"), "ValidationException"},
+		"a large write":               {write(large, "k"), "ValidationException"},
+		"a transaction of 100":        {transact("x", numbered(100)...), ""},
+		"a transaction of 101":        {transact("x", numbered(101)...), "ValidationException"},
+		"an item twice":               {transact("x", "a", "a"), "ValidationException"},
+		"the largest item":            {put(fits), ""},
+		"a larger item":               {put(large), "ValidationException"},
+		"the largest, in transaction": {transact(fits, "k"), ""},
+		"a larger, in transaction":    {transact(large, "k"), "TransactionCanceledException"},
+	} {
+		answer, _ := errors.AsType[smithy.APIError](tt.err)
+		switch {
+		case tt.code == "" && tt.err != nil, tt.code != "" && answer == nil, tt.code != "" && answer.ErrorCode() != tt.code:
+			t.Errorf("%s: %v, want %q", name, tt.err, tt.code)
+		}
+	}
+	canceled, ok := errors.AsType[*types.TransactionCanceledException](transact(large, "k"))
+	if !ok || len(canceled.CancellationReasons) != 1 || aws.ToString(canceled.CancellationReasons[0].Code) != "ValidationError" {
+		t.Errorf("the transaction with a large item is canceled with %+v", canceled)
+	}
+	_, err := client.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
+		{Put: &types.Put{TableName: table, Item: attributes("a", "x")}}, {Delete: &types.Delete{TableName: table, Key: keys("a")[0]}},
+	}})
+	if answer, _ := errors.AsType[smithy.APIError](err); answer == nil || answer.ErrorCode() != "ValidationException" {
+		t.Errorf("a put and a delete of one item: %v", err)
+	}
+}
