@@ -51,9 +51,15 @@ const (
 	// firstStop is how long an org stops after a 429 that does not say.
 	firstStop = time.Second
 	maxTries  = 10 // of a write that meets others
-	// maxPauses bounds the shared record.
-	maxPauses = 200
-	recordKey = "brakes"
+	// maxPauses, maxPausesBytes and maxReason bound the shared record, which is one item
+	// of DynamoDB: 400 KB at most. Of these 300 KiB are for pauses; the rest is for the
+	// slow-downs of orgs, which must always be written: some 150 bytes for each org.
+	// JSON may need six bytes for one of a reason or an id, so that their count alone is
+	// no bound.
+	maxPauses      = 200
+	maxPausesBytes = 300 << 10
+	maxReason      = 512 // bytes
+	recordKey      = "brakes"
 	// keep is how long the record is kept after its last change when no pause lasts.
 	// Slow-downs and pauses that have ended are over long before.
 	keep = 7 * 24 * time.Hour

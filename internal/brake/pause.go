@@ -2,8 +2,10 @@ package brake
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -143,10 +145,11 @@ func (p Pause) detail() string {
 }
 
 // Pause pauses a scope and returns all pauses that last. One that is paused stays
-// so.
+// so. Of the reason the first 512 bytes are kept. The error says so where the shared
+// record has no room for another pause: it is one item of DynamoDB, of 400 KB at most.
 func (b *Brake) Pause(ctx context.Context, scope Scope, reason string) ([]Pause, error) {
 	return b.change(ctx, func(s *state, now time.Time) error {
-		next := Pause{Scope: scope, At: now.UTC().Truncate(time.Millisecond), Reason: reason}
+		next := Pause{Scope: scope, At: now.UTC().Truncate(time.Millisecond), Reason: shortened(reason)}
 		for i, p := range s.Pauses {
 			if p.Scope != scope {
 				continue
@@ -162,8 +165,29 @@ func (b *Brake) Pause(ctx context.Context, scope Scope, reason string) ([]Pause,
 			return fmt.Errorf("there are %d pauses; pause the org or everything instead", maxPauses)
 		}
 		s.Pauses = append(s.Pauses, next)
+		if n := s.pausesSize(); n > maxPausesBytes {
+			return fmt.Errorf("%d pauses with their reasons need %d bytes of the shared record, more than %d: give a shorter reason, or pause the org or everything instead", len(s.Pauses), n, maxPausesBytes)
+		}
 		return nil
 	})
+}
+
+// shortened returns the reason of a pause as the record keeps it. The end of a longer
+// one is cut off, with a sign that it is.
+func shortened(reason string) string {
+	if len(reason) <= maxReason {
+		return reason
+	}
+	return strings.ToValidUTF8(reason[:maxReason-len("…")], "") + "…"
+}
+
+// pausesSize is how many bytes of the shared record the pauses need.
+func (s *state) pausesSize() int {
+	text, err := json.Marshal(s.Pauses)
+	if err != nil {
+		return 0 // the record can't be written either, and the error says so
+	}
+	return len(text)
 }
 
 // Resume ends the pause of a scope and returns all pauses that last. A scope that

@@ -1,0 +1,80 @@
+package brake_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/brake"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+)
+
+// TestTheSharedRecordFitsAnItemOfDynamoDB, whatever the reasons of its pauses, and there
+// stays room for slow-downs: all 200 pauses where their text is ordinary.
+func TestTheSharedRecordFitsAnItemOfDynamoDB(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		reason, flow string
+		least        int // pauses
+	}{
+		"short":                {"maintenance", "f", 200},
+		"long":                 {strings.Repeat("r", 4096), "f", 200},
+		"long, in Polish":      {strings.Repeat("ż", 2048), "f", 200},
+		"escaped to six bytes": {strings.Repeat("<", 4096), strings.Repeat("<", 250), 60},
+		"control characters":   {strings.Repeat("\x01", 4096), "f", 80},
+		"no UTF-8":             {strings.Repeat("\xff", 4096), "f", 100},
+		"no reason, long ids":  {"", strings.Repeat("f", 250), 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := ledger.NewMemory()
+			b := brake.New(store, brake.Limits{}, false, time.Now)
+			made := 0
+			for ; made < 200; made++ {
+				pauses, err := b.Pause(t.Context(), brake.Scope{OrgID: orgA, FlowID: tt.flow + fmt.Sprint(made)}, tt.reason)
+				if err != nil {
+					if !strings.Contains(err.Error(), "give a shorter reason, or pause the org or everything instead") {
+						t.Errorf("pause %d: %v", made+1, err)
+					}
+					break
+				}
+				if len(pauses) != made+1 {
+					t.Fatalf("%d pauses last, want %d", len(pauses), made+1)
+				}
+			}
+			if made < tt.least {
+				t.Errorf("%d pauses were possible, want %d", made, tt.least)
+			}
+			if size := store.Records()[0].Size(); size > ledger.MaxItem-90<<10 {
+				t.Errorf("with %d pauses the record has %d bytes of %d", made, size, ledger.MaxItem)
+			}
+			// What is refused leaves the others as they are, and everything can be resumed.
+			held, err := b.Held(t.Context(), orgA, tt.flow+"0", time.Time{})
+			if err != nil || held.Wait == 0 {
+				t.Errorf("the first pause: %+v, %v", held, err)
+			}
+			if _, err := b.Resume(t.Context(), brake.Scope{OrgID: orgA, FlowID: tt.flow + "0"}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestALongReasonIsCutVisibly(t *testing.T) {
+	t.Parallel()
+	b := brake.New(ledger.NewMemory(), brake.Limits{}, false, time.Now)
+	pauses, err := b.Pause(t.Context(), brake.Scope{}, strings.Repeat("ż", 400))
+	if err != nil || len(pauses) != 1 {
+		t.Fatal(pauses, err)
+	}
+	reason := pauses[0].Reason
+	if len(reason) > 512 || !utf8.ValidString(reason) || !strings.HasPrefix(reason, strings.Repeat("ż", 250)) || !strings.HasSuffix(reason, "…") {
+		t.Errorf("the reason is %q", reason)
+	}
+	pauses, err = b.Pause(t.Context(), brake.Scope{OrgID: orgA}, strings.Repeat("r", 512))
+	if err != nil || pauses[1].Reason != strings.Repeat("r", 512) {
+		t.Errorf("a reason of 512 bytes: %+v, %v", pauses, err)
+	}
+}
