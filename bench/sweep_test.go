@@ -153,7 +153,7 @@ func sweepAll(b *testing.B, page []byte) (most float64) {
 		return flowclient.New(orgID, c.ClientID, tokens, options...)
 	}, time.Hour, time.Now)
 	hold := brake.New(store, brake.Limits{}, false, time.Now)
-	s := sweep.New(accounts, memory, store, &requestqueue.Queue{}, hold, nil, sweep.Options{
+	s := sweep.New(accounts, memory, store, &requestqueue.Queue{}, hold, nil, nil, sweep.Options{
 		Since: 24 * time.Hour, Limit: 1, Policy: &policy.Policy{Delays: policy.DefaultDelays(), MaxAge: policy.DefaultMaxAge},
 		CallTimeout: 10 * time.Second, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})

@@ -59,6 +59,9 @@ type delivery struct {
 	toggle *event.Switch
 	pauses []brake.Pause // those in force after a pause or resume
 	fault  error         // why the delivery is to come again, beside the results
+	// reasons are what metrics count of a delivery, beside those of its results and of
+	// its sweep.
+	reasons []retrigger.Reason
 
 	asked time.Time // when what it asks for was asked for
 

@@ -97,7 +97,7 @@ func wire(cfg config.Config, amazon aws.Config, store ledger.Store, memory retri
 		BreakerThreshold: cfg.BreakerThreshold, BreakerCooldown: cfg.BreakerCooldown,
 		ReconcileAfter: cfg.ReconcileAfter, DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
 	})
-	h.sweeper = sweep.New(accounts, memory, store, waiting, h.brake, h.giveUpSweep, sweep.Options{
+	h.sweeper = sweep.New(accounts, memory, store, waiting, h.brake, h.giveUpSweep, h.giveUpRun, sweep.Options{
 		Since: cfg.SweepSince, Limit: cfg.SweepLimit, Sandboxes: cfg.SweepSandboxes, DefaultSandbox: cfg.DefaultSandbox,
 		Policy: rules, Pace: sweep.Pace(cfg.OrgBudget, cfg.BudgetWindow), CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
 	})

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
@@ -23,13 +25,15 @@ func (h *Handler) report(ctx context.Context, deliveries []delivery) {
 		found.Seen, found.Failed, found.Requested = found.Seen+news.Seen, found.Failed+news.Failed, found.Requested+news.Requested
 		skipped += news.AllSkipped()
 		outcomes[retrigger.DeadLettered] += d.swept.GaveUp
-		for _, reason := range d.swept.Reasons {
+		for _, reason := range slices.Concat(d.swept.Reasons, d.reasons) {
 			reasons[reason]++
 		}
 		for _, r := range d.results {
 			h.reportOne(ctx, r)
 			outcomes[r.Outcome]++
-			reasons[r.Reason]++
+			for _, reason := range countedOf(r) {
+				reasons[reason]++
+			}
 			if r.Extra {
 				extra++
 			}
@@ -75,14 +79,22 @@ func countedReasons() []retrigger.Reason {
 	return []retrigger.Reason{
 		retrigger.ReasonDuplicate, retrigger.Reconciled, retrigger.OutcomeUnknown, retrigger.AttemptsExhausted, retrigger.BreakerOpen,
 		retrigger.CredentialsRefused, retrigger.CredentialsUnavailable, retrigger.LedgerUnavailable, retrigger.Throttled, retrigger.BudgetSpent, retrigger.Paused,
+		retrigger.DeadLetterQueueUnavailable, retrigger.QueueUnavailable, retrigger.InternalError, retrigger.Reason(event.Unrecognized),
 	}
+}
+
+// countedOf are the reasons of a result, each once.
+func countedOf(r retrigger.Result) []retrigger.Reason {
+	all := append([]retrigger.Reason{r.Reason}, r.Also...)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // level is error for faults that stop more than one run until someone mends
 // them, and warn for the others that someone may want to look at.
 func level(r retrigger.Result) slog.Level {
 	switch {
-	case r.Reason == retrigger.CredentialsRefused, r.Reason == retrigger.CredentialsUnavailable, r.Reason == retrigger.DeadLetterQueueUnavailable, r.Reason == retrigger.LedgerUnavailable, r.Reason == retrigger.InternalError:
+	case r.Reason == retrigger.CredentialsRefused, r.Reason == retrigger.CredentialsUnavailable, r.Reason == retrigger.DeadLetterQueueUnavailable, r.Reason == retrigger.QueueUnavailable, r.Reason == retrigger.LedgerUnavailable, r.Reason == retrigger.InternalError:
 		return slog.LevelError
 	case r.Reason == retrigger.RetryDelay, r.Reason == retrigger.NotDue, r.Reason == retrigger.Paused, r.Reason == retrigger.ReasonDuplicate:
 		return slog.LevelInfo

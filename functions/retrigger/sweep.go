@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 )
@@ -22,6 +24,7 @@ func (h *Handler) other(ctx context.Context, d *delivery) {
 			return
 		}
 		h.log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		d.reasons = append(d.reasons, retrigger.InternalError)
 		if d.toggle != nil {
 			d.fault = errors.New("the function failed; its log has the details")
 			return
@@ -42,10 +45,12 @@ func (h *Handler) other(ctx context.Context, d *delivery) {
 // refuseSweep makes a dead letter of a sweep that can't be done, or not any further.
 func (h *Handler) refuseSweep(ctx context.Context, d *delivery, message string) {
 	d.swept.Again = false
-	d.swept.GaveUp++
 	if !h.giveUpSweep(ctx, d.swept.Request, "", message) {
+		d.reasons = append(d.reasons, retrigger.DeadLetterQueueUnavailable)
 		d.fault = errors.New("a sweep can't be done and could not be put on the dead-letter queue: " + message)
+		return
 	}
+	d.swept.GaveUp++
 }
 
 // giveUpSweep makes a dead letter of what is left of a sweep; see [sweep.GiveUp].
@@ -64,6 +69,15 @@ func (h *Handler) giveUpSweep(ctx context.Context, rest event.Sweep, orgID, mess
 	return result.Outcome == retrigger.DeadLettered
 }
 
+// giveUpRun makes a dead letter of a run that a sweep has found and can't put on the
+// request queue; see [sweep.GiveUpRun].
+func (h *Handler) giveUpRun(ctx context.Context, req event.Request, message string) bool {
+	req.Due, req.Hops = time.Time{}, 0 // sent again, it is a new request
+	result := h.service.GiveUp(ctx, req, retrigger.Return(req, retrigger.Unsendable, message))
+	h.reportOne(ctx, result)
+	return result.Outcome == retrigger.DeadLettered
+}
+
 // continueLater puts a sweep that is not done on the request queue, from which it
 // goes on as one message. Until then it has made one hop.
 func (h *Handler) continueLater(ctx context.Context, d *delivery) {
@@ -72,11 +86,16 @@ func (h *Handler) continueLater(ctx context.Context, d *delivery) {
 	}
 	rest := d.swept.Request
 	rest.Hops++
-	if err := h.requests.SendSweep(ctx, rest, d.swept.After); err != nil {
+	err := h.requests.SendSweep(ctx, rest, d.swept.After)
+	switch {
+	case errors.As(err, new(*requestqueue.RefusedError)):
+		h.refuseSweep(ctx, d, "it can't go on: "+err.Error())
+	case err != nil:
+		d.reasons = append(d.reasons, retrigger.QueueUnavailable)
 		d.fault = fmt.Errorf("sweep %s could not be put on the request queue to go on: %w", rest.ID, err)
-		return
+	default:
+		d.swept.Again = false
 	}
-	d.swept.Again = false
 }
 
 // flip pauses or resumes.

@@ -20,6 +20,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/sqstext"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
@@ -99,8 +100,11 @@ func newWorld(tb fataler, skew, lag time.Duration) *world {
 		w.aws.PutSecret("secret-"+org[:1], fmt.Sprintf(`{"client_id":"client-%s","client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, org[:1], org))
 		secrets = append(secrets, "secret-"+org[:1])
 	}
-	w.letters = w.aws.AddQueue(awssim.Queue{Name: "letters", VisibilityTimeout: time.Minute})
-	w.requests = w.aws.AddQueue(awssim.Queue{Name: "requests", VisibilityTimeout: 6 * time.Minute, DeadLetterQueue: "letters", MaxReceives: 1000, Retention: 14 * 24 * time.Hour})
+	w.letters = w.aws.AddQueue(awssim.Queue{Name: "letters", VisibilityTimeout: time.Minute, MaximumMessageSize: sqstext.MaxMessage})
+	w.requests = w.aws.AddQueue(awssim.Queue{
+		Name: "requests", VisibilityTimeout: 6 * time.Minute, DeadLetterQueue: "letters", MaxReceives: 1000, Retention: 14 * 24 * time.Hour,
+		MaximumMessageSize: sqstext.MaxRequest,
+	})
 	w.cfg = config.Config{
 		SecretIDs: secrets, QueueURL: w.requests, DeadLetterQueueURL: w.letters, LedgerTTL: ledger.DefaultTTL, RetryDelays: policy.DefaultDelays(), MaxRunAge: policy.DefaultMaxAge,
 		BreakerThreshold: policy.DefaultBreakerThreshold, BreakerCooldown: policy.DefaultBreakerCooldown,

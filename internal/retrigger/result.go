@@ -79,6 +79,9 @@ const (
 	// request is returned until that can be looked up, and a dead letter where it
 	// can't be told.
 	OutcomeUnknown Reason = "outcome_unknown"
+	// Unsendable means that the request must wait and that SQS refuses it on the request
+	// queue, because of its content.
+	Unsendable Reason = "unsendable"
 	// InternalError means a defect of the function.
 	InternalError Reason = "internal_error"
 
@@ -151,6 +154,10 @@ type Result struct {
 	// Extra means that the run was re-triggered once more since an earlier
 	// re-trigger of it had left no trace.
 	Extra bool `json:"-"`
+	// Also are further reasons that metrics count, beside Reason. For example, where a
+	// throttled request could be put on neither queue, Reason is
+	// dead_letter_queue_unavailable and Also has request_queue_unavailable.
+	Also []Reason `json:"-"`
 
 	// What the request has in the ledger, for the one that goes on with it.
 	view ledger.View

@@ -17,6 +17,7 @@ package retrigger
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -161,7 +162,8 @@ func (s *Service) Early(req event.Request) (result Result, early bool) {
 	return result, true
 }
 
-// Refuse settles input, or a part of it, that can't be read as a request.
+// Refuse settles input, or a part of it, that can't be read as a request. Input that is
+// too large for a dead letter is returned as too_large: its sender must keep it.
 func (s *Service) Refuse(ctx context.Context, payload []byte, fault *event.Error) Result {
 	result := Result{
 		RunID: fault.RunID, FlowID: fault.FlowID, OrgID: fault.OrgID,
@@ -173,8 +175,14 @@ func (s *Service) Refuse(ctx context.Context, payload []byte, fault *event.Error
 	err := w.send(deadletter.Letter{
 		Payload: payload, Reason: string(fault.Reason), Message: fault.Message, FirstTime: now, LastTime: now,
 	})
-	if err != nil {
+	switch {
+	case errors.As(err, new(*deadletter.TooLargeError)):
+		result = result.returned(Reason(event.TooLarge), fmt.Sprintf("%v (it was to be a dead letter: %s)", err, fault.Message))
+	case err != nil:
 		result = result.returned(DeadLetterQueueUnavailable, fmt.Sprintf("%v (was to be a dead letter: %s)", err, fault.Message))
+		if fault.Reason == event.Unrecognized {
+			result.Also = append(result.Also, Reason(event.Unrecognized))
+		}
 	}
 	return result
 }
@@ -184,12 +192,13 @@ func (s *Service) GiveUp(ctx context.Context, req event.Request, r Result) Resul
 	w := s.resume(ctx, req, r)
 	defer w.cancel()
 	result := w.giveUp(verdict{reason: r.Reason, message: r.Message})
-	result.Extra = r.Extra
+	result.Extra, result.Also = r.Extra, append(result.Also, r.Also...)
 	return result
 }
 
 // Defer puts a returned request on the request queue, to be delivered after the
-// delay. Where that fails the result says so and stays returned.
+// delay. Where that fails the result says so and stays returned. A request that SQS
+// refuses becomes a dead letter.
 func (s *Service) Defer(ctx context.Context, req event.Request, r Result, delay time.Duration) Result {
 	w := s.resume(ctx, req, r)
 	defer w.cancel()
@@ -197,8 +206,15 @@ func (s *Service) Defer(ctx context.Context, req event.Request, r Result, delay 
 	if delay > requestqueue.MaxDelay || r.Released { // what a pause has kept goes in order
 		due = due.Add(delay)
 	}
-	if err := w.enqueue(due, delay); err != nil {
+	err := w.enqueue(due, delay)
+	switch {
+	case errors.As(err, new(*requestqueue.RefusedError)):
+		result := w.giveUp(unsendable(r.Message, err))
+		result.Extra, result.Also = r.Extra, append(result.Also, r.Also...)
+		return result
+	case err != nil:
 		r.Message = fmt.Sprintf("%s (and it could not be deferred: %v)", r.Message, err)
+		r.Also = append(r.Also, QueueUnavailable)
 		return r
 	}
 	w.note(ledger.Deferred, r.Reason, due)

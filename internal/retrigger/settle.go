@@ -219,11 +219,21 @@ func (w *work) wait(due time.Time, delay time.Duration, reason Reason, message s
 	if end := w.hold(); end != nil || w.held == nothing {
 		return end
 	}
-	if err := w.enqueue(due, delay); err != nil {
+	err := w.enqueue(due, delay)
+	switch {
+	case errors.As(err, new(*requestqueue.RefusedError)):
+		return new(w.giveUp(unsendable(message, err)))
+	case err != nil:
 		return new(w.back(QueueUnavailable, fmt.Sprintf("%s, and it could not be made to wait: %v", message, err)))
 	}
 	w.note(ledger.Deferred, reason, due)
 	return new(w.result().became(Deferred, reason, message))
+}
+
+// unsendable is why a request is given up that must wait and can't, as SQS refuses its
+// content on the request queue.
+func unsendable(message string, err error) verdict {
+	return verdict{reason: Unsendable, message: fmt.Sprintf("%s, and it can't wait: %v", message, err)}
 }
 
 // waiting returns a message of our own that is to wait on.
@@ -266,7 +276,11 @@ func (w *work) giveUp(v verdict) Result {
 		Code: v.answer.code, HTTPStatus: v.answer.status, AdobeRequestID: v.answer.requestID,
 	})
 	if err != nil {
-		return w.back(DeadLetterQueueUnavailable, fmt.Sprintf("%v (was to be a dead letter: %s)", err, v.message))
+		result := w.back(DeadLetterQueueUnavailable, fmt.Sprintf("%v (was to be a dead letter: %s)", err, v.message))
+		if v.reason == InternalError || v.reason == QueueUnavailable {
+			result.Also = append(result.Also, v.reason)
+		}
+		return result
 	}
 	w.note(ledger.DeadLettered, v.reason, time.Time{})
 	result := w.result().became(DeadLettered, v.reason, v.message)

@@ -201,6 +201,7 @@ func (w *work) abandon(err error) error {
 	w.Log.ErrorContext(w.ctx, "a part of a sweep is given up", "sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "error", message)
 	if !w.req.DryRun {
 		if !w.giveUp(w.outer, rest, target.OrgID, message) {
+			w.because(retrigger.DeadLetterQueueUnavailable)
 			return errors.New(message + ", and the dead letter of it could not be written")
 		}
 		w.gaveUp++
@@ -433,7 +434,8 @@ func (w *work) request(target Target, run *flowclient.Run, entry ledger.Run) req
 // send puts requests on the queue, and notes in the ledger that they wait there. It
 // is in this order that nothing gets lost: a run that is requested twice, because
 // the function died in between, is retried once. Where some could not be sent, those
-// that could are noted, so that the page can be repeated.
+// that could are noted, so that the page can be repeated. A request that SQS refuses for
+// its content becomes a dead letter, and the page goes on.
 func (w *work) send(target Target, requests []requested) error {
 	if len(requests) == 0 {
 		return nil
@@ -451,6 +453,22 @@ func (w *work) send(target Target, requests []requested) error {
 		due = due.Add(w.Pace)
 	}
 	errs := w.requests.Send(w.ctx, messages)
+	unnoted := w.noteSent(requests, errs)
+	for i, r := range requests {
+		if refused, ok := errors.AsType[*requestqueue.RefusedError](errs[i]); ok {
+			errs[i] = w.refused(r.waiting.Request, refused)
+		}
+	}
+	unsent := slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(unsent) > 0 {
+		return fmt.Errorf("%d of %d requests of a page could not be sent, the first since: %w", len(unsent), len(requests), unsent[0])
+	}
+	return unnoted
+}
+
+// noteSent notes in the ledger that those requests wait that were sent without an error.
+// It returns an error of the ledger, if there was one.
+func (w *work) noteSent(requests []requested, errs []error) error {
 	var unnoted atomic.Pointer[error]
 	var group errgroup.Group
 	group.SetLimit(concurrentNotes)
@@ -469,11 +487,24 @@ func (w *work) send(target Target, requests []requested) error {
 		})
 	}
 	_ = group.Wait() // the error is in unnoted
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("not every request of a page could be sent: %w", err)
-	}
 	if err := unnoted.Load(); err != nil {
 		return *err
+	}
+	return nil
+}
+
+// refused makes a dead letter of a run's request that SQS refuses, and counts the run as
+// skipped. It returns an error where the dead letter could not be written.
+func (w *work) refused(req event.Request, why *requestqueue.RefusedError) error {
+	message := "the run was found by a sweep, and its request can't be sent: " + why.Error()
+	if !w.giveUpRun(w.outer, req, message) {
+		w.because(retrigger.DeadLetterQueueUnavailable)
+		return errors.New(message + ", and the dead letter of it could not be written")
+	}
+	w.gaveUp++
+	for _, c := range []*Counts{&w.p.Report.Counts, w.p.Report.flow(req.FlowID), &w.news} {
+		c.Requested--
+		c.skip(Reason(retrigger.Unsendable))
 	}
 	return nil
 }

@@ -79,6 +79,10 @@ type Brake interface {
 // reports whether that is durable.
 type GiveUp func(ctx context.Context, rest event.Sweep, orgID, message string) bool
 
+// GiveUpRun makes a dead letter of a request that the request queue refuses for its
+// content. It reports whether that is durable.
+type GiveUpRun func(ctx context.Context, req event.Request, message string) bool
+
 // Options are the settings of a [Sweeper].
 type Options struct {
 	// Since, Limit and Sandboxes are for sweeps that don't say. Without sandboxes it
@@ -105,12 +109,14 @@ type Sweeper struct {
 	requests Requests // nil where no request queue is configured
 	brake    Brake
 	giveUp   GiveUp
+	// giveUpRun is for a request that can't be sent.
+	giveUpRun GiveUpRun
 	Options
 }
 
 // New returns a Sweeper. Without a request queue (nil) only dry runs are possible.
-func New(accounts Accounts, memory Ledger, store Store, requests Requests, hold Brake, giveUp GiveUp, o Options) *Sweeper {
-	return &Sweeper{accounts: accounts, ledger: memory, store: store, requests: requests, brake: hold, giveUp: giveUp, Options: o}
+func New(accounts Accounts, memory Ledger, store Store, requests Requests, hold Brake, giveUp GiveUp, giveUpRun GiveUpRun, o Options) *Sweeper {
+	return &Sweeper{accounts: accounts, ledger: memory, store: store, requests: requests, brake: hold, giveUp: giveUp, giveUpRun: giveUpRun, Options: o}
 }
 
 // DefaultPace is the time between two requests of an org that has no budget.
@@ -153,7 +159,8 @@ type Result struct {
 	Reasons []retrigger.Reason
 	// Refused is why a sweep can't be begun, as it is asked for or configured.
 	Refused string
-	// GaveUp counts the dead letters that this invocation wrote for the sweep.
+	// GaveUp counts the dead letters that this invocation wrote for the sweep, and for
+	// runs whose requests can't be sent.
 	GaveUp int
 	// Request asks for the rest of the sweep.
 	Request event.Sweep
@@ -256,6 +263,8 @@ func (w *work) wrong(err error) {
 		w.because(retrigger.CredentialsUnavailable)
 	case errors.As(err, new(*ledger.UnavailableError)):
 		w.because(retrigger.LedgerUnavailable)
+	case errors.As(err, new(*requestqueue.UnavailableError)):
+		w.because(retrigger.QueueUnavailable)
 	case errors.As(err, new(*flowclient.Error)):
 		w.because(retrigger.AdobeUnavailable)
 	}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/sqstext"
+	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+)
+
+// garbled is text of an error of Adobe's that has characters which JSON may have and SQS
+// refuses: an event may write them as \uffff and \ufffe, which SQS takes.
+const garbled = "the file begins with \uffff\ufffe and \x00\x1b"
+
+// backlogWith makes a backlog, and one more failed run among it, "special", that failed so
+// many seconds after the first and has such an error.
+func (w *world) backlogWith(runs, dataflows, at int, message string) []string {
+	ids := w.backlog(runs, dataflows)
+	w.flow("special-flow", worldOrg)
+	when := time.Now().Add(time.Duration(at-runs) * time.Second)
+	w.adobe.AddRun(flowsim.Run{
+		ID: "special", FlowID: "special-flow", Status: flowsim.Failed, CreatedAt: when, CompletedAt: when.Add(time.Millisecond),
+		CreatedClient: "acp_ui_platform", Errors: []flowsim.RunError{{Code: "X", Message: message}},
+	})
+	return ids
+}
+
+// letter is the only dead letter.
+func (w *world) letter() awssim.Message {
+	w.tb.Helper()
+	letters := w.aws.Messages(w.letters)
+	if len(letters) != 1 {
+		w.tb.Fatalf("%d dead letters, want 1\n%s", len(letters), w)
+	}
+	return letters[0]
+}
+
+func TestASweepRequestsARunWithAGarbledErrorLikeTheOthers(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ runs, dataflows, at int }{
+		"among twenty":         {20, 20, 10},
+		"on the first of many": {250, 250, 50},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.cfg.OrgBudget, w.cfg.FlowBudget = 0, 0
+				ids := w.backlogWith(tt.runs, tt.dataflows, tt.at, garbled)
+				w.send(`{"sweep":{"since":"48h","sandbox":"prod"}}`)
+				w.drain(5 * time.Hour)
+				w.wantOnce(t, append(ids, "special"))
+				if n := len(w.aws.Messages(w.letters)); n != 0 {
+					t.Errorf("%d dead letters: %v", n, w.aws.Messages(w.letters)[0].Attributes)
+				}
+				if r := w.lastSweep(); r.State != string(sweep.Finished) || r.Requested != tt.runs+1 || r.Failures != 0 {
+					t.Errorf("the sweep is %+v", r)
+				}
+			})
+		})
+	}
+}
+
+// TestTheDeadLetterOfARunWithAGarbledErrorIsWritten, once, and reads back as it was.
+func TestTheDeadLetterOfARunWithAGarbledErrorIsWritten(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.told = func(id string) { w.send(sqstext.JSON(w.adobe.FailureEvent(id))) }
+		for range 3 {
+			w.adobe.Script("special-flow", flowsim.Fail("X", garbled))
+		}
+		w.backlogWith(0, 0, 0, garbled)
+		w.told("special")
+		w.drain(24 * time.Hour)
+		letter := w.letter()
+		decoded, err := event.Decode([]byte(letter.Body))
+		if err != nil || len(decoded.Items) != 1 || decoded.Items[0].Request == nil {
+			t.Fatalf("the letter %s can't be read: %v", letter.Body, err)
+		}
+		if r := decoded.Items[0].Request; letter.Attributes["reason"].StringValue != "attempts_exhausted" || len(r.Errors) != 1 || r.Errors[0].Message != garbled {
+			t.Errorf("the letter is %s, %v", letter.Body, letter.Attributes)
+		}
+		if n := w.lineages()["special"]; n != 3 || len(w.aws.Messages(w.requests)) != 0 {
+			t.Errorf("%d re-triggers, %d messages are left", n, len(w.aws.Messages(w.requests)))
+		}
+	})
+}
+
+// TestARunWhoseRequestSQSRefusesStopsNoSweep: it becomes a dead letter of its own, whether
+// SQS refuses the message or the whole call that has it.
+func TestARunWhoseRequestSQSRefusesStopsNoSweep(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		fault awssim.Fault
+		code  string
+	}{
+		"the message":           {awssim.Fault{EntriesOnly: true, Code: "com.amazonaws.sqs#InvalidMessageContents"}, "InvalidMessageContents"},
+		"the message, too long": {awssim.Fault{EntriesOnly: true, Code: "InvalidParameterValue"}, "InvalidParameterValue"},
+		"the whole call":        {awssim.Fault{Code: "com.amazonaws.sqs#InvalidMessageContents"}, "InvalidMessageContents"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.cfg.OrgBudget, w.cfg.FlowBudget = 0, 0
+				ids := w.backlogWith(150, 150, 20, "which SQS refuses")
+				tt.fault.Op, tt.fault.Of, tt.fault.Times = "SendMessageBatch", "which SQS refuses", 1000
+				w.aws.Inject(tt.fault)
+				w.send(`{"sweep":{"since":"48h","sandbox":"prod"}}`)
+				w.drain(5 * time.Hour)
+				w.wantOnce(t, ids)
+				letter := w.letter()
+				if letter.Attributes["reason"].StringValue != "unsendable" || letter.Attributes["runId"].StringValue != "special" || !strings.Contains(letter.Body, tt.code) {
+					t.Errorf("the letter is %s, %v", letter.Body, letter.Attributes)
+				}
+				if r := w.lastSweep(); r.State != string(sweep.Finished) || r.Requested != 150 || r.Skipped["unsendable"] != 1 || r.Failures != 0 {
+					t.Errorf("the sweep is %+v", r)
+				}
+				if e := w.entry("special"); e["state"] != "dead_lettered" || e["reason"] != "unsendable" {
+					t.Errorf("the run's entry is %v", e)
+				}
+				if n := w.logs.sum("dead_lettered"); n != 1 {
+					t.Errorf("the metric counts %d dead letters, want 1", n)
+				}
+				// The next sweep leaves it alone, and a redrive retries it.
+				if r := w.sweep(`{"sweep":{"since":"48h","sandbox":"prod"}}`); r.Skipped["unsendable"] != 1 || r.Requested != 0 {
+					t.Errorf("the second sweep is %+v", r)
+				}
+				w.redrive()
+				w.drain(time.Hour)
+				w.wantOnce(t, []string{"special"})
+			})
+		})
+	}
+}
+
+// redrive moves all dead letters to the request queue.
+func (w *world) redrive() {
+	w.tb.Helper()
+	if _, err := w.sqs().StartMessageMoveTask(context.Background(), &sqs.StartMessageMoveTaskInput{
+		SourceArn: aws.String(awssim.QueueARN("letters")), DestinationArn: aws.String(awssim.QueueARN("requests")),
+	}); err != nil {
+		w.tb.Fatal(err)
+	}
+	if n := len(w.aws.Messages(w.letters)); n != 0 {
+		w.tb.Errorf("%d letters are too large for the request queue", n)
+	}
+}
+
+// TestARequestThatMustWaitAndCantBecomesADeadLetter instead of coming again and again.
+func TestARequestThatMustWaitAndCantBecomesADeadLetter(t *testing.T) {
+	t.Parallel()
+	for name, direct := range map[string]bool{"of the queue": false, "of an invocation": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.aws.Inject(awssim.Fault{Op: "SendMessageBatch", Code: "com.amazonaws.sqs#InvalidMessageContents", Of: "special", EntriesOnly: true, Times: 1000})
+				w.adobe.Script("special-flow", flowsim.Fail("X", "again"))
+				w.backlogWith(0, 0, 0, "once")
+				payload := sqstext.JSON(w.adobe.FailureEvent("special"))
+				if direct {
+					w.told = func(id string) { w.invoke(w.start(-1, false), string(w.adobe.FailureEvent(id))) }
+					w.invoke(w.start(-1, false), payload)
+				} else {
+					w.send(payload)
+				}
+				w.drain(5 * time.Hour) // the second attempt must wait
+				letter := w.letter()
+				if letter.Attributes["reason"].StringValue != "unsendable" || len(w.aws.Messages(w.requests)) != 0 {
+					t.Errorf("the letter is %s, %v; %d messages wait", letter.Body, letter.Attributes, len(w.aws.Messages(w.requests)))
+				}
+			})
+		})
+	}
+}
+
+// TestTheLargestMessageThatCantBeReadBecomesALetter at its first delivery.
+func TestTheLargestMessageThatCantBeReadBecomesALetter(t *testing.T) {
+	t.Parallel()
+	wrapped, err := json.Marshal(map[string]string{"Type": "Notification", "TopicArn": "arn:x", "Message": strings.Repeat("\"\x00\b\uffff", 50_000)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string]string{
+		"no JSON":                            strings.Repeat("x", sqstext.MaxRequest),
+		"in two-byte characters":             strings.Repeat("ż", sqstext.MaxRequest/2),
+		"with room for a reason":             strings.Repeat("x", sqstext.MaxRequest-50),
+		"JSON":                               `{"unknown":"` + strings.Repeat("x", sqstext.MaxRequest-14) + `"}`,
+		"characters that SQS refuses inside": strings.ReplaceAll(string(wrapped), "\uffff", `\uffff`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.send(body)
+				if n := w.poll(w.start(-1, false)); n != 1 || len(w.aws.Messages(w.requests)) != 0 {
+					t.Errorf("%d delivered, %d messages are left", n, len(w.aws.Messages(w.requests)))
+				}
+				letter := w.letter()
+				if letter.Attributes["reason"].StringValue == "" || len(letter.Body) > sqstext.MaxRequest {
+					t.Errorf("the letter has %d bytes and the attributes %v", len(letter.Body), letter.Attributes)
+				}
+			})
+		})
+	}
+}
+
+// TestALargePayloadOfADirectInvocationStaysWithItsSender: the answer is an error that says
+// why, and nothing is kept in part.
+func TestALargePayloadOfADirectInvocationStaysWithItsSender(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{sqstext.MaxRequest + 1, 6 << 20} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				response, err := w.start(-1, false).Invoke(context.Background(), []byte(`"`+strings.Repeat("x", size-2)+`"`))
+				if err != nil || !strings.Contains(response.FunctionError, "too large for a dead letter") || len(response.FunctionError) > 1000 {
+					t.Errorf("the answer is %.300s, %.500s, %v", response.Payload, response.FunctionError, err)
+				}
+				if n := len(w.aws.Messages(w.letters)) + len(w.aws.Messages(w.requests)); n != 0 {
+					t.Errorf("%d messages were sent", n)
+				}
+				if w.logs.sum("returned") != 1 || w.logs.sum("dead_letter_queue_unavailable") != 0 {
+					t.Errorf("%d returned, %d of them since the queue is not available", w.logs.sum("returned"), w.logs.sum("dead_letter_queue_unavailable"))
+				}
+			})
+		})
+	}
+}
