@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+)
+
+const always = 1 << 30
+
+// lettersDown lets the function write no dead letter, as without permission; requestsDown
+// lets it put nothing on the request queue.
+func lettersDown() awssim.Fault {
+	return awssim.Fault{Op: "SendMessage", Times: always, Code: "AccessDenied", Of: `"lastTime"`} // an attribute of every letter
+}
+
+func requestsDown() awssim.Fault {
+	return awssim.Fault{Op: "SendMessageBatch", Times: always, Code: "AccessDenied"}
+}
+
+// panics is a ledger with a defect.
+type panics struct{ retrigger.Ledger }
+
+func (panics) Look(context.Context, ledger.View) (ledger.View, error) { panic("a defect") }
+func (panics) Claim(context.Context, ledger.View, time.Time, bool) (ledger.View, error) {
+	panic("a defect")
+}
+
+// TestTheMetricsSayThatAQueueCantBeWritten, and of other faults that need a person:
+// wherever they happen, and only then. Each case is one invocation, or a few.
+func TestTheMetricsSayThatAQueueCantBeWritten(t *testing.T) {
+	t.Parallel()
+	const noLetters, noRequests = "dead_letter_queue_unavailable", "request_queue_unavailable"
+	for name, tt := range map[string]struct {
+		prepare func(w *world)
+		run     func(w *world)
+		want    map[string]int // the counts of the four metrics; 0 where one is not named
+	}{
+		"all is well": {
+			func(*world) {},
+			func(w *world) { w.told(w.fail("f")); w.drain(time.Minute) },
+			nil,
+		},
+		"a dead letter of a message": {
+			func(w *world) { w.send(`{"runid":"x"}`); w.aws.Inject(lettersDown()) },
+			func(w *world) { w.poll(w.start(-1, false)) },
+			map[string]int{noLetters: 1},
+		},
+		"a dead letter of a run": {
+			func(w *world) { w.aws.Inject(lettersDown()) },
+			func(w *world) {
+				w.send(`{"runId":"none","sandbox":"prod","orgId":"W@AdobeOrg"}`)
+				w.poll(w.start(-1, false))
+			},
+			map[string]int{noLetters: 1},
+		},
+		"a request that must wait": {
+			func(w *world) { w.aws.Inject(requestsDown()); w.adobe.Script("f", flowsim.Fail("X", "again")) },
+			func(w *world) {
+				w.told(w.fail("f"))
+				w.poll(w.start(-1, false))
+				pass(2 * time.Minute)
+				w.settle() // the second attempt must wait
+				w.poll(w.start(-1, false))
+			},
+			map[string]int{noRequests: 1},
+		},
+		"a request of an invocation that is handed back": {
+			func(w *world) { w.aws.Inject(requestsDown()); throttle(w) },
+			func(w *world) { w.fails(`{"runId":"` + w.fail("f") + `","sandbox":"prod","orgId":"W@AdobeOrg"}`) },
+			map[string]int{noRequests: 1},
+		},
+		"a list in part, with neither queue": {
+			func(w *world) { w.aws.Inject(requestsDown()); w.aws.Inject(lettersDown()); throttle(w) },
+			func(w *world) {
+				w.fails(`{"requests":[{"runId":"` + w.fail("f") + `","sandbox":"prod","orgId":"W@AdobeOrg"},{"runId":"y","dryRun":true,"sandbox":"prod","orgId":"W@AdobeOrg"}]}`)
+			},
+			map[string]int{noRequests: 1, noLetters: 1},
+		},
+		"a sweep's requests": {
+			func(w *world) { w.fail("f"); w.aws.Inject(requestsDown()); pass(time.Minute) },
+			func(w *world) {
+				w.send(`{"sweep":{"sandbox":"prod","orgId":"W@AdobeOrg"}}`)
+				w.poll(w.start(-1, false))
+			},
+			map[string]int{noRequests: 1},
+		},
+		"a sweep that goes on later": {
+			func(w *world) { w.fail("f"); w.aws.Inject(requestsDown()); pass(time.Minute) },
+			func(w *world) { w.fails(`{"sweep":{"sandbox":"prod","orgId":"W@AdobeOrg"}}`) },
+			map[string]int{noRequests: 2}, // its requests, and itself
+		},
+		"what is left of a sweep": {
+			func(w *world) { w.aws.Inject(lettersDown()) },
+			func(w *world) { w.fails(`{"sweep":{"sandbox":"prod","orgId":"none@AdobeOrg"}}`) },
+			map[string]int{noLetters: 1},
+		},
+		"a sandbox that a sweep gives up": {
+			func(w *world) { w.aws.Inject(lettersDown()) },
+			func(w *world) {
+				w.send(`{"sweep":{"sandbox":"none","orgId":"W@AdobeOrg"}}`)
+				w.poll(w.start(-1, false))
+			},
+			map[string]int{noLetters: 1},
+		},
+		"a run that a sweep can't send, and no letter of it": {
+			func(w *world) {
+				w.fail("f")
+				pass(time.Minute)
+				w.aws.Inject(lettersDown())
+				w.aws.Inject(awssim.Fault{Op: "SendMessageBatch", Times: always, Code: "InvalidParameterValue", Of: "root-f-1", EntriesOnly: true})
+			},
+			func(w *world) {
+				w.send(`{"sweep":{"sandbox":"prod","orgId":"W@AdobeOrg"}}`)
+				w.poll(w.start(-1, false))
+			},
+			map[string]int{noLetters: 1},
+		},
+		"an event that is not recognized": {
+			func(w *world) { w.send(`{"shape":"unknown"}`) },
+			func(w *world) { w.poll(w.start(-1, false)) },
+			map[string]int{"unrecognized": 1},
+		},
+		"an event that is not recognized, and no letter of it": {
+			func(w *world) { w.send(`{"shape":"unknown"}`); w.aws.Inject(lettersDown()) },
+			func(w *world) { w.poll(w.start(-1, false)) },
+			map[string]int{"unrecognized": 1, noLetters: 1},
+		},
+		"a defect": {
+			func(w *world) { w.mutate = func(l retrigger.Ledger) retrigger.Ledger { return panics{l} } },
+			func(w *world) { w.told(w.fail("f")); w.poll(w.start(-1, false)) },
+			map[string]int{"internal_error": 1},
+		},
+		"a defect, and no letter of it": {
+			func(w *world) {
+				w.mutate = func(l retrigger.Ledger) retrigger.Ledger { return panics{l} }
+				w.aws.Inject(lettersDown())
+			},
+			func(w *world) { w.told(w.fail("f")); w.poll(w.start(-1, false)) },
+			map[string]int{"internal_error": 1, noLetters: 1},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				tt.prepare(w)
+				tt.run(w)
+				for _, metric := range []string{noLetters, noRequests, "unrecognized", "internal_error"} {
+					if got := w.logs.sum(metric); got != tt.want[metric] {
+						t.Errorf("%s is %d, want %d\n%s", metric, got, tt.want[metric], w)
+					}
+				}
+			})
+		})
+	}
+}
+
+// throttle lets Adobe answer 429 to every re-trigger.
+func throttle(w *world) {
+	w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: always, Status: http.StatusTooManyRequests})
+}
+
+// fails invokes the function by hand and wants an error.
+func (w *world) fails(payload string) {
+	w.tb.Helper()
+	response, err := w.start(-1, false).Invoke(context.Background(), []byte(payload))
+	if err != nil || response.FunctionError == "" {
+		w.tb.Errorf("%s: the answer is %s, %v; want an error", payload, response.Payload, err)
+	}
+}
+
+// TestNothingIsLostWhileTheDeadLetterQueueCantBeWritten: the message stays on the request
+// queue, the metric says so at each delivery, and the letter comes when the queue is back.
+func TestNothingIsLostWhileTheDeadLetterQueueCantBeWritten(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.send(`{"runid":"x"}`)
+		down := lettersDown()
+		down.Times = 60
+		w.aws.Inject(down)
+		w.drain(24 * time.Hour)
+		if n := w.logs.sum("dead_letter_queue_unavailable"); n < 15 {
+			t.Errorf("the metric is %d", n)
+		}
+		if letter := w.letter(); letter.Attributes["reason"].StringValue != "unknown_field" || len(w.aws.Messages(w.requests)) != 0 {
+			t.Errorf("the letter is %+v", letter)
+		}
+	})
+}
