@@ -35,6 +35,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/sqstext"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
@@ -250,14 +251,17 @@ func (s *Stack) startAWS(ctx context.Context, o Options) error {
 
 func (s *Stack) addQueues(ctx context.Context, o Options) error {
 	if o.SQSEndpoint == "" {
-		s.DeadLetterQueueURL = s.AWS.AddQueue(awssim.Queue{Name: DeadLetterQueue, VisibilityTimeout: 30 * time.Second})
+		s.DeadLetterQueueURL = s.AWS.AddQueue(awssim.Queue{Name: DeadLetterQueue, VisibilityTimeout: 30 * time.Second, MaximumMessageSize: sqstext.MaxMessage})
 		s.RequestQueueURL = s.AWS.AddQueue(awssim.Queue{
 			Name: RequestQueue, VisibilityTimeout: VisibilityTimeout, DeadLetterQueue: DeadLetterQueue, MaxReceives: MaxReceives,
+			MaximumMessageSize: sqstext.MaxRequest,
 		})
 		return nil
 	}
 	suffix := "-" + rand.Text()
-	dead, err := s.SQS.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(DeadLetterQueue + suffix)})
+	dead, err := s.SQS.CreateQueue(ctx, &sqs.CreateQueueInput{
+		QueueName: aws.String(DeadLetterQueue + suffix), Attributes: map[string]string{"MaximumMessageSize": strconv.Itoa(sqstext.MaxMessage)},
+	})
 	if err != nil {
 		return fmt.Errorf("create the dead-letter queue: %w", err)
 	}
@@ -268,8 +272,9 @@ func (s *Stack) addQueues(ctx context.Context, o Options) error {
 		return fmt.Errorf("the dead-letter queue's ARN: %w", err)
 	}
 	requests, err := s.SQS.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(RequestQueue + suffix), Attributes: map[string]string{
-		"VisibilityTimeout": strconv.Itoa(int(VisibilityTimeout.Seconds())),
-		"RedrivePolicy":     fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":"%d"}`, attributes.Attributes["QueueArn"], MaxReceives),
+		"VisibilityTimeout":  strconv.Itoa(int(VisibilityTimeout.Seconds())),
+		"MaximumMessageSize": strconv.Itoa(sqstext.MaxRequest),
+		"RedrivePolicy":      fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":"%d"}`, attributes.Attributes["QueueArn"], MaxReceives),
 	}})
 	if err != nil {
 		return fmt.Errorf("create the request queue: %w", err)
