@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -217,10 +217,10 @@ func TestTheLargestMessageThatCantBeReadBecomesALetter(t *testing.T) {
 func TestALargePayloadOfADirectInvocationStaysWithItsSender(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{sqstext.MaxRequest + 1, 6 << 20} {
-		t.Run(fmt.Sprint(size), func(t *testing.T) {
+		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				response, err := w.start(-1, false).Invoke(context.Background(), []byte(`"`+strings.Repeat("x", size-2)+`"`))
+				response, err := w.start(-1, false).Invoke(t.Context(), []byte(`"`+strings.Repeat("x", size-2)+`"`))
 				if err != nil || !strings.Contains(response.FunctionError, "too large for a dead letter") || len(response.FunctionError) > 1000 {
 					t.Errorf("the answer is %.300s, %.500s, %v", response.Payload, response.FunctionError, err)
 				}

@@ -1,7 +1,7 @@
 package brake_test
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +33,7 @@ func TestTheSharedRecordFitsAnItemOfDynamoDB(t *testing.T) {
 			b := brake.New(store, brake.Limits{}, false, time.Now)
 			made := 0
 			for ; made < 200; made++ {
-				pauses, err := b.Pause(t.Context(), brake.Scope{OrgID: orgA, FlowID: tt.flow + fmt.Sprint(made)}, tt.reason)
+				pauses, err := b.Pause(t.Context(), brake.Scope{OrgID: orgA, FlowID: tt.flow + strconv.Itoa(made)}, tt.reason)
 				if err != nil {
 					if !strings.Contains(err.Error(), "give a shorter reason, or pause the org or everything instead") {
 						t.Errorf("pause %d: %v", made+1, err)

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
@@ -17,41 +16,68 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
-	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 )
 
-// simulated is the request queue on the simulator of SQS, which refuses what SQS refuses.
-func simulated(t *testing.T, most int) (*requestqueue.Queue, func() []string, *awssim.Server) {
-	t.Helper()
-	sim := awssim.New()
-	base, stop, err := sim.Listen()
-	if err != nil {
-		t.Fatal(err)
+// strict takes the messages that SQS takes, and fails the others of a batch as SQS does.
+// The tests of the function run against the simulator of SQS.
+type strict struct {
+	requestqueue.SQS
+	most int                          // bytes of a message
+	err  error                        // of the call
+	fail *types.BatchResultErrorEntry // of each message
+
+	mu   sync.Mutex
+	sent []string
+}
+
+func (s *strict) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return nil, s.err
 	}
-	t.Cleanup(stop)
-	url := sim.AddQueue(awssim.Queue{Name: "requests", MaximumMessageSize: most})
-	client := sqs.New(sqs.Options{
-		Region: awssim.Region, BaseEndpoint: &base, RetryMaxAttempts: 1,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
-		}),
-	})
-	return requestqueue.New(client, url), func() (runs []string) {
-		for _, m := range sim.Messages(url) {
-			decoded, err := event.Decode([]byte(m.Body))
-			if err != nil || len(decoded.Items) != 1 || decoded.Items[0].Request == nil {
-				t.Errorf("%s can't be read: %v", m.Body, err)
-				continue
-			}
-			runs = append(runs, decoded.Items[0].Request.RunID)
+	out := &sqs.SendMessageBatchOutput{}
+	for _, e := range in.Entries {
+		failed := types.BatchResultErrorEntry{Id: e.Id, SenderFault: true}
+		switch size := len(*e.MessageBody); {
+		case s.fail != nil:
+			failed.Code, failed.Message, failed.SenderFault = s.fail.Code, s.fail.Message, s.fail.SenderFault
+		case strings.ContainsFunc(*e.MessageBody, func(r rune) bool { return r < ' ' || r == 0xFFFE || r == 0xFFFF }):
+			failed.Code = new("InvalidMessageContents")
+		case size > s.most:
+			failed.Code, failed.Message = new("InvalidParameterValue"), new(fmt.Sprintf("Message must be shorter than %d bytes.", s.most))
+		default:
+			s.sent = append(s.sent, *e.MessageBody)
+			out.Successful = append(out.Successful, types.SendMessageBatchResultEntry{Id: e.Id})
+			continue
 		}
-		return runs
-	}, sim
+		out.Failed = append(out.Failed, failed)
+	}
+	return out, nil
+}
+
+// runs are those whose requests are on the queue.
+func (s *strict) runs(t *testing.T) (runs []string) {
+	t.Helper()
+	for _, body := range s.sent {
+		decoded, err := event.Decode([]byte(body))
+		if err != nil || len(decoded.Items) != 1 || decoded.Items[0].Request == nil {
+			t.Errorf("%s can't be read: %v", body, err)
+			continue
+		}
+		runs = append(runs, decoded.Items[0].Request.RunID)
+	}
+	return runs
+}
+
+func queueOn(client requestqueue.SQS) *requestqueue.Queue {
+	return requestqueue.New(client, "https://sqs.example/1/q")
 }
 
 func TestSQSTakesARequestWhateverTheTextOfItsErrors(t *testing.T) {
 	t.Parallel()
-	queue, sent, _ := simulated(t, 0)
+	client := &strict{most: 1 << 20}
+	queue := queueOn(client)
 	text := rapid.StringOf(rapid.OneOf(rapid.Rune(), rapid.SampledFrom([]rune("\x00\x0b\uFFFE\uFFFF"))))
 	rapid.Check(t, func(t *rapid.T) {
 		list := waiting("a", "b")
@@ -61,19 +87,20 @@ func TestSQSTakesARequestWhateverTheTextOfItsErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if n := len(sent()); n < 200 {
+	if n := len(client.runs(t)); n < 200 {
 		t.Errorf("%d requests are on the queue", n)
 	}
 }
 
 func TestARequestThatSQSRefusesKeepsNoOtherFromTheQueue(t *testing.T) {
 	t.Parallel()
-	queue, sent, _ := simulated(t, 2048)
+	client := &strict{most: 2048}
+	queue := queueOn(client)
 	list := waiting("a", "b", "c", "d")
 	list[1].Request.Reason = strings.Repeat("x", 3000)                       // too long for this queue
 	list[2].Request.CreatedAt = time.Date(31969, 1, 1, 0, 0, 0, 0, time.UTC) // JSON has no such time
 	errs := queue.Send(t.Context(), list)
-	if got := fmt.Sprint(sent()); got != "[a d]" || errs[0] != nil || errs[3] != nil {
+	if got := fmt.Sprint(client.runs(t)); got != "[a d]" || errs[0] != nil || errs[3] != nil {
 		t.Errorf("on the queue: %s; errors %v", got, errs)
 	}
 	if refused, ok := errors.AsType[*requestqueue.RefusedError](errs[1]); !ok || refused.Code != "InvalidParameterValue" || !strings.Contains(refused.Error(), "shorter than 2048") {
@@ -91,27 +118,44 @@ func TestARequestThatSQSRefusesKeepsNoOtherFromTheQueue(t *testing.T) {
 
 func TestFaultsOfSQSAreToldFromThoseOfAMessage(t *testing.T) {
 	t.Parallel()
-	queue, _, sim := simulated(t, 0)
-	for _, f := range []awssim.Fault{
-		{Code: "AccessDenied"}, {Code: "com.amazonaws.sqs#RequestThrottled"}, {Code: "com.amazonaws.sqs#KmsDisabled"},
-		{Code: "InvalidSecurity"}, {Code: "ExpiredToken"}, {}, {EntriesOnly: true}, {EntriesOnly: true, Code: "KmsAccessDenied", Of: "a"},
+	coded := func(code string) error { return &smithy.GenericAPIError{Code: code, Message: "no"} }
+	entry := func(code string, senders bool) *types.BatchResultErrorEntry {
+		return &types.BatchResultErrorEntry{Code: &code, Message: new("no"), SenderFault: senders}
+	}
+	for _, client := range []*strict{
+		{err: coded("AccessDenied")},
+		{err: coded("RequestThrottled")},
+		{err: coded("KmsDisabled")},
+		{err: coded("InvalidSecurity")},
+		{err: coded("ExpiredToken")},
+		{err: coded("AWS.SimpleQueueService.NonExistentQueue")},
+		{err: &types.QueueDoesNotExist{}},
+		{err: errors.New("a reset")},
+		{err: context.DeadlineExceeded},
+		{fail: entry("InternalError", false)},
+		{fail: entry("KmsAccessDenied", true)},
+		{fail: entry("InvalidParameterValue", false)},
 	} {
-		f.Op = "SendMessageBatch"
-		sim.Inject(f)
-		err := queue.Send(t.Context(), waiting("a"))[0]
+		err := queueOn(client).Send(t.Context(), waiting("a"))[0]
 		if _, ok := errors.AsType[*requestqueue.UnavailableError](err); !ok {
-			t.Errorf("%+v: %v, want that the queue is not available", f, err)
+			t.Errorf("%v, %+v: %v, want that the queue is not available", client.err, client.fail, err)
 		}
 	}
-	for _, f := range []awssim.Fault{
-		{Code: "com.amazonaws.sqs#InvalidMessageContents"}, {Code: "InvalidParameterValue"}, {Code: "com.amazonaws.sqs#BatchRequestTooLong"},
-		{EntriesOnly: true, Code: "com.amazonaws.sqs#InvalidMessageContents", Of: "a"}, {EntriesOnly: true, Code: "InvalidParameterValue", Of: "a"},
+	for _, client := range []*strict{
+		{err: coded("InvalidMessageContents")},
+		{err: &types.InvalidMessageContents{}},
+		{err: &types.BatchRequestTooLong{}},
+		{err: coded("InvalidParameterValue")},
+		{err: coded("AWS.SimpleQueueService.BatchRequestTooLong")},
+		{err: coded("com.amazonaws.sqs#BatchRequestTooLong")},
+		{err: coded("InvalidParameterValueException")},
+		{fail: entry("InvalidMessageContents", true)},
+		{fail: entry("InvalidParameterValue", true)},
+		{fail: entry("com.amazonaws.sqs#InvalidMessageContents", true)},
 	} {
-		f.Op = "SendMessageBatch"
-		sim.Inject(f)
-		err := queue.Send(t.Context(), waiting("a"))[0]
+		err := queueOn(client).Send(t.Context(), waiting("a"))[0]
 		if _, ok := errors.AsType[*requestqueue.RefusedError](err); !ok {
-			t.Errorf("%+v: %v, want that the message is refused", f, err)
+			t.Errorf("%v, %+v: %v, want that the message is refused", client.err, client.fail, err)
 		}
 	}
 }
@@ -151,7 +195,7 @@ func TestACallThatIsRefusedForOneMessageIsSentMessageByMessage(t *testing.T) {
 	} {
 		p := &picky{code: code}
 		refused, unavailable := 0, 0
-		for _, err := range requestqueue.New(p, "https://sqs.example/1/q").Send(t.Context(), waiting("a", "bad", "c")) {
+		for _, err := range queueOn(p).Send(t.Context(), waiting("a", "bad", "c")) {
 			if errors.As(err, new(*requestqueue.RefusedError)) {
 				refused++
 			}

@@ -160,7 +160,7 @@ func refusedTransaction(body []byte) any {
 	case canceled:
 		return map[string]any{
 			"__type": dynamoErrors + "TransactionCanceledException", "CancellationReasons": reasons,
-			"Message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
+			"Message": "Transaction canceled, see the cancellation reasons",
 		}
 	}
 	return nil
