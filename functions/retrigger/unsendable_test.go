@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -229,6 +230,34 @@ func TestALargePayloadOfADirectInvocationStaysWithItsSender(t *testing.T) {
 				}
 				if w.logs.sum("returned") != 1 || w.logs.sum("dead_letter_queue_unavailable") != 0 {
 					t.Errorf("%d returned, %d of them since the queue is not available", w.logs.sum("returned"), w.logs.sum("dead_letter_queue_unavailable"))
+				}
+			})
+		})
+	}
+}
+
+// TestWhatAnInvocationCantPutOnTheQueueBecomesADeadLetter: a request that Adobe throttles,
+// and a sweep that is to go on.
+func TestWhatAnInvocationCantPutOnTheQueueBecomesADeadLetter(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ payload, reason string }{
+		"a request": {`{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"}`, "unsendable"},
+		"a sweep":   {`{"sweep":{"sandbox":"prod","orgId":"W@AdobeOrg"}}`, "sweep_failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.fail("f")
+				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests})
+				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable, Times: 1000})
+				w.aws.Inject(awssim.Fault{Op: "SendMessageBatch", Code: "com.amazonaws.sqs#InvalidMessageContents", Times: 1000})
+				w.invoke(w.start(-1, false), tt.payload) // it wants no error
+				letter := w.letter()
+				if letter.Attributes["reason"].StringValue != tt.reason || !strings.Contains(letter.Body+letter.Attributes["error"].StringValue, "InvalidMessageContents") {
+					t.Errorf("the letter is %s, %v", letter.Body, letter.Attributes)
+				}
+				if n := len(w.aws.Messages(w.requests)); n != 0 || w.logs.sum("request_queue_unavailable") != 0 {
+					t.Errorf("%d messages wait; the queue is counted as not available %d times", n, w.logs.sum("request_queue_unavailable"))
 				}
 			})
 		})

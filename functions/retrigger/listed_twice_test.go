@@ -1,0 +1,61 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+)
+
+// listsTwice makes Adobe list each run twice, as a listing does whose pages move while it
+// is read.
+func (w *world) listsTwice() {
+	w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+		if !listsRuns(r) {
+			w.adobe.ServeHTTP(answer, r)
+			return
+		}
+		recorder := httptest.NewRecorder()
+		w.adobe.ServeHTTP(recorder, r)
+		var page map[string]any
+		if err := json.Unmarshal(recorder.Body.Bytes(), &page); err != nil {
+			w.tb.Errorf("the listing is %s: %v", recorder.Body, err)
+		}
+		items, _ := page["items"].([]any)
+		page["items"] = append(items, items...)
+		_ = json.NewEncoder(answer).Encode(page)
+	})
+}
+
+// TestALostRetriggerIsFoundInAListingThatNamesARunTwice: DynamoDB refuses to read one key
+// twice in a call.
+func TestALostRetriggerIsFoundInAListingThatNamesARunTwice(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.listsTwice()
+		id := w.fail("f")
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
+		w.told(id)
+		w.drain(5 * time.Hour)
+		if e := w.entry(id); e["state"] != "retriggered" || w.adobe.Retriggers(id) != 1 {
+			t.Errorf("the run's entry is %v after %d re-triggers; dead letters %d", e, w.adobe.Retriggers(id), len(w.aws.Messages(w.letters)))
+		}
+	})
+}
+
+func TestASweepOfAListingThatNamesARunTwiceRequestsItOnce(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.listsTwice()
+		ids := w.backlog(10, 10)
+		w.send(`{"sweep":{"since":"48h","sandbox":"prod"}}`)
+		w.drain(5 * time.Hour)
+		w.wantOnce(t, ids)
+		if r := w.lastSweep(); r.Requested != 10 {
+			t.Errorf("the sweep is %+v", r)
+		}
+	})
+}
