@@ -2,10 +2,12 @@ package flowclient
 
 import (
 	"errors"
-	"net/url"
+	"html"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -18,15 +20,24 @@ const (
 // redacted stands for a secret.
 const redacted = "[redacted]"
 
-// minSecretPart is the length from which the beginning of a secret at the end
-// of a text, where the text was cut, is removed too.
-const minSecretPart = 6
+const (
+	// minSecret is the length from which a text counts as a secret. A shorter one
+	// could stand in any sentence.
+	minSecret = 6
+	// secretRun is how many characters of a longer secret in a row are enough to
+	// redact them, such as its first twelve before a mask of asterisks.
+	secretRun = 12
+	// maxEncodings is how often a text may be encoded one upon the other.
+	maxEncodings = 4
+)
 
 // tokenLike finds what looks like a bearer token or a JSON web token, known or
 // not.
 var tokenLike = regexp.MustCompile(`(?i:\bbearer\s+)[\w.~+/=-]{16,}|\beyJ[\w-]{8,}(\.[\w-]*)*`)
 
-// scrubber removes these secrets from texts.
+// scrubber removes these secrets from texts. It finds a secret of which a part is
+// encoded (%2B, \u002b, \/, &#43;, in each other up to four times) or broken by white
+// space.
 type scrubber []string
 
 // clean returns an outsider's text without secrets, control characters and
@@ -34,9 +45,7 @@ type scrubber []string
 func (s scrubber) clean(text string, limit int) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	text = s.scrub(text)
-	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf)
-	}), " ")
+	text = strings.Join(strings.FieldsFunc(text, blank), " ")
 	if len(text) <= limit {
 		return text
 	}
@@ -48,17 +57,18 @@ func (s scrubber) clean(text string, limit int) string {
 	return text + ellipsis
 }
 
+// blank reports whether a character is white space or can't be seen.
+func blank(r rune) bool { return unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf) }
+
 func (s scrubber) scrub(text string) string {
-	for _, secret := range s {
-		for _, form := range []string{secret, url.QueryEscape(secret)} {
-			text = strings.ReplaceAll(text, form, redacted)
-			for n := len(form) - 1; n >= minSecretPart; n-- {
-				if rest, cut := strings.CutSuffix(text, form[:n]); cut {
-					text = rest + redacted
-					break
-				}
-			}
+	if secret := s.spans(text); len(secret) > 0 {
+		var b strings.Builder
+		at := 0
+		for _, span := range secret {
+			b.WriteString(text[at:span.from] + redacted)
+			at = span.to
 		}
+		text = b.String() + text[at:]
 	}
 	return tokenLike.ReplaceAllString(text, redacted)
 }
@@ -69,4 +79,202 @@ func (s scrubber) cause(err error) error {
 		return errors.New(s.clean(text, maxMessage))
 	}
 	return err
+}
+
+// span is a part of a text, in bytes.
+type span struct{ from, to int }
+
+// spans returns where secrets stand in the text, in order and apart from each other.
+func (s scrubber) spans(text string) []span {
+	var found []span
+	views := decodings(text)
+	for _, secret := range s {
+		for _, form := range decodings(secret) {
+			if len(form.text) < minSecret {
+				continue
+			}
+			n := newNeedle(string(form.text))
+			for _, v := range views {
+				found = append(found, n.find(v)...)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b span) int { return a.from - b.from })
+	apart := found[:0]
+	for _, next := range found {
+		if last := len(apart) - 1; last >= 0 && next.from <= apart[last].to {
+			apart[last].to = max(apart[last].to, next.to)
+			continue
+		}
+		apart = append(apart, next)
+	}
+	return apart
+}
+
+// view is a text as a reader may see it who has decoded it: without white space, and
+// with escapes undone. spans has, for each of its bytes, the part of the original text
+// that the byte stands for.
+type view struct {
+	text  []byte
+	spans []span
+}
+
+// decodings returns the views of a text: undecoded, decoded once, twice and so on, as
+// long as that makes a difference.
+func decodings(text string) []view {
+	v := view{}
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		v.add(r, span{i, i + size})
+		i += size
+	}
+	views := []view{v}
+	for range maxEncodings {
+		next := v.decode()
+		if string(next.text) == string(v.text) {
+			break
+		}
+		views, v = append(views, next), next
+	}
+	return views
+}
+
+// add appends a character, unless a secret may be broken by it. A plus is left out
+// since a form writes a space so.
+func (v *view) add(r rune, origin span) {
+	if blank(r) || r == '+' {
+		return
+	}
+	for _, b := range utf8.AppendRune(nil, r) {
+		v.addByte(b, origin)
+	}
+}
+
+func (v *view) addByte(b byte, origin span) {
+	v.text, v.spans = append(v.text, b), append(v.spans, origin)
+}
+
+// decode undoes one layer of escapes.
+func (v view) decode() view {
+	var next view
+	for i := 0; i < len(v.text); {
+		r, size := unescape(v.text[i:])
+		origin := span{v.spans[i].from, v.spans[i+size-1].to}
+		switch {
+		case r < 0: // one byte of a percent escape, which may be part of a character
+			if b := byte(-r); b < utf8.RuneSelf {
+				next.add(rune(b), origin)
+			} else {
+				next.addByte(b, origin)
+			}
+		case size == 1:
+			next.addByte(v.text[i], origin)
+		default:
+			next.add(r, origin)
+		}
+		i += size
+	}
+	return next
+}
+
+// unescape reads the escape that the text begins with: the character that it stands
+// for and its length. The value of a percent escape, which is a byte, is negative. The
+// length is 1 if the text begins with no escape.
+func unescape(text []byte) (r rune, size int) {
+	switch text[0] {
+	case '%':
+		if r, size := unicodeEscape(text); size > 0 { // %u002b, of old JavaScript
+			return r, size
+		}
+		if n, ok := hex(text, 1, 2); ok {
+			return -n, 3
+		}
+	case '\\':
+		if r, size := unicodeEscape(text); size > 0 {
+			return r, size
+		}
+		if n, ok := hex(text, 2, 2); ok && text[1] == 'x' {
+			return n, 4
+		}
+		if len(text) > 1 {
+			if i := strings.IndexByte(`/\"'nrtbf`, text[1]); i >= 0 {
+				return rune("/\\\"'\n\n\n\n\n"[i]), 2
+			}
+		}
+	case '&':
+		const longest = 10
+		if end := slices.Index(text[:min(len(text), longest)], ';'); end > 0 {
+			entity := string(text[:end+1])
+			if r, size := utf8.DecodeRuneInString(html.UnescapeString(entity)); size < len(entity) && size == len(html.UnescapeString(entity)) {
+				return r, end + 1
+			}
+		}
+	}
+	return rune(text[0]), 1
+}
+
+// unicodeEscape reads \u002b, or two of them that stand for one character. The length
+// is 0 if there is none.
+func unicodeEscape(text []byte) (r rune, size int) {
+	n, ok := hex(text, 2, 4)
+	if !ok || text[1] != 'u' {
+		return 0, 0
+	}
+	if utf16.IsSurrogate(n) && len(text) > 7 && text[6] == text[0] && text[7] == 'u' {
+		if low, ok := hex(text, 8, 4); ok {
+			if pair := utf16.DecodeRune(n, low); pair != unicode.ReplacementChar {
+				return pair, 12
+			}
+		}
+	}
+	return n, 6
+}
+
+// hex reads hexadecimal digits at a place of the text.
+func hex(text []byte, from, digits int) (n rune, ok bool) {
+	if len(text) < from+digits {
+		return 0, false
+	}
+	for _, c := range text[from : from+digits] {
+		i := strings.IndexByte("0123456789abcdef", c|0x20)
+		if i < 0 || c < '0' {
+			return 0, false
+		}
+		n = n<<4 | rune(i) //nolint:gosec // i is less than 16
+	}
+	return n, true
+}
+
+// needle is a secret in one of its views, ready to be looked for.
+type needle struct {
+	secret string
+	run    int             // how many characters in a row are looked for
+	parts  map[string]bool // of the length run
+}
+
+func newNeedle(secret string) needle {
+	n := needle{secret: secret, run: min(secretRun, len(secret)), parts: make(map[string]bool, len(secret))}
+	for i := range len(secret) - n.run + 1 {
+		n.parts[secret[i:i+n.run]] = true
+	}
+	return n
+}
+
+// find returns where the secret stands: the whole of a short one, every twelve
+// characters of a longer one, and its beginning at the end of a text that was cut.
+func (n needle) find(v view) []span {
+	var found []span
+	mark := func(from, to int) { found = append(found, span{v.spans[from].from, v.spans[to-1].to}) }
+	for i := range len(v.text) - n.run + 1 {
+		if n.parts[string(v.text[i:i+n.run])] {
+			mark(i, i+n.run)
+		}
+	}
+	for rest := min(n.run, len(v.text)); rest >= minSecret; rest-- {
+		if from := len(v.text) - rest; strings.HasPrefix(n.secret, string(v.text[from:])) {
+			mark(from, len(v.text))
+			break
+		}
+	}
+	return found
 }
