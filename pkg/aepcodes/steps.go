@@ -5,7 +5,7 @@ const (
 	stepReport   = "Report it as a fault of this function, with the request id: the function should not send such a request."
 	stepSupport  = "If it goes on, give the request id to Adobe's support."
 	stepSource   = "Retry the run in Adobe's UI if it offers that; otherwise the dataflow's next run has to bring the data."
-	stepToken    = "Nothing at first: the function asks for a fresh token. If it goes on, check client_id, client_secret and scopes in the secret."
+	stepToken    = "Check client_id, client_secret and scopes in the secret: the function has tried a fresh token already."
 	stepOrg      = "Check org_id in the secret against the credential's project in Adobe Developer Console."
 	stepProject  = "Add the Experience Platform API to the credential's project in Adobe Developer Console, and check client_id in the secret; a credential minutes old may need some minutes more."
 	stepProfile  = "Assign a product profile of Experience Platform to the credential in Adobe Developer Console, and check org_id in the secret."

@@ -11,19 +11,28 @@
 //
 //   - No connection came about for it (name look-up, dial, proxy, TLS), so not one
 //     byte of it was sent: after a backoff, up to the limit of [WithMaxAttempts].
-//   - Adobe refused its token (status 401; code 403010, FLOW-2114 or FLOW-2115):
-//     at once, a single time, with a fresh token.
+//   - Adobe says with a 5xx that it could not begin, since it could not look up the
+//     sandbox or check the token (2102, 2104, 2107, 2108, 2116, 2117): likewise.
+//   - Adobe refused the credential (status 401, or a code of package aepcodes that
+//     means so, such as 403003, FLOW-2115 or 1001-401): at once, a single time, with
+//     a fresh token.
+//   - Adobe refused the spelling of op with a 400 (1333, 1398, 1401, 1434, or an
+//     unknown code whose text names the operation), and no spelling is known to
+//     work: at once, a single time, in the other spelling; see [WithOp].
 //
-// Anything else ends the call. A throttled re-trigger (429) is not repeated
-// here: the error says how long to wait. Any failure after the request may have
-// left (time-out, reset, 5xx, an answer that can't be read or names no new run)
-// is [KindUnknownOutcome], and [Error.MayHaveTakenEffect] reports true.
+// The second request begins only while a whole call still fits before the context's
+// deadline; otherwise the cause of the error is [ErrNoTime]. Anything else ends the
+// call. A throttled re-trigger (429) is not repeated here: the error says how long to
+// wait. Any failure after the request may have left (time-out, reset, any other 5xx,
+// an answer that can't be read or names no new run) is [KindUnknownOutcome], and
+// [Error.MayHaveTakenEffect] reports true.
 //
-// Reads are repeated after a refused token likewise, and after transient
+// Reads are repeated after a refused credential likewise, and after transient
 // failures and throttling with backoff and jitter, up to the limit of
 // [WithMaxAttempts]. Retry-After is waited for. No wait begins that would be
 // longer than [MaxRetryWait] or go past the context's deadline; the last
-// failure is returned instead.
+// failure is returned instead. A listing whose answer is above [MaxAnswer] is asked
+// for again in smaller pages; see [RunPage.Limit].
 //
 // Token requests are repeated after transient failures only; see [IMS].
 //
@@ -41,11 +50,12 @@
 // # Errors
 //
 // Every failure of a call is an [*Error]; errors.Is(err, [KindThrottled]) and
-// the like tell what to do about it. Secrets and tokens appear in no error,
-// even where a server sends them back.
+// the like tell what to do about it, and [Error.Catalog] what Adobe's code means.
+// Secrets and tokens appear in no error, even where a server sends them back.
 package flowclient
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,6 +121,11 @@ type call struct {
 	path     string // after the base URL, escaped
 	query    url.Values
 	decode   func(body []byte) error // reads a 2xx answer
+	// itemOf names the object that the beginning of a too large answer is about; may be
+	// nil.
+	itemOf func(beginning []byte) string
+	// refused is called with an answer that refuses the call; may be nil.
+	refused func(answer reply, failure *Error)
 }
 
 // mutates reports whether the call must not be repeated blindly.
@@ -119,6 +134,15 @@ func (k call) mutates() bool { return k.method != http.MethodGet }
 // fail returns an error of this call.
 func (k call) fail(kind Kind, cause error) *Error {
 	return &Error{Op: k.op, Resource: k.resource, Kind: kind, Err: cause}
+}
+
+// stop returns the error of a call that goes no further, since it has no time; nil
+// without a cause.
+func (k call) stop(cause error) *Error {
+	if cause == nil {
+		return nil
+	}
+	return k.fail(KindTransient, cause)
 }
 
 // refuse returns the error of a call that is not sent at all.
@@ -138,12 +162,14 @@ func (c *Client) do(ctx context.Context, k call) error {
 		if err != nil {
 			return err
 		}
-		if err := ctx.Err(); err != nil {
-			failure := k.fail(KindTransient, err)
-			failure.Attempts = attempt - 1
-			return failure
+		failure := k.stop(ctx.Err())
+		if failure == nil && attempt > 1 && k.mutates() {
+			failure = k.stop(c.timeForCall(ctx))
 		}
-		done, failure := c.turn(ctx, k)
+		var done func(*Error)
+		if failure == nil {
+			done, failure = c.turn(ctx, k)
+		}
 		if failure != nil {
 			failure.Attempts = attempt - 1
 			return failure
@@ -193,9 +219,12 @@ func (c *Client) exchange(ctx context.Context, k call, token string) *Error {
 	case lost != nil:
 		return k.fail(KindTransient, secrets.cause(lost.err))
 	case !answer.ok():
-		failure := c.refusal(answer, secrets)
-		failure.Op, failure.Resource = k.op, k.resource
-		failure.Kind = flowKind(failure.Status, failure.Code, k.mutates())
+		failure := c.refusal(k.op, answer, secrets)
+		failure.Resource = k.resource
+		failure.Kind = failure.flowKind(k.mutates())
+		if k.refused != nil {
+			k.refused(answer, failure)
+		}
 		return failure
 	}
 	cause := answer.err
@@ -206,8 +235,11 @@ func (c *Client) exchange(ctx context.Context, k call, token string) *Error {
 		cause = fmt.Errorf("can't read the answer: %w", cause)
 	}
 	failure := k.fail(answer.fault(), secrets.cause(cause))
-	if k.mutates() {
+	switch {
+	case k.mutates():
 		failure.Kind = KindUnknownOutcome
+	case failure.Kind == KindTooLarge && k.itemOf != nil:
+		failure.Resource = cmp.Or(secrets.clean(k.itemOf(answer.body), MaxIDLength), failure.Resource)
 	}
 	failure.Status = answer.status
 	failure.RequestID = secrets.clean(requestID(answer.header), maxCode)

@@ -36,14 +36,14 @@ func TestNewRefusesWrongSettings(t *testing.T) {
 		"unreadable":     {org: org, key: apiKey, option: flowclient.WithBaseURL("https://%zz"), want: "base URL is no absolute URL"},
 		"password":       {org: org, key: apiKey, option: flowclient.WithBaseURL("https://user:hush@x"), want: "base URL has a user name"},
 		"query":          {org: org, key: apiKey, option: flowclient.WithBaseURL("https://x/?a=hush"), want: "base URL has a query"},
-		"no op":          {org: org, key: apiKey, option: flowclient.WithOp(""), want: "op is empty"},
+		"no op":          {org: org, key: apiKey, option: flowclient.WithOp(""), want: "op must be auto, re-trigger or RE_TRIGGER"},
 		"time limit":     {org: org, key: apiKey, option: flowclient.WithCallTimeout(0), want: "call timeout is not positive"},
 		"attempts":       {org: org, key: apiKey, option: flowclient.WithMaxAttempts(0), want: "number of attempts"},
 		"backoff":        {org: org, key: apiKey, option: flowclient.WithBackoff(nil), want: "backoff is missing"},
 		"clock":          {org: org, key: apiKey, option: flowclient.WithClock(nil), want: "clock is missing"},
 		"user agent":     {org: org, key: apiKey, option: flowclient.WithUserAgent("a\r\nb"), want: "user agent has control"},
 		"all at once: 1": {option: flowclient.WithOp(""), want: "org id is empty"},
-		"all at once: 2": {option: flowclient.WithOp(""), want: "op is empty"},
+		"all at once: 2": {option: flowclient.WithOp(""), want: "op must be auto, re-trigger or RE_TRIGGER"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestReadsAreRepeated(t *testing.T) {
 		"refused twice":      {[]answer{{status: 401}, {status: 401}, good}, 2, flowclient.KindUnauthorized},
 		"not found":          {[]answer{{status: 404}, good}, 1, flowclient.KindNotFound},
 		"HTML":               {[]answer{{status: 200, body: "<html>"}, good}, 1, flowclient.KindMalformed},
-		"too long":           {[]answer{{status: 200, body: strings.Repeat(" ", 9<<20)}, good}, 1, flowclient.KindMalformed},
+		"too long":           {[]answer{{status: 200, body: strings.Repeat(" ", 9<<20)}, good}, 1, flowclient.KindTooLarge},
 		"redirect":           {[]answer{{status: 302, header: map[string]string{"Location": "/"}}, good}, 1, flowclient.KindRejected},
 		"long Retry-After":   {[]answer{{status: 429, header: map[string]string{"Retry-After": "31"}}, good}, 1, flowclient.KindThrottled},
 	}
@@ -274,7 +274,7 @@ func TestGzip(t *testing.T) {
 		t.Errorf("got %+v, %v", run, err)
 	}
 	bomb := newClient(t, func(w http.ResponseWriter, _ *http.Request) { write(w, strings.Repeat(" ", 9<<20)) })
-	if _, err := bomb.Run(t.Context(), sandbox, runID); !errors.Is(err, flowclient.KindMalformed) {
+	if _, err := bomb.Run(t.Context(), sandbox, runID); !errors.Is(err, flowclient.KindTooLarge) {
 		t.Errorf("bomb: got %v", err)
 	}
 }
@@ -322,8 +322,16 @@ func TestErrorText(t *testing.T) {
 		want string
 	}{
 		{
-			flowclient.Error{Op: flowclient.OpRetrigger, Resource: "abc", Kind: flowclient.KindRejected, Status: 409, Code: "FLOW-1434-400", Message: "not failed", RequestID: "r", Attempts: 1},
-			`retrigger run "abc": HTTP 409 rejected: FLOW-1434-400: not failed (request-id r, attempts 1)`,
+			flowclient.Error{Op: flowclient.OpRetrigger, Resource: "abc", Kind: flowclient.KindRejected, Status: 409, Code: "FLOW-9434-400", Message: "not failed", RequestID: "r", Attempts: 1},
+			`retrigger run "abc": HTTP 409 rejected: FLOW-9434-400: not failed (request-id r, attempts 1)`,
+		},
+		{
+			flowclient.Error{Op: flowclient.OpRun, Resource: "abc", Kind: flowclient.KindNotFound, Status: 404, Code: "FLOW-2100-404", Message: "no such sandbox"},
+			`get run "abc": HTTP 404 not found: FLOW-2100-404: no such sandbox. Next step: Correct the sandbox's name in the request, in the secret or in DEFAULT_SANDBOX; names are in lower case.`,
+		},
+		{
+			flowclient.Error{Op: flowclient.OpToken, Kind: flowclient.KindUnauthorized, Status: 400, Code: "invalid_grant", RequestID: "d-1"},
+			`fetch token: IMS refused the credential: HTTP 400 invalid_grant (request-id d-1). Next step: Use an OAuth Server-to-Server credential.`,
 		},
 		{
 			flowclient.Error{Op: flowclient.OpToken, Kind: flowclient.KindThrottled, Status: 429, RetryAfter: time.Minute, Attempts: 1},

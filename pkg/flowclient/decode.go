@@ -1,6 +1,7 @@
 package flowclient
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,6 +53,50 @@ func checkItems[T any](items []T, id func(*T) string) error {
 		}
 	}
 	return nil
+}
+
+// cutItem returns the id of a list's first item if the beginning of the list ends
+// within that item; empty if it does not, or if the id comes later.
+func cutItem(beginning []byte) string {
+	list := json.NewDecoder(bytes.NewReader(beginning))
+	if !seek(list, "items") {
+		return ""
+	}
+	if start, err := list.Token(); err != nil || start != json.Delim('[') {
+		return ""
+	}
+	from := list.InputOffset()
+	var whole json.RawMessage
+	if list.Decode(&whole) == nil {
+		return "" // the first item is whole, so it is not the one that is too large
+	}
+	item := json.NewDecoder(bytes.NewReader(beginning[from:]))
+	var id string
+	if !seek(item, "id") || item.Decode(&id) != nil {
+		return ""
+	}
+	return id
+}
+
+// seek reads an object up to the value of a field, and reports whether it is there.
+func seek(d *json.Decoder, field string) bool {
+	if start, err := d.Token(); err != nil || start != json.Delim('{') {
+		return false
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return false
+		}
+		if name == field {
+			return true
+		}
+		var other json.RawMessage
+		if d.Decode(&other) != nil {
+			return false
+		}
+	}
+	return false
 }
 
 // errNoID means that an object of an answer has no id.

@@ -1,12 +1,13 @@
 package flowclient
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/pkg/aepcodes"
 )
 
 // Kind says what to do about a failure. Each kind is an error itself, so that
@@ -16,7 +17,8 @@ type Kind string
 // The kinds of failure.
 const (
 	// KindTransient is a failure that may pass: no connection, a time-out, 5xx.
-	// A re-trigger that failed with it was certainly not sent.
+	// A re-trigger that failed with it had certainly no effect: it was not sent, or
+	// Adobe says that it could not begin it.
 	KindTransient Kind = "transient"
 	// KindThrottled is a request refused because there were too many (429). It
 	// had no effect. See [Error.RetryAfter].
@@ -26,6 +28,10 @@ const (
 	KindUnauthorized Kind = "unauthorized"
 	// KindForbidden is a valid credential without the right to do this.
 	KindForbidden Kind = "forbidden"
+	// KindNotYet is a re-trigger that Adobe refuses for now: the run or its dataflow
+	// is in a state that passes. Nothing was changed; try again in a while, but not
+	// without end.
+	KindNotYet Kind = "not yet"
 	// KindNotFound is an unknown run, dataflow or sandbox, or one that the
 	// credential must not see.
 	KindNotFound Kind = "not found"
@@ -38,6 +44,9 @@ const (
 	KindUnknownOutcome Kind = "unknown outcome"
 	// KindMalformed is an answer that can't be read.
 	KindMalformed Kind = "malformed answer"
+	// KindTooLarge is an answer above [MaxAnswer] that can't be asked for in smaller
+	// parts: one run or one dataflow. [Error.Resource] names it where that is known.
+	KindTooLarge Kind = "answer too large"
 )
 
 // Error makes a kind a target of [errors.Is].
@@ -52,7 +61,8 @@ type Error struct {
 	// effect at Flow Service, and from an [IMS] the kind is transient, throttled,
 	// unauthorized or malformed.
 	Op string
-	// Resource is the id that the call was about, if there was one.
+	// Resource is the id that the call was about, if there was one. In a listing it is
+	// the run that is too large.
 	Resource string
 	// Kind says what to do.
 	Kind Kind
@@ -69,13 +79,14 @@ type Error struct {
 	// RetryAfter is the wait that the answer asks for, at most [MaxRetryAfter],
 	// or 0.
 	RetryAfter time.Duration
-	// Attempts is how often sending the request was tried.
+	// Attempts is how often sending the request was tried, in all spellings of op.
 	Attempts int
 	// Err is the cause within this process, if there is one.
 	Err error
 }
 
-// Error describes the failure in one line.
+// Error describes the failure in one line, which ends with the next step for a person
+// where the catalog of Adobe's codes has one.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Op)
@@ -83,18 +94,40 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, " %q", e.Resource)
 	}
 	b.WriteString(": ")
-	if e.Status != 0 {
-		fmt.Fprintf(&b, "HTTP %d ", e.Status)
-	}
-	b.WriteString(string(e.Kind))
-	for _, part := range []string{e.Code, e.Message} {
-		if part != "" {
-			b.WriteString(": " + part)
-		}
+	b.WriteString(e.verdict())
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
 	}
 	if e.Err != nil {
 		b.WriteString(": " + scrubber{}.clean(e.Err.Error(), maxMessage))
 	}
+	if notes := e.notes(); len(notes) > 0 {
+		b.WriteString(" (" + strings.Join(notes, ", ") + ")")
+	}
+	if step := e.NextStep(); step != "" {
+		b.WriteString(". Next step: " + step)
+	}
+	return b.String()
+}
+
+// verdict is kind, status and code. IMS's refusal begins with who refuses what, since
+// that is what its readers look for.
+func (e *Error) verdict() string {
+	status := ""
+	if e.Status != 0 {
+		status = "HTTP " + strconv.Itoa(e.Status) + " "
+	}
+	code := e.Code
+	if e.Op == OpToken && e.Kind == KindUnauthorized {
+		return strings.TrimSuffix("IMS refused the credential: "+status+code, " ")
+	}
+	if code != "" {
+		code = ": " + code
+	}
+	return status + string(e.Kind) + code
+}
+
+func (e *Error) notes() []string {
 	var notes []string
 	if e.RequestID != "" {
 		notes = append(notes, "request-id "+e.RequestID)
@@ -105,10 +138,35 @@ func (e *Error) Error() string {
 	if e.Attempts > 0 {
 		notes = append(notes, "attempts "+strconv.Itoa(e.Attempts))
 	}
-	if len(notes) > 0 {
-		b.WriteString(" (" + strings.Join(notes, ", ") + ")")
+	return notes
+}
+
+// Catalog returns what the catalog of Adobe's codes says about the failure. It is
+// false if the catalog does not know the code; then the status has decided.
+func (e *Error) Catalog() (aepcodes.Entry, bool) {
+	if e.Status == 0 {
+		return aepcodes.Entry{}, false
 	}
-	return b.String()
+	return aepcodes.Find(operation(e.Op), e.Code, e.Status, e.Message)
+}
+
+// NextStep says in one sentence what a person does about the failure; empty where the
+// catalog of Adobe's codes does not know it.
+func (e *Error) NextStep() string {
+	entry, _ := e.Catalog()
+	return entry.NextStep
+}
+
+// operation is what the catalog calls an operation of this package.
+func operation(op string) aepcodes.Operation {
+	switch op {
+	case OpRetrigger:
+		return aepcodes.Retrigger
+	case OpToken:
+		return aepcodes.Token
+	default:
+		return aepcodes.AnyCall
+	}
 }
 
 // Unwrap returns the cause, such as [context.DeadlineExceeded].
@@ -121,27 +179,10 @@ func (e *Error) Is(target error) bool { return target == error(e.Kind) }
 // although it failed. Only a re-trigger can.
 func (e *Error) MayHaveTakenEffect() bool { return e.Kind == KindUnknownOutcome }
 
-// refusal reads an answer that is not 2xx; the caller adds operation and kind.
-func (s *settings) refusal(answer reply, secrets scrubber) *Error {
-	said := parseRefusal(answer.body)
-	if said.requestID == "" {
-		said.requestID = requestID(answer.header)
-	}
-	if said.message == "" && answer.status/100 == 3 {
-		said.message = "a redirect, which is not followed"
-	}
-	return &Error{
-		Status:     answer.status,
-		Code:       secrets.clean(said.code, maxCode),
-		Message:    secrets.clean(said.message, maxMessage),
-		RequestID:  secrets.clean(said.requestID, maxCode),
-		RetryAfter: retryAfter(answer.header.Get("Retry-After"), s.now()),
-	}
-}
-
-// requestID returns the request id that an answer's header gives.
+// requestID returns the request id that an answer's header gives. Adobe's support asks
+// for IMS's X-Debug-Id where there is one.
 func requestID(header http.Header) string {
-	for _, name := range []string{"X-Request-Id", "X-Debug-Id", "X-Correlation-Id"} {
+	for _, name := range []string{"X-Debug-Id", "X-Request-Id", "X-Correlation-Id"} {
 		if id := header.Get(name); id != "" {
 			return id
 		}
@@ -161,110 +202,63 @@ func retryAfter(value string, now time.Time) time.Duration {
 	return min(max(wait, 0), MaxRetryAfter)
 }
 
-// said is what the body of a refusal says.
-type said struct{ code, message, requestID string }
-
-// parseRefusal understands the three families of Adobe's errors:
-//
-//	gateway:      {"error_code":"401013","message":"…"}
-//	Flow Service: {"type":"https://ns.adobe.com/aep/errors/FLOW-1439-404","title":"…",
-//	               "report":{"detailed-message":"…","request-id":"…"},"errorMessage":"…"}
-//	IMS:          {"error":"invalid_client","error_description":"…"}
-//
-// The message of any other body is its beginning. errorDetails is left out: it
-// may name hosts and files.
-func parseRefusal(body []byte) said {
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(body, &fields) != nil {
-		return said{message: string(body)}
-	}
-	var report map[string]json.RawMessage
-	_ = json.Unmarshal(fields["report"], &report)
-	s := said{
-		code:      firstText(fields, "error_code", "error", "code"),
-		message:   firstText(fields, "errorMessage", "message", "error_description", "detail"),
-		requestID: firstText(report, "request-id", "requestId"),
-	}
-	if kind := firstText(fields, "type"); kind != "" && s.code == "" {
-		if i := strings.LastIndex(kind, "/"); i >= 0 {
-			s.code = kind[i+1:]
-		}
-	}
-	if detailed := firstText(report, "detailed-message"); detailed != "" {
-		s.message = detailed
-	}
-	if title := firstText(fields, "title"); title != "" && !strings.Contains(s.message, title) {
-		s.message = strings.TrimSuffix(title+": "+s.message, ": ")
-	}
-	if s.code == "" && s.message == "" {
-		s.message = string(body)
-	}
-	return s
-}
-
-// firstText returns the first of the fields that is a text or number.
-func firstText(fields map[string]json.RawMessage, names ...string) string {
-	for _, name := range names {
-		if text := scalar(fields[name]); text != "" {
-			return text
-		}
-	}
-	return ""
-}
-
-// scalar returns a JSON text or number as a text, and nothing else.
-func scalar(raw json.RawMessage) string {
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		return text
-	}
-	var number json.Number
-	if json.Unmarshal(raw, &number) == nil {
-		return number.String()
-	}
-	return ""
-}
-
-// flowKind is the kind of Flow Service's or its gateway's answer that is not
-// 2xx. Adobe's catalog codes are matched by their number alone: the status in
-// them varies between its documents.
-func flowKind(status int, code string, mutates bool) Kind {
+// flowKind is the kind of Flow Service's or its gateway's answer that is not 2xx. Too
+// many requests, and an effect that a 5xx may have had, come before the catalog of
+// Adobe's codes; where the catalog does not know the code the status decides.
+func (e *Error) flowKind(mutates bool) Kind {
+	entry, known := e.Catalog()
+	mayPass := e.Status >= 500 || e.Status == http.StatusRequestTimeout
 	switch {
-	case status == http.StatusTooManyRequests:
+	case e.Status == http.StatusTooManyRequests:
 		return KindThrottled
-	case status == http.StatusUnauthorized, status == http.StatusForbidden && code == "403010":
-		return KindUnauthorized
-	case (status >= 500 || status == http.StatusRequestTimeout) && mutates:
+	case mayPass && mutates && !(known && entry.NoEffect):
 		return KindUnknownOutcome
-	case status >= 500 || status == http.StatusRequestTimeout:
+	case mayPass:
 		return KindTransient
-	case status == http.StatusForbidden:
+	case known:
+		return kindOf(entry)
+	case e.Status == http.StatusUnauthorized:
+		return KindUnauthorized
+	case e.Status == http.StatusForbidden:
 		return KindForbidden
-	case status == http.StatusNotFound:
+	case e.Status == http.StatusNotFound:
 		return KindNotFound
-	case status != http.StatusBadRequest:
+	default:
 		return KindRejected
 	}
-	switch number, _, _ := strings.Cut(strings.TrimPrefix(code, "FLOW-"), "-"); number {
-	case "2114", "2115": // token empty, token invalid
-		return KindUnauthorized
-	case "1100", "1427", "2118", "2120", "2121": // not entitled, no right to make runs, no permission
-		return KindForbidden
-	case "1101", "1439", "2100", "2101", "2103": // object, run, sandbox not found
-		return KindNotFound
-	}
-	return KindRejected
 }
 
 // imsKind is the kind of IMS's answer that is not 2xx.
-func imsKind(status int) Kind {
+func (e *Error) imsKind() Kind {
+	entry, known := e.Catalog()
 	switch {
-	case status == http.StatusTooManyRequests:
+	case e.Status == http.StatusTooManyRequests:
 		return KindThrottled
-	case status >= 500 || status == http.StatusRequestTimeout:
+	case e.Status >= 500 || e.Status == http.StatusRequestTimeout:
 		return KindTransient
-	case status == http.StatusBadRequest, status == http.StatusUnauthorized, status == http.StatusForbidden:
+	case known:
+		return kindOf(entry)
+	case e.Status == http.StatusBadRequest, e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden:
 		return KindUnauthorized
+	default:
+		return KindMalformed // not the token endpoint: a wrong address, a redirect
 	}
-	return KindMalformed // not the token endpoint: a wrong address, a redirect
+}
+
+// kindOf is the kind of a 4xx that the catalog of Adobe's codes knows.
+func kindOf(entry aepcodes.Entry) Kind {
+	switch entry.Kind {
+	case aepcodes.Passing:
+		return KindTransient
+	case aepcodes.NotYet:
+		return KindNotYet
+	case aepcodes.Credential:
+		return KindUnauthorized
+	case aepcodes.Permission:
+		return KindForbidden
+	case aepcodes.NotFound:
+		return KindNotFound
+	default: // permanent; data and done are no answers to a call
+		return KindRejected
+	}
 }

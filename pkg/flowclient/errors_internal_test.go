@@ -23,8 +23,8 @@ func FuzzRefusal(f *testing.F) {
 	}
 	s := settings{now: time.Now}
 	f.Fuzz(func(t *testing.T, body []byte, wait string) {
-		failure := s.refusal(reply{status: 400, header: map[string][]string{"Retry-After": {wait}, "X-Request-Id": {wait}}, body: body}, scrubber{secret})
-		failure.Op, failure.Kind = OpRun, flowKind(400, failure.Code, false)
+		failure := s.refusal(OpRun, reply{status: 400, header: map[string][]string{"Retry-After": {wait}, "X-Request-Id": {wait}}, body: body}, scrubber{secret})
+		failure.Kind = failure.flowKind(false)
 		for _, text := range []string{failure.Code, failure.Message, failure.RequestID, failure.Error()} {
 			if len(text) > 2*maxMessage || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) || strings.Contains(text, secret) {
 				t.Errorf("not clean: %q", text)

@@ -24,7 +24,7 @@ func adobe() *httptest.Server {
 	answer("POST /ims/token/v3", http.StatusOK, `{"access_token":"token","token_type":"bearer","expires_in":86399}`)
 	answer("POST /runs/failed-run/action", http.StatusOK, `{"id":"new-run","etag":"\"1\""}`)
 	answer("POST /runs/other-run/action", http.StatusBadRequest,
-		`{"type":"https://ns.adobe.com/aep/errors/FLOW-1434-400","title":"Unsupported operation","report":{"detailed-message":"run has not failed","request-id":"r-1"}}`)
+		`{"type":"https://ns.adobe.com/aep/errors/1388-400","title":"Bad Request","report":{"detailed-message":"the flow is disabled","request-id":"r-1"}}`)
 	answer("GET /runs", http.StatusOK,
 		`{"items":[{"id":"failed-run","metrics":{"statusSummary":{"status":"failed","errors":[{"code":"CONNECTOR-1001-500","message":"copying failed"}]}}}],"_links":{}}`)
 	return httptest.NewServer(mux)
@@ -105,7 +105,11 @@ func ExampleError() {
 	case errors.Is(err, flowclient.KindThrottled):
 		fmt.Println("try again in", failure.RetryAfter)
 	default:
-		fmt.Println(err)
+		entry, _ := failure.Catalog()
+		fmt.Println(failure.Kind, failure.Code, entry.Reason)
+		fmt.Println(entry.NextStep)
 	}
-	// Output: retrigger run "other-run": HTTP 400 rejected: FLOW-1434-400: Unsupported operation: run has not failed (request-id r-1, attempts 1)
+	// Output:
+	// rejected 1388-400 flow_disabled
+	// Enable the dataflow, then redrive the dead letter. Adobe disables a dataflow that has failed for 30 days.
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -89,7 +90,15 @@ func (c *Client) Flows(ctx context.Context, sandbox string, flowIDs ...string) (
 			return nil, k.refuse(errors.New("the flow id has a comma in it, which separates ids"))
 		}
 	}
-	k.query = url.Values{"property": {Where("id", "==", strings.Join(flowIDs, ",")).String()}, "limit": {strconv.Itoa(MaxFlows)}}
+	return c.flows(ctx, k, flowIDs)
+}
+
+// flows asks for dataflows, in two halves if their answer is too large.
+func (c *Client) flows(ctx context.Context, k call, ids []string) ([]Flow, error) {
+	k.query = url.Values{"property": {Where("id", "==", strings.Join(ids, ",")).String()}, "limit": {strconv.Itoa(MaxFlows)}}
+	if len(ids) == 1 {
+		k.resource = ids[0]
+	}
 	var found []Flow
 	k.decode = func(body []byte) error {
 		var answer struct {
@@ -101,7 +110,20 @@ func (c *Client) Flows(ctx context.Context, sandbox string, flowIDs ...string) (
 		found = answer.Items
 		return checkItems(found, func(f *Flow) string { return f.ID })
 	}
-	if err := c.do(ctx, k); err != nil {
+	err := c.do(ctx, k)
+	if errors.Is(err, KindTooLarge) && len(ids) > 1 {
+		half := len(ids) / 2
+		first, err := c.flows(ctx, k, ids[:half])
+		if err != nil {
+			return nil, err
+		}
+		second, err := c.flows(ctx, k, ids[half:])
+		if err != nil {
+			return nil, err
+		}
+		return slices.Concat(first, second), nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	return found, nil

@@ -27,10 +27,18 @@ func (e *BusyError) Error() string {
 }
 
 // ErrNoTime is the cause of an [*Error] of [KindTransient] that a re-trigger ends
-// with if a [Limiter] held it back until less than the call timeout was left of
-// the context's time. Nothing was sent: a call that is cut off has an unknown
-// outcome.
+// with if less than the call timeout is left of the context's time, because a
+// [Limiter] held it back or an earlier request of the same call was refused. Nothing
+// that may have taken effect was sent: a call that is cut off has an unknown outcome.
 var ErrNoTime = errors.New("the deadline is too near for a call to Flow Service")
+
+// timeForCall returns [ErrNoTime] if no whole call fits before the context's deadline.
+func (c *Client) timeForCall(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(c.now()) < c.callTimeout {
+		return ErrNoTime
+	}
+	return nil
+}
 
 // turn waits for the limiter. With an error nothing may be sent.
 func (c *Client) turn(ctx context.Context, k call) (done func(*Error), failure *Error) {
@@ -45,9 +53,11 @@ func (c *Client) turn(ctx context.Context, k call) (done func(*Error), failure *
 		}
 		return nil, failure
 	}
-	if deadline, ok := ctx.Deadline(); ok && k.mutates() && deadline.Sub(c.now()) < c.callTimeout {
-		done(nil)
-		return nil, k.fail(KindTransient, ErrNoTime)
+	if k.mutates() {
+		if err := c.timeForCall(ctx); err != nil {
+			done(nil)
+			return nil, k.fail(KindTransient, err)
+		}
 	}
 	return done, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -16,10 +17,9 @@ const (
 	DefaultBaseURL = "https://platform.adobe.io/data/foundation/flowservice"
 	// DefaultIMSURL is Adobe's token service.
 	DefaultIMSURL = "https://ims-na1.adobelogin.com"
-	// DefaultOp is the op parameter of a re-trigger, as Adobe's tutorial "Retry
-	// failed dataflow runs" has it. Adobe's OpenAPI description says RE_TRIGGER
-	// instead; see [WithOp].
-	DefaultOp = "re-trigger"
+	// DefaultOp finds out which spelling of the op parameter Adobe accepts; see
+	// [WithOp].
+	DefaultOp = OpAuto
 	// DefaultCallTimeout limits one request and its answer.
 	DefaultCallTimeout = 15 * time.Second
 	// DefaultMaxAttempts is how often a request is sent at most where repeating
@@ -55,8 +55,13 @@ func WithBaseURL(address string) Option { return func(s *settings) { s.baseURL =
 // be https, except on a loopback host.
 func WithIMSURL(address string) Option { return func(s *settings) { s.imsURL = address } }
 
-// WithOp sets the op parameter of a re-trigger. The default is [DefaultOp].
+// WithOp sets the op parameter of a re-trigger: [SpellingTutorial], [SpellingOpenAPI],
+// or [OpAuto], which is the default and finds out which of the two Adobe accepts.
 func WithOp(op string) Option { return func(s *settings) { s.op = op } }
+
+// WithAcceptedOp lets clients share the knowledge which spelling of op Adobe accepts.
+// The default is that each client finds out for itself. It counts with [OpAuto] only.
+func WithAcceptedOp(shared *AcceptedOp) Option { return func(s *settings) { s.accepted = shared } }
 
 // WithHTTPClient sets the HTTP client. It is copied, and the copy follows no
 // redirects. The default is a client of its own with TLS 1.2 or later and the
@@ -97,6 +102,7 @@ func WithClock(now func() time.Time) Option { return func(s *settings) { s.now =
 type settings struct {
 	baseURL, imsURL string
 	op              string
+	accepted        *AcceptedOp
 	userAgent       string
 	callTimeout     time.Duration
 	maxAttempts     int
@@ -108,7 +114,7 @@ type settings struct {
 
 func newSettings(opts []Option) (settings, error) {
 	s := settings{
-		baseURL: DefaultBaseURL, imsURL: DefaultIMSURL, op: DefaultOp, userAgent: userAgent,
+		baseURL: DefaultBaseURL, imsURL: DefaultIMSURL, op: DefaultOp, accepted: new(AcceptedOp), userAgent: userAgent,
 		callTimeout: DefaultCallTimeout, maxAttempts: DefaultMaxAttempts,
 		backoff: jittered, now: time.Now,
 	}
@@ -119,7 +125,8 @@ func newSettings(opts []Option) (settings, error) {
 	ims, errIMS := checkURL("IMS URL", s.imsURL)
 	err := errors.Join(
 		errBase, errIMS,
-		checkName("op", s.op),
+		check(slices.Contains([]string{OpAuto, SpellingTutorial, SpellingOpenAPI}, s.op), "the op must be auto, re-trigger or RE_TRIGGER"),
+		check(s.accepted != nil, "the memory of the accepted op is missing"),
 		check(s.callTimeout > 0, "the call timeout is not positive"),
 		check(s.maxAttempts > 0, "the number of attempts is not positive"),
 		check(s.backoff != nil, "the backoff is missing"),

@@ -1,6 +1,7 @@
 package flowclient
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,8 @@ type RunQuery struct {
 	// OrderBy is a property to sort by, descending with "-" in front, such as
 	// "-createdAt". Empty leaves the order to Flow Service.
 	OrderBy string
-	// Limit is the size of a page, not of the whole; 0 means [DefaultPageSize].
+	// Limit is the size of a page, not of the whole; 0 means [DefaultPageSize]. A
+	// listing that continues an earlier one does well to begin with [RunPage.Limit].
 	Limit int
 	// ContinuationToken continues a listing after a page; see [RunPage.Next].
 	// The rest of the query must be as before.
@@ -73,13 +75,10 @@ func (f Filter) check() error {
 }
 
 func (q RunQuery) values() (url.Values, error) {
-	v := url.Values{"limit": {strconv.Itoa(DefaultPageSize)}}
 	if q.Limit < 0 {
 		return nil, errors.New("the limit is negative")
 	}
-	if q.Limit > 0 {
-		v.Set("limit", strconv.Itoa(q.Limit))
-	}
+	v := url.Values{"limit": {strconv.Itoa(cmp.Or(q.Limit, DefaultPageSize))}}
 	for _, f := range q.Filters {
 		if err := f.check(); err != nil {
 			return nil, err
@@ -102,6 +101,9 @@ type RunPage struct {
 	// Next is the continuation token of the page after this one; empty on the
 	// last.
 	Next string
+	// Limit is the size of the page that was asked for: less than that of the query if
+	// the answer was above [MaxAnswer].
+	Limit int
 }
 
 // Runs returns the runs that the query selects, page after page as they are
@@ -125,6 +127,10 @@ func (c *Client) Runs(ctx context.Context, sandbox string, q RunQuery) iter.Seq2
 // RunPages returns the runs that the query selects by pages, so that a listing
 // can be left and continued later. An error ends it: it is yielded once, with a
 // zero page; the page before it tells where to continue.
+//
+// A page above [MaxAnswer] is asked for again at half the size, down to a single run,
+// and the listing goes on with the size that worked. A single run that is too large
+// ends it with [KindTooLarge].
 func (c *Client) RunPages(ctx context.Context, sandbox string, q RunQuery) iter.Seq2[RunPage, error] {
 	return func(yield func(RunPage, error) bool) {
 		for {
@@ -132,18 +138,31 @@ func (c *Client) RunPages(ctx context.Context, sandbox string, q RunQuery) iter.
 			if !yield(page, err) || err != nil || page.Next == "" {
 				return
 			}
-			q.ContinuationToken = page.Next
+			q.ContinuationToken, q.Limit = page.Next, page.Limit
 		}
 	}
 }
 
+// runPage lists one page, in the size that the answer's limit allows.
 func (c *Client) runPage(ctx context.Context, sandbox string, q RunQuery) (RunPage, error) {
+	for q.Limit = cmp.Or(q.Limit, DefaultPageSize); ; q.Limit /= 2 {
+		page, err := c.pageOfSize(ctx, sandbox, q)
+		if !errors.Is(err, KindTooLarge) || q.Limit <= 1 {
+			return page, err
+		}
+	}
+}
+
+func (c *Client) pageOfSize(ctx context.Context, sandbox string, q RunQuery) (RunPage, error) {
 	k := call{op: OpRuns, sandbox: sandbox, method: http.MethodGet, path: "/runs"}
 	query, err := q.values()
 	if err != nil {
 		return RunPage{}, k.refuse(err)
 	}
 	k.query = query
+	if q.Limit == 1 {
+		k.itemOf = cutItem
+	}
 	var page RunPage
 	k.decode = func(body []byte) (err error) {
 		page, err = decodePage(body)
@@ -155,6 +174,7 @@ func (c *Client) runPage(ctx context.Context, sandbox string, q RunQuery) (RunPa
 	if err := c.do(ctx, k); err != nil {
 		return RunPage{}, err
 	}
+	page.Limit = q.Limit
 	return page, nil
 }
 

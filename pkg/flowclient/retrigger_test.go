@@ -125,8 +125,9 @@ func TestRetriggerAnswers(t *testing.T) {
 			requests: 2,
 		},
 		"gateway: api key": {
-			answer: answer{status: 403, body: `{"error_code":"403000","message":"Api Key is invalid"}`},
-			want:   flowclient.Error{Kind: flowclient.KindForbidden, Code: "403000", Message: "Api Key is invalid"},
+			answer:   answer{status: 403, body: `{"error_code":"403000","message":"Api Key is required"}`},
+			want:     flowclient.Error{Kind: flowclient.KindUnauthorized, Code: "403000", Message: "Api Key is required"},
+			requests: 2,
 		},
 		"gateway: header missing": {
 			answer: answer{status: 400, body: `{"error_code":"400003","message":"header"}`},
@@ -160,9 +161,10 @@ func TestRetriggerAnswers(t *testing.T) {
 			answer: answer{status: 400, body: flowError("FLOW-1439-400", `,"errorMessage":"No run."`)},
 			want:   flowclient.Error{Kind: flowclient.KindNotFound, Code: "FLOW-1439-400", Message: "Title: No run."},
 		},
-		"Flow Service: unsupported": {
-			answer: answer{status: 400, body: flowError("FLOW-1434-400", `,"errorMessage":"Title is bad"`)},
-			want:   flowclient.Error{Kind: flowclient.KindRejected, Code: "FLOW-1434-400", Message: "Title is bad"},
+		"Flow Service: unsupported, in both spellings": {
+			answer:   answer{status: 400, body: flowError("FLOW-1434-400", `,"errorMessage":"Title is bad"`)},
+			want:     flowclient.Error{Kind: flowclient.KindRejected, Code: "FLOW-1434-400", Message: "Title is bad"},
+			requests: 2,
 		},
 		"Flow Service: conflict": {
 			answer: answer{status: 409, body: flowError("FLOW-1434-400", "")},

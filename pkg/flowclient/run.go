@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/pkg/aeptime"
 )
 
 // Run is one execution of a dataflow, with the fields that Adobe's OpenAPI
@@ -103,6 +105,15 @@ func (r *Run) StartedAt() time.Time { return r.Metrics.Duration.StartedAt.Time()
 // CompletedAt returns when the run ended, zero if it has not or where unknown.
 func (r *Run) CompletedAt() time.Time { return r.Metrics.Duration.CompletedAt.Time() }
 
+// Ended returns when the run ended, as far as its times can be believed: when it was
+// completed, or else last updated, started or created. It is zero where no time can be.
+// See [aeptime.Run.Ended].
+func (r *Run) Ended() time.Time {
+	return aeptime.Run{
+		Created: r.CreatedAt.Time(), Started: r.StartedAt(), Completed: r.CompletedAt(), Updated: r.UpdatedAt.Time(),
+	}.Ended()
+}
+
 // Downstream reports whether the run follows a run of another dataflow, as runs
 // of identity and profile do. Such a run is no source run, and can't be
 // re-triggered.
@@ -148,7 +159,8 @@ func (s Status) is(names ...string) bool {
 	return slices.Contains(names, strings.ToLower(strings.ReplaceAll(string(s), "_", "")))
 }
 
-// Millis is a time in milliseconds since 1970, or 0 where unknown.
+// Millis is a time in milliseconds since 1970, or 0 where unknown. It decodes by package
+// aeptime, so Adobe may write it as seconds, milliseconds, microseconds or text.
 type Millis int64
 
 // Time returns the time in UTC, zero for 0.
@@ -159,10 +171,12 @@ func (m Millis) Time() time.Time {
 	return time.UnixMilli(int64(m)).UTC()
 }
 
-// UnmarshalJSON reads a number, also as a text or with a fraction; anything
-// else is 0.
+// UnmarshalJSON reads a time by [aeptime.Parse]; what is no time is 0.
 func (m *Millis) UnmarshalJSON(data []byte) error {
-	*m = Millis(lenientInt(data))
+	*m = 0
+	if t := aeptime.Parse(data); !t.IsZero() {
+		*m = Millis(t.UnixMilli())
+	}
 	return nil
 }
 

@@ -83,6 +83,63 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestTimesAreReadInEveryUnit has one time as Adobe's samples write it, in a run that
+// is asked for, in a listed run and in a dataflow.
+func TestTimesAreReadInEveryUnit(t *testing.T) {
+	t.Parallel()
+	want := time.Date(2026, time.November, 23, 6, 0, 0, 0, time.UTC)
+	for _, text := range []string{"1795413600", "1795413600000", "1795413600000000", `"1795413600"`, "1795413600.0", `"2026-11-23T06:00:00Z"`, `"2026-11-23T07:00:00+01:00"`} {
+		body := `{"id":"x","createdAt":` + text + `,"updatedAt":` + text + `,"metrics":{"durationSummary":{"startedAtUTC":` + text + `,"completedAtUTC":` + text + `}},
+			"lastRunDetails":{"id":"r","startedAtUTC":` + text + `,"completedAtUTC":` + text + `}}`
+		run, err := clientAnswering(t, body).Run(t.Context(), sandbox, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		flow, err := clientAnswering(t, body).Flow(t.Context(), sandbox, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs := []flowclient.Run{*run}
+		for listed, err := range clientAnswering(t, `{"items":[`+body+`]}`).Runs(t.Context(), sandbox, flowclient.RunQuery{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			runs = append(runs, listed)
+		}
+		for _, r := range runs {
+			for _, got := range []time.Time{
+				r.CreatedAt.Time(), r.UpdatedAt.Time(), r.StartedAt(), r.CompletedAt(), r.Ended(), flow.LastRun.StartedAt.Time(), flow.LastRun.CompletedAt.Time(),
+			} {
+				if !got.Equal(want) {
+					t.Errorf("%s: got %v, want %v", text, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestARunEndedAtTheBestTimeThatCanBeTrue(t *testing.T) {
+	t.Parallel()
+	const created, later = "1795413600000", "1795413660"
+	for name, test := range map[string]struct {
+		body string
+		want int64
+	}{
+		"completed":               {`"createdAt":` + created + `,"updatedAt":1,"metrics":{"durationSummary":{"completedAtUTC":` + later + `}}`, 1795413660},
+		"completed before it was": {`"createdAt":` + created + `,"updatedAt":` + later + `,"metrics":{"durationSummary":{"completedAtUTC":1595413600}}`, 1795413660},
+		"nonsense":                {`"createdAt":` + created + `,"updatedAt":-5,"metrics":{"durationSummary":{"completedAtUTC":1e300,"startedAtUTC":"soon"}}`, 1795413600},
+		"not completed":           {`"createdAt":` + created + `,"metrics":{"durationSummary":{"completedAtUTC":0,"startedAtUTC":` + later + `}}`, 1795413660},
+	} {
+		run, err := clientAnswering(t, `{"id":"x",`+test.body+`}`).Run(t.Context(), sandbox, "x")
+		if err != nil || run.Ended().Unix() != test.want {
+			t.Errorf("%s: got %v, %v, want %d", name, run.Ended(), err, test.want)
+		}
+	}
+	if run, err := clientAnswering(t, `{"id":"x"}`).Run(t.Context(), sandbox, "x"); err != nil || !run.Ended().IsZero() {
+		t.Errorf("got %v, %v, want no time", run.Ended(), err)
+	}
+}
+
 func TestEmptyRun(t *testing.T) {
 	t.Parallel()
 	run, err := clientAnswering(t, `{"id":"x"}`).Run(t.Context(), sandbox, "x")
@@ -210,7 +267,10 @@ func FuzzRun(f *testing.F) {
 		if err := json.Unmarshal(written, &again); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(run.Errors(), again.Errors()); diff != "" || run.CreatedAt != again.CreatedAt || run.Metrics.Records != again.Metrics.Records {
+		// A time in the first months of 1970, which no run has, is written as a number
+		// that reads as seconds.
+		created := run.CreatedAt == again.CreatedAt || run.CreatedAt.Time().Year() == 1970
+		if diff := cmp.Diff(run.Errors(), again.Errors()); diff != "" || !created || run.Metrics.Records != again.Metrics.Records {
 			t.Errorf("written and read again: %s\n%s", written, diff)
 		}
 	})

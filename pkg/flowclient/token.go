@@ -199,8 +199,8 @@ func (s *IMS) fetch(ctx context.Context) (token string, lifetime time.Duration, 
 	case lost != nil:
 		return "", 0, tokenError(KindTransient, secrets.cause(lost.err))
 	case !answer.ok():
-		failure = s.refusal(answer, secrets)
-		failure.Op, failure.Kind = OpToken, imsKind(answer.status)
+		failure = s.refusal(OpToken, answer, secrets)
+		failure.Kind = failure.imsKind()
 		return "", 0, failure
 	}
 	token, lifetime, problem := readToken(answer)
@@ -208,6 +208,9 @@ func (s *IMS) fetch(ctx context.Context) (token string, lifetime time.Duration, 
 		return token, lifetime, nil
 	}
 	failure = tokenError(answer.fault(), secrets.cause(problem))
+	if failure.Kind == KindTooLarge {
+		failure.Kind = KindMalformed // no token is that long
+	}
 	failure.Status, failure.RequestID = answer.status, secrets.clean(requestID(answer.header), maxCode)
 	return "", 0, failure
 }

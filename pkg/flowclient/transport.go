@@ -12,15 +12,17 @@ import (
 	"time"
 )
 
-// Limits on what is read of an answer, in bytes after decompression.
+// MaxAnswer is how much is read of a 2xx answer, in bytes after decompression.
+const MaxAnswer = 8 << 20
+
+// Limits on what is read of other answers, and beyond a limit.
 const (
-	maxAnswer      = 8 << 20  // a page of runs
 	maxErrorAnswer = 64 << 10 // anything but 2xx
 	maxDrain       = 256 << 10
 )
 
 // errTooLarge means that an answer was longer than the limit.
-var errTooLarge = fmt.Errorf("the answer is longer than %d MiB", maxAnswer>>20)
+var errTooLarge = fmt.Errorf("the answer is longer than %d MiB", MaxAnswer>>20)
 
 // reply is an answer of which all has been read that will be.
 type reply struct {
@@ -34,10 +36,14 @@ func (r reply) ok() bool { return r.status/100 == 2 }
 
 // fault is the kind of a 2xx answer that could not be read.
 func (r reply) fault() Kind {
-	if r.err == nil || errors.Is(r.err, errTooLarge) {
+	switch {
+	case r.err == nil:
 		return KindMalformed
+	case errors.Is(r.err, errTooLarge):
+		return KindTooLarge
+	default:
+		return KindTransient // the connection broke
 	}
-	return KindTransient // the connection broke
 }
 
 // noReply is why there is no answer.
@@ -74,7 +80,7 @@ func (s *settings) send(ctx context.Context, method, target string, header http.
 	answer := reply{status: resp.StatusCode, header: resp.Header}
 	limit := int64(maxErrorAnswer)
 	if answer.ok() {
-		limit = maxAnswer
+		limit = MaxAnswer
 	}
 	answer.body, answer.err = io.ReadAll(io.LimitReader(resp.Body, limit))
 	if answer.err != nil {

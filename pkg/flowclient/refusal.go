@@ -1,0 +1,170 @@
+package flowclient
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// refusal reads an answer that is not 2xx to a call of op; the caller adds resource and
+// kind.
+func (s *settings) refusal(op string, answer reply, secrets scrubber) *Error {
+	said := parseRefusal(answer.body)
+	if said.requestID == "" {
+		said.requestID = requestID(answer.header)
+	}
+	if said.message == "" && answer.status/100 == 3 {
+		said.message = "a redirect, which is not followed"
+	}
+	return &Error{
+		Op:         op,
+		Status:     answer.status,
+		Code:       secrets.clean(said.code, maxCode),
+		Message:    secrets.clean(said.message, maxMessage),
+		RequestID:  secrets.clean(said.requestID, maxCode),
+		RetryAfter: retryAfter(answer.header.Get("Retry-After"), s.now()),
+	}
+}
+
+// said is what the body of a refusal says.
+type said struct{ code, message, requestID string }
+
+// The names of the fields that hold a code, a text and a request id, the best first.
+// errorDetails is none of them: it may name hosts and files.
+var (
+	codeFields    = []string{"error_code", "errorCode", "errorcode", "error", "code"}
+	messageFields = []string{"errorMessage", "error_message", "message", "error_description", "errorDescription", "detail", "description", "reason"}
+	requestFields = []string{"request-id", "requestId", "request_id", "x-request-id", "x-debug-id", "debug_id", "debugId", "correlationId"}
+)
+
+// parseRefusal understands the three families of Adobe's errors:
+//
+//	gateway:      {"error_code":"401013","message":"…"}
+//	Flow Service: {"type":"https://ns.adobe.com/aep/errors/FLOW-1439-404","title":"…",
+//	               "report":{"detailed-message":"…","request-id":"…"},"errorMessage":"…"}
+//	IMS:          {"error":"invalid_client","error_description":"…"}
+//
+// and where code and text stand one level deeper, in an object "error" or a list
+// "errors", as {"error":{"code":"Forbidden","details":{"error_code":"403003"}}}. The
+// message of any other body is its beginning.
+func parseRefusal(body []byte) said {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(body, &fields) != nil {
+		return said{message: string(body)}
+	}
+	s := readFields(fields)
+	for _, name := range []string{"error", "errors", "details", "validation"} {
+		s.addDeeper(fields[name], maxNesting)
+	}
+	if s.code == "" && s.message == "" {
+		s.message = string(body)
+	}
+	return s
+}
+
+// Limits on how deep, and at how many elements of a list, a refusal is read.
+const (
+	maxNesting  = 4
+	maxElements = 5
+)
+
+// readFields reads the fields of one object.
+func readFields(fields map[string]json.RawMessage) said {
+	var report map[string]json.RawMessage
+	_ = json.Unmarshal(fields["report"], &report)
+	s := said{
+		code:      firstText(fields, codeFields...),
+		message:   firstText(fields, messageFields...),
+		requestID: firstText(report, requestFields...),
+	}
+	if s.requestID == "" {
+		s.requestID = firstText(fields, requestFields...)
+	}
+	if kind := firstText(fields, "type"); kind != "" && s.code == "" {
+		if i := strings.LastIndex(kind, "/"); i >= 0 {
+			s.code = kind[i+1:]
+		}
+	}
+	if detailed := firstText(report, "detailed-message"); detailed != "" {
+		s.message = detailed
+	}
+	if title := firstText(fields, "title"); title != "" && !strings.Contains(s.message, title) {
+		s.message = strings.TrimSuffix(title+": "+s.message, ": ")
+	}
+	return s
+}
+
+// addDeeper adds what an object or a list within the body says. Its code counts where
+// there is none yet, or only a word and the deeper one is a number; its text where it
+// is new.
+func (s *said) addDeeper(raw json.RawMessage, depth int) {
+	if depth == 0 || len(raw) == 0 {
+		return
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) == nil {
+		for _, element := range list[:min(len(list), maxElements)] {
+			s.addText(scalar(element))
+			s.addDeeper(element, depth-1)
+		}
+		return
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil {
+		return
+	}
+	deeper := readFields(fields)
+	if s.code == "" || !strings.ContainsAny(s.code, digits) && strings.ContainsAny(deeper.code, digits) {
+		s.code = deeper.code
+	}
+	if s.requestID == "" {
+		s.requestID = deeper.requestID
+	}
+	s.addMessage(deeper.message)
+	for _, name := range []string{"error", "errors", "details"} {
+		s.addDeeper(fields[name], depth-1)
+	}
+}
+
+const digits = "0123456789"
+
+// addText adds an element of a list that is a text: a single word is a code.
+func (s *said) addText(text string) {
+	if s.code == "" && text != "" && !strings.ContainsAny(text, " \t\n") && len(text) <= maxCode {
+		s.code = text
+		return
+	}
+	s.addMessage(text)
+}
+
+func (s *said) addMessage(text string) {
+	switch {
+	case strings.Contains(s.message, text):
+	case s.message == "":
+		s.message = text
+	case len(s.message) < maxMessage:
+		s.message += "; " + text
+	}
+}
+
+// firstText returns the first of the fields that is a text or number.
+func firstText(fields map[string]json.RawMessage, names ...string) string {
+	for _, name := range names {
+		if text := scalar(fields[name]); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// scalar returns a JSON text or number as a text, and nothing else.
+func scalar(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return text
+	}
+	var number json.Number
+	if json.Unmarshal(raw, &number) == nil {
+		return number.String()
+	}
+	return ""
+}

@@ -1,0 +1,171 @@
+package flowclient_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
+)
+
+// hugeRuns lists runs of these sizes in bytes, in pages whose token is the place of
+// their first run, and takes note of the pages that were asked for.
+type hugeRuns struct {
+	sizes []int
+	pages []string // "token/limit"
+}
+
+func (h *hugeRuns) run(i int) string {
+	return fmt.Sprintf(`{"flowId":"f","id":"run-%d","metrics":{"statusSummary":{"status":"failed"}},"padding":"`, i) + strings.Repeat("x", h.sizes[i]) + `"}`
+}
+
+func (h *hugeRuns) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if id, one := strings.CutPrefix(r.URL.Path, "/base/runs/run-"); one {
+		i, _ := strconv.Atoi(id)
+		_, _ = fmt.Fprintf(w, `{"items":[%s]}`, h.run(i))
+		return
+	}
+	q := r.URL.Query()
+	from, _ := strconv.Atoi(q.Get("continuationToken"))
+	limit, _ := strconv.Atoi(q.Get("limit"))
+	h.pages = append(h.pages, q.Get("continuationToken")+"/"+q.Get("limit"))
+	to := min(from+limit, len(h.sizes))
+	var items []string
+	for i := from; i < to; i++ {
+		items = append(items, h.run(i))
+	}
+	next := "{}"
+	if to < len(h.sizes) {
+		next = fmt.Sprintf(`{"next":{"href":"/runs?continuationToken=%d"}}`, to)
+	}
+	_, _ = fmt.Fprintf(w, `{"count":%d,"items":[%s],"_links":%s}`, len(items), strings.Join(items, ","), next)
+}
+
+// all repeats a size.
+func all(n, size int) []int {
+	sizes := make([]int, n)
+	for i := range sizes {
+		sizes[i] = size
+	}
+	return sizes
+}
+
+func TestAListingAboveTheLimitIsAskedForInSmallerPages(t *testing.T) {
+	t.Parallel()
+	server := &hugeRuns{sizes: all(100, 120_000)} // 12 MB for each hundred
+	client := newClient(t, server.ServeHTTP)
+	began := time.Now()
+	seen := map[string]bool{}
+	for page, err := range client.RunPages(t.Context(), sandbox, flowclient.RunQuery{OrderBy: "createdAt"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page.Limit != 50 {
+			t.Errorf("the page says that %d were asked for, want 50", page.Limit)
+		}
+		for _, run := range page.Runs {
+			seen[run.ID] = true
+		}
+	}
+	t.Logf("100 runs of 120 kB took %v", time.Since(began))
+	if len(seen) != 100 {
+		t.Errorf("%d runs, want 100", len(seen))
+	}
+	if diff := cmp.Diff([]string{"/100", "/50", "50/50"}, server.pages); diff != "" {
+		t.Errorf("pages (-want +got):\n%s", diff)
+	}
+}
+
+func TestAListingThatContinuesBeginsWithThePageSizeThatWorked(t *testing.T) {
+	t.Parallel()
+	server := &hugeRuns{sizes: append(all(40, 220_000), all(20, 10)...)}
+	client := newClient(t, server.ServeHTTP)
+	query := flowclient.RunQuery{Limit: 40}
+	for range 2 { // one page each, as a sweep does
+		for page, err := range client.RunPages(t.Context(), sandbox, query) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			query.ContinuationToken, query.Limit = page.Next, page.Limit
+			break
+		}
+	}
+	if diff := cmp.Diff([]string{"/40", "/20", "20/20"}, server.pages); diff != "" {
+		t.Errorf("pages (-want +got):\n%s", diff)
+	}
+}
+
+func TestAListingShrinksToTheLastRunThatFits(t *testing.T) {
+	t.Parallel()
+	server := &hugeRuns{sizes: append(all(3, 10), 4300<<10, 4300<<10)}
+	client := newClient(t, server.ServeHTTP)
+	var ids []string
+	for run, err := range client.Runs(t.Context(), sandbox, flowclient.RunQuery{Limit: 7}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, run.ID)
+	}
+	if diff := cmp.Diff([]string{"run-0", "run-1", "run-2", "run-3", "run-4"}, ids); diff != "" {
+		t.Errorf("runs (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"/7", "/3", "3/3", "3/1", "4/1"}, server.pages); diff != "" {
+		t.Errorf("pages (-want +got):\n%s", diff)
+	}
+}
+
+func TestARunThatIsTooLargeIsNamed(t *testing.T) {
+	t.Parallel()
+	server := &hugeRuns{sizes: []int{10, 9 << 20, 10}}
+	client := newClient(t, server.ServeHTTP)
+	var ids []string
+	var last error
+	for run, err := range client.Runs(t.Context(), sandbox, flowclient.RunQuery{Limit: 2}) {
+		if err != nil {
+			last = err
+			break
+		}
+		ids = append(ids, run.ID)
+	}
+	if diff := cmp.Diff([]string{"run-0"}, ids); diff != "" {
+		t.Errorf("runs before it (-want +got):\n%s", diff)
+	}
+	_, single := client.Run(t.Context(), sandbox, "run-1")
+	for op, err := range map[string]error{flowclient.OpRuns: last, flowclient.OpRun: single} {
+		failed := failure(t, err)
+		if failed.Op != op || failed.Kind != flowclient.KindTooLarge || failed.Resource != "run-1" || failed.Attempts != 1 || failed.MayHaveTakenEffect() {
+			t.Errorf("%s: got %+v", op, failed)
+		}
+		if text := err.Error(); !strings.Contains(text, `"run-1": HTTP 200 answer too large: the answer is longer than 8 MiB`) {
+			t.Errorf("got %s", text)
+		}
+	}
+}
+
+func TestDataflowsAboveTheLimitAreAskedForInHalves(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	client := newClient(t, func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		ids, _ := strings.CutPrefix(r.URL.Query().Get("property"), "id==")
+		var items []string
+		for id := range strings.SplitSeq(ids, ",") {
+			items = append(items, `{"id":"`+id+`","padding":"`+strings.Repeat("x", 5<<20)+`"}`)
+		}
+		_, _ = fmt.Fprintf(w, `{"items":[%s]}`, strings.Join(items, ","))
+	})
+	flows, err := client.Flows(t.Context(), sandbox, "a", "b")
+	if err != nil || len(flows) != 2 || flows[0].ID != "a" || flows[1].ID != "b" || asked != 3 {
+		t.Errorf("got %d dataflows, %v, in %d requests", len(flows), err, asked)
+	}
+	huge := clientAnswering(t, strings.Repeat(" ", 9<<20))
+	if _, err := huge.Flows(t.Context(), sandbox, "a", "b"); !errors.Is(err, flowclient.KindTooLarge) || failure(t, err).Resource != "a" {
+		t.Errorf("got %v", err)
+	}
+}
