@@ -109,6 +109,7 @@ func wire(cfg config.Config, amazon aws.Config, store ledger.Store, memory retri
 func clients(cfg config.Config, limits *brake.Brake, more []flowclient.Option) credentials.NewClient {
 	options := append([]flowclient.Option{
 		flowclient.WithBaseURL(cfg.FlowServiceURL), flowclient.WithIMSURL(cfg.IMSURL), flowclient.WithOp(cfg.RetriggerOp),
+		flowclient.WithAcceptedOp(new(flowclient.AcceptedOp)), // one org finds out for all
 		flowclient.WithCallTimeout(cfg.CallTimeout), flowclient.WithUserAgent("aep-retrigger/" + version),
 	}, more...)
 	return func(orgID string, c flowclient.Credentials) (*flowclient.Client, error) {

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -155,7 +156,7 @@ type Config struct {
 	// FlowServiceURL and IMSURL are base URLs without a trailing slash.
 	FlowServiceURL string
 	IMSURL         string
-	// RetriggerOp is the value of the query parameter op.
+	// RetriggerOp is the value of the query parameter op, or [flowclient.OpAuto].
 	RetriggerOp string
 	// LogLevel is the least severe level that is logged.
 	LogLevel slog.Level
@@ -197,7 +198,7 @@ func Load(lookup func(string) (string, bool)) (Config, error) {
 		DefaultSandbox:      r.text(DefaultSandbox, ""),
 		FlowServiceURL:      r.url(FlowServiceURL, flowclient.DefaultBaseURL),
 		IMSURL:              r.url(IMSURL, flowclient.DefaultIMSURL),
-		RetriggerOp:         r.text(RetriggerOp, flowclient.DefaultOp),
+		RetriggerOp:         r.op(RetriggerOp),
 		LogLevel:            r.level(LogLevel),
 		MaxConcurrentRuns:   r.count(MaxConcurrentRuns, DefaultMaxConcurrentRuns, 1, maxConcurrentRuns),
 		CallTimeout:         r.duration(CallTimeout, DefaultCallTimeout, minCallTimeout, maxCallTimeout),
@@ -286,6 +287,15 @@ func (r *reader) url(name, fallback string) string {
 
 func loopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// op reads how the operation is spelled in a re-trigger.
+func (r *reader) op(name string) string {
+	text := r.text(name, flowclient.DefaultOp)
+	if known := []string{flowclient.OpAuto, flowclient.SpellingTutorial, flowclient.SpellingOpenAPI}; !slices.Contains(known, text) {
+		r.fail(name, fmt.Sprintf("is %q, must be one of %s", text, strings.Join(known, ", ")))
+	}
+	return text
 }
 
 func (r *reader) level(name string) slog.Level {

@@ -188,7 +188,7 @@ func (w *work) verdict(fault *flowclient.Error) verdict {
 		v.reason = Forbidden
 	case flowclient.KindNotFound:
 		v.reason = RunNotFound
-	case flowclient.KindRejected:
+	case flowclient.KindRejected, flowclient.KindTooLarge:
 		v.reason = Rejected
 	case flowclient.KindThrottled:
 		v.reason = Throttled
@@ -269,9 +269,7 @@ func (w *work) complete() *Result {
 		w.view.Flow = ledger.Flow{OrgID: w.req.OrgID, FlowID: w.req.FlowID}
 	}
 	w.req.CreatedAt, w.req.CreatedClient = run.CreatedAt.Time(), run.CreatedClient
-	if w.req.FailedAt = run.CompletedAt(); w.req.FailedAt.IsZero() {
-		w.req.FailedAt = run.UpdatedAt.Time()
-	}
+	w.req.FailedAt = run.Ended()
 	for _, e := range run.Errors() {
 		if len(w.req.Errors) < event.MaxErrors {
 			w.req.Errors = append(w.req.Errors, event.NewRunError(e.Code, e.Message))
@@ -309,7 +307,7 @@ func (w *work) unread(err error) Result {
 	}
 	v := w.verdict(fault)
 	switch fault.Kind {
-	case flowclient.KindForbidden, flowclient.KindNotFound, flowclient.KindRejected:
+	case flowclient.KindForbidden, flowclient.KindNotFound, flowclient.KindRejected, flowclient.KindTooLarge:
 		return w.giveUp(v)
 	case flowclient.KindThrottled:
 		w.share()

@@ -76,6 +76,9 @@ func (w *work) page() error {
 	w.wait(0) // the others come first
 	w.p.Report.Pages++
 	w.at.Token = page.Next
+	if page.Limit < flowclient.DefaultPageSize {
+		w.at.PageSize = page.Limit
+	}
 	switch {
 	case w.p.Report.Limited:
 		w.p.Parts = nil
@@ -101,7 +104,7 @@ func (w *work) query() flowclient.RunQuery {
 			flowclient.Where(flowclient.PropertyStatus, "==", "failed,Failed,FAILED"),
 			flowclient.WhereTime(property, ">", from.Add(-skew)),
 		},
-		OrderBy: "createdAt", ContinuationToken: w.at.Token,
+		OrderBy: "createdAt", ContinuationToken: w.at.Token, Limit: w.at.PageSize,
 	}
 	if len(w.p.Flows) > 0 && !slices.ContainsFunc(w.p.Flows, func(id string) bool { return strings.Contains(id, ",") }) {
 		q.Filters = append(q.Filters, flowclient.Where(flowclient.PropertyFlowID, "==", strings.Join(w.p.Flows, ",")))
@@ -145,7 +148,7 @@ func (w *work) failed(err error) error {
 			return w.save()
 		}
 		return w.abandon(err)
-	case flowclient.KindForbidden:
+	case flowclient.KindForbidden, flowclient.KindTooLarge:
 		return w.abandon(err)
 	}
 	return w.again(err)
@@ -287,7 +290,7 @@ func (w *work) see(run *flowclient.Run) bool {
 // are not relied on: Adobe writes statuses in several ways, and what it does with a
 // filter that it does not know is nowhere said.
 func (w *work) wanted(target Target, run *flowclient.Run) bool {
-	at := failedAt(run)
+	at := run.Ended()
 	switch {
 	case !run.Status().Failed(), at.Before(w.p.Since), !at.Before(w.p.Until):
 		return false
@@ -300,16 +303,6 @@ func (w *work) wanted(target Target, run *flowclient.Run) bool {
 	}
 	codes := policy.Patterns(w.p.Codes)
 	return slices.ContainsFunc(run.Errors(), func(e flowclient.RunError) bool { return codes.Match(e.Code) })
-}
-
-// failedAt is when a run failed, as far as Flow Service tells.
-func failedAt(run *flowclient.Run) time.Time {
-	for _, at := range []time.Time{run.CompletedAt(), run.UpdatedAt.Time(), run.StartedAt()} {
-		if !at.IsZero() {
-			return at
-		}
-	}
-	return run.CreatedAt.Time()
 }
 
 // judge returns why a failed run is not requested, or nothing; then the detail is
@@ -376,7 +369,7 @@ func (w *work) dealtWith(entry ledger.Run, held brake.Held) (Reason, string) {
 // decide asks the policy, as far as the run's entry tells of its history.
 func (w *work) decide(target Target, run *flowclient.Run, entry ledger.Run) policy.Decision {
 	now := w.Now()
-	r := policy.Run{ID: run.ID, FlowID: run.FlowID, Sandbox: target.Sandbox, FailedAt: failedAt(run)}
+	r := policy.Run{ID: run.ID, FlowID: run.FlowID, Sandbox: target.Sandbox, FailedAt: run.Ended()}
 	for _, e := range run.Errors() {
 		r.Errors = append(r.Errors, policy.Error{Code: e.Code, Message: e.Message})
 	}
@@ -420,7 +413,7 @@ func (w *work) request(target Target, run *flowclient.Run, entry ledger.Run) req
 	entry.FlowID, entry.Sandbox = run.FlowID, target.Sandbox
 	req := event.Request{RunID: run.ID, FlowID: run.FlowID, OrgID: target.OrgID, Sandbox: target.Sandbox, Reason: "found by " + w.mark()}
 	req.Origin = event.Origin{
-		FailedAt: failedAt(run), CreatedClient: run.CreatedClient, CreatedAt: run.CreatedAt.Time(), FirstSeen: w.Now().UTC().Truncate(time.Millisecond),
+		FailedAt: run.Ended(), CreatedClient: run.CreatedClient, CreatedAt: run.CreatedAt.Time(), FirstSeen: w.Now().UTC().Truncate(time.Millisecond),
 		Root: entry.Root, Parent: entry.Parent, Attempts: entry.Attempt, Forgiven: entry.Forgiven, Hops: w.req.Hops + 1,
 	}
 	for _, e := range run.Errors() {

@@ -92,6 +92,9 @@ type Run struct {
 	NeverStarted bool
 	// Records is how many records the run ingested.
 	Records int
+	// Document changes the run's document before it is shown, in every answer and
+	// event; may be nil. Example: times in seconds, or a field that makes it huge.
+	Document func(map[string]any) `json:"-"`
 }
 
 // Result is the fate of a run that a re-trigger makes.
@@ -133,8 +136,10 @@ type Fault struct {
 // Call is a request that was seen.
 type Call struct {
 	Op, Method, Path, RunID, Sandbox, OrgID, UserAgent string
-	Status                                             int // 0 where the connection was cut
-	At                                                 time.Time
+	// Spelling is the query parameter op of a re-trigger.
+	Spelling string
+	Status   int // 0 where the connection was cut
+	At       time.Time
 }
 
 // Options are the settings of a [Server].
@@ -145,6 +150,10 @@ type Options struct {
 	TokenLifetime time.Duration
 	// ListLag is how long a new run is not listed.
 	ListLag time.Duration
+	// Spellings are the values of op that a re-trigger may have; nil means "re-trigger"
+	// alone. Adobe's OpenAPI description has RE_TRIGGER. Any other value is refused with
+	// 1434, before the run is looked at.
+	Spellings []string
 }
 
 // Server is the simulator. It is an [http.Handler] and safe for concurrent use.
@@ -152,6 +161,8 @@ type Server struct {
 	now      func() time.Time
 	lifetime time.Duration
 	listLag  time.Duration
+	// spellings are the accepted values of op.
+	spellings []string
 
 	mu      sync.Mutex
 	orgs    map[string]*Org
@@ -178,8 +189,12 @@ func New(o Options) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Spellings == nil {
+		o.Spellings = []string{"re-trigger"}
+	}
 	return &Server{
-		now: o.Now, lifetime: cmp.Or(o.TokenLifetime, 24*time.Hour), listLag: o.ListLag,
+		spellings: slices.Clone(o.Spellings),
+		now:       o.Now, lifetime: cmp.Or(o.TokenLifetime, 24*time.Hour), listLag: o.ListLag,
 		orgs: map[string]*Org{}, flows: map[string]*Flow{}, runs: map[string]*Run{},
 		scripts: map[string][]Result{}, tokens: map[string]token{}, closed: make(chan struct{}),
 	}
@@ -319,6 +334,14 @@ func (s *Server) revoke(orgID string) {
 	}
 }
 
+// Accept sets the values of op that a re-trigger may have from now on; see
+// [Options.Spellings].
+func (s *Server) Accept(spellings ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spellings = spellings
+}
+
 // Calls returns what was seen, in order.
 func (s *Server) Calls() []Call {
 	s.mu.Lock()
@@ -427,6 +450,7 @@ func (c *call) note(status int) {
 	c.s.record(Call{
 		At: c.s.now(), Op: c.op, Method: c.r.Method, Path: c.r.URL.Path, RunID: c.id, Status: status,
 		Sandbox: c.r.Header.Get("X-Sandbox-Name"), OrgID: c.r.Header.Get("X-Gw-Ims-Org-Id"), UserAgent: c.r.UserAgent(),
+		Spelling: c.r.URL.Query().Get("op"),
 	})
 }
 
@@ -592,8 +616,8 @@ func (c *call) retrigger() (int, any) {
 	if status, body, ok := c.query("op"); !ok {
 		return status, body
 	}
-	if op := c.r.URL.Query()["op"]; len(op) != 1 || op[0] != "re-trigger" {
-		return c.refuse(http.StatusBadRequest, 1434, "Unsupported operation", "op must be re-trigger")
+	if op := c.r.URL.Query()["op"]; len(op) != 1 || !slices.Contains(c.s.spellings, op[0]) {
+		return c.refuse(http.StatusBadRequest, 1434, "Unsupported operation", "op must be "+strings.Join(c.s.spellings, " or "))
 	}
 	if c.r.ContentLength > 0 {
 		return c.refuse(http.StatusBadRequest, 1401, "Bad request", "the action takes no body")
@@ -869,6 +893,9 @@ func document(r *Run, f *Flow) map[string]any {
 	}
 	if r.Downstream {
 		d["predecessors"] = []any{map[string]string{"id": "upstream"}}
+	}
+	if r.Document != nil {
+		r.Document(d)
 	}
 	return d
 }

@@ -88,6 +88,14 @@ func (w world) token(t *testing.T) string {
 	return token
 }
 
+// headers are those of a good call.
+func (w world) headers(t *testing.T) map[string]string {
+	t.Helper()
+	return map[string]string{
+		"Authorization": "Bearer " + w.token(t), "X-Api-Key": "client", "X-Gw-Ims-Org-Id": org, "X-Sandbox-Name": "prod", "Content-Type": "application/json",
+	}
+}
+
 func TestTokenRules(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -206,5 +214,62 @@ func TestASecondRetriggerMakesAnotherRun(t *testing.T) {
 	r := decoded.Items[0].Request
 	if r.RunID != ended[0].ID || r.OrgID != org || r.Sandbox != "prod" || r.Errors[0].Code != "CONNECTOR-1001-500" || r.CreatedClient != "client" {
 		t.Errorf("request = %+v", r)
+	}
+}
+
+// TestSpellingsOfTheOperation: the simulator takes the tutorial's spelling of op unless
+// it is told otherwise, and refuses any other before it looks at the run.
+func TestSpellingsOfTheOperation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	retrigger := func(run, op string) string {
+		status, code, _ := w.do(t, http.MethodPost, flowsim.FlowServicePath+"/runs/"+run+"/action?op="+op, "", w.headers(t))
+		return fmt.Sprint(status, " ", code)
+	}
+	for _, test := range []struct {
+		accept  []string
+		run, op string
+		want    string
+	}{
+		{nil, "run", "RE_TRIGGER", "400 FLOW-1434-400"},
+		{nil, "none", "RE_TRIGGER", "400 FLOW-1434-400"},
+		{nil, "run", "re-trigger", "200 "},
+		{[]string{"RE_TRIGGER"}, "run", "re-trigger", "400 FLOW-1434-400"},
+		{[]string{"RE_TRIGGER"}, "run", "RE_TRIGGER", "200 "},
+		{[]string{"RE_TRIGGER", "re-trigger"}, "run", "re-trigger", "200 "},
+	} {
+		if test.accept != nil {
+			w.sim.Accept(test.accept...)
+		}
+		if got := retrigger(test.run, test.op); got != test.want {
+			t.Errorf("%v, %s with op=%s: got %s, want %s", test.accept, test.run, test.op, got, test.want)
+		}
+	}
+	calls := w.sim.Calls()
+	if last := calls[len(calls)-1]; last.Spelling != "re-trigger" {
+		t.Errorf("the last call is %+v", last)
+	}
+}
+
+// TestARunsOwnDocument: what a test changes of a run's document shows in every answer
+// and in the event.
+func TestARunsOwnDocument(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.sim.AddRun(flowsim.Run{ID: "odd", FlowID: "flow", Status: flowsim.Failed, Document: func(d map[string]any) { d["createdAt"] = 1795413600 }})
+	get := func(path string) map[string]any {
+		_, _, answer := w.do(t, http.MethodGet, flowsim.FlowServicePath+path, "", w.headers(t))
+		items, _ := answer["items"].([]any)
+		odd, _ := items[len(items)-1].(map[string]any)
+		return odd
+	}
+	var event map[string]any
+	if err := json.Unmarshal(w.sim.FailureEvent("odd"), &event); err != nil {
+		t.Fatal(err)
+	}
+	for name, document := range map[string]map[string]any{"run": get("/runs/odd"), "list": get("/runs?limit=100"), "event": event} {
+		if document["id"] != "odd" || document["createdAt"] != 1795413600.0 {
+			t.Errorf("%s: got %v", name, document)
+		}
 	}
 }
