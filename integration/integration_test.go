@@ -479,7 +479,7 @@ func TestTheFunctionReportsEveryMistakeOfItsConfiguration(t *testing.T) {
 	if err != nil || answer.FunctionError == "" {
 		t.Fatalf("Invoke() = %+v, %v; want a failure", answer, err)
 	}
-	for _, want := range []string{"SECRET_ID is required", "LOG_LEVEL is", "FLOW_SERVICE_URL must be https", "RETRY_POLICY rule 1: unknown field", "RETRY_POLICY rule 2: action is"} {
+	for _, want := range []string{"SECRET_ID is required", "LOG_LEVEL is", "FLOW_SERVICE_URL is not https", "RETRY_POLICY rule 1: unknown field", "RETRY_POLICY rule 2: action is"} {
 		if !strings.Contains(s.Log.String(), want) {
 			t.Errorf("the log lacks %q", want)
 		}

@@ -448,6 +448,7 @@ type records struct {
 type record struct {
 	Timestamp                        time.Time
 	RunID, Outcome, Reason, NewRunID string
+	Detail                           string
 	Attempt                          int
 	Extra                            int `json:"extra_retriggers"`
 }

@@ -12,6 +12,14 @@
 // has not changed is not used again for [RefusalPause]: IMS throttles clients
 // that ask for too many tokens. One that could not be read is not asked for
 // again for [FaultPause].
+//
+// A secret may list several client secrets, the newest first. The first is used until
+// IMS refuses it; then the others are tried, and the one that works stays in use until
+// the secret changes.
+//
+// All ages are by the wall clock. Lambda freezes an environment between invocations,
+// and the monotonic clock may stand still meanwhile: a mended secret would go on being
+// refused for as long as the environment was frozen.
 package credentials
 
 import (
@@ -54,7 +62,8 @@ type Account struct {
 	// Client calls Flow Service with the secret's credential.
 	Client *flowclient.Client
 
-	secretID string
+	secretID     string
+	clientSecret int // which one of the secret's it has
 }
 
 // NewClient makes the client for an org's credential. It must not call out.
@@ -79,15 +88,16 @@ type entry struct {
 	secret     secret
 	account    *Account // nil until the secret was read once
 	fetchedAt  time.Time
-	fault      *Error // why the account can't be used or renewed, until faultUntil
+	fault      *Error // why the account can't be used or renewed, from faultSince until faultUntil
+	faultSince time.Time
 	faultUntil time.Time
 }
 
 // NewStore makes a Store of the secrets with the given names or ARNs. Secrets
 // older than ttl are fetched again when they are next asked for; now is the
-// clock.
+// clock, of which only the wall clock's reading counts.
 func NewStore(manager SecretsManager, secretIDs []string, newClient NewClient, ttl time.Duration, now func() time.Time) *Store {
-	s := &Store{manager: manager, newClient: newClient, ttl: ttl, now: now}
+	s := &Store{manager: manager, newClient: newClient, ttl: ttl, now: func() time.Time { return now().Round(0) }}
 	for _, id := range secretIDs {
 		s.entries = append(s.entries, &entry{id: id, lock: make(chan struct{}, 1)})
 	}
@@ -128,14 +138,19 @@ func (s *Store) All(ctx context.Context) ([]*Account, []*Error) {
 	return slices.DeleteFunc(accounts, func(a *Account) bool { return a == nil }), slices.DeleteFunc(errs, unset)
 }
 
-// Renew is called after IMS or Adobe refused the account. It fetches the secret
-// again and returns the account of its new value. Where the secret has not
-// changed the error is an [*Error] of kind [Refused], and [Store.ForOrg]
-// answers the same for [RefusalPause].
-func (s *Store) Renew(ctx context.Context, refused *Account) (*Account, error) {
+// Renew is called after IMS or Adobe refused the account; cause is the error in which
+// they said so, usually a [*flowclient.Error]. It fetches the secret again and returns
+// the account of its new value. Where IMS was the one who refused and the secret has
+// other client secrets, each is tried at IMS, and the account has the first that is not
+// refused.
+//
+// Otherwise the error is an [*Error] of kind [Refused], which wraps the cause, and
+// [Store.ForOrg] answers the same for [RefusalPause]. An error of another kind, such as
+// a secret that can no longer be read, has the cause's words in its text.
+func (s *Store) Renew(ctx context.Context, refused *Account, cause error) (*Account, error) {
 	for _, e := range s.entries {
 		if e.id == refused.secretID {
-			account, err := s.renew(ctx, e, refused)
+			account, err := s.renew(ctx, e, refused, cause)
 			switch {
 			case err != nil:
 				return nil, err
@@ -184,7 +199,7 @@ func (s *Store) current(ctx context.Context, e *entry) (*Account, *Error) {
 	}
 	defer unlock()
 	fault := s.standing(e)
-	if fault == nil && (e.account == nil || s.now().Sub(e.fetchedAt) >= s.ttl) {
+	if fault == nil && (e.account == nil || s.old(e)) {
 		fault = s.fetch(ctx, e)
 	}
 	if fault != nil && (e.account == nil || fault.Kind != Unavailable) {
@@ -193,7 +208,14 @@ func (s *Store) current(ctx context.Context, e *entry) (*Account, *Error) {
 	return e.account, nil
 }
 
-func (s *Store) renew(ctx context.Context, e *entry, refused *Account) (*Account, *Error) {
+// old reports whether the secret must be fetched again: it is older than the time to
+// live, or the clock was set back since. The entry's lock is held.
+func (s *Store) old(e *entry) bool {
+	age := s.now().Sub(e.fetchedAt)
+	return age < 0 || age >= s.ttl
+}
+
+func (s *Store) renew(ctx context.Context, e *entry, refused *Account, cause error) (*Account, *Error) {
 	unlock, err := e.acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -202,25 +224,59 @@ func (s *Store) renew(ctx context.Context, e *entry, refused *Account) (*Account
 	if e.account != refused {
 		return e.account, nil // another caller was refused too and has renewed it
 	}
-	if fault := s.standing(e); fault != nil {
-		return nil, fault
+	fault := s.standing(e)
+	if fault == nil {
+		fault = s.fetch(ctx, e)
 	}
-	if fault := s.fetch(ctx, e); fault != nil {
-		return nil, fault
+	if fault != nil && fault.Kind != Unavailable {
+		return nil, fault.after(refused.OrgID, cause)
 	}
-	if e.account == refused {
-		return nil, s.stand(e, RefusalPause, &Error{
-			Kind: Refused, SecretID: e.id, orgID: e.account.OrgID,
-			Err: fmt.Errorf("IMS or Adobe refuse the credential of org %s: put a valid client_id, client_secret and scopes there", e.account.OrgID),
-		})
+	if e.account != refused && len(e.secret.clientSecrets) == 1 {
+		return e.account, nil
 	}
-	return e.account, nil
+	account, cause := s.other(ctx, e, refused, cause)
+	switch {
+	case account != nil:
+		e.account = account
+		return account, nil
+	case fault != nil:
+		return nil, fault.after(refused.OrgID, cause)
+	}
+	return nil, s.stand(e, RefusalPause, refusal(e, cause))
 }
 
-// standing returns the fault that still stands, or nil. The entry's lock is
-// held.
+// other returns the account of another client secret that IMS does not refuse, or nil
+// and the last refusal. Only if IMS refused does the client secret matter: Adobe's
+// gateway looks at the client id and its rights. The entry's lock is held, so one
+// caller tries them for all.
+func (s *Store) other(ctx context.Context, e *entry, refused *Account, cause error) (*Account, error) {
+	if e.account != refused && !byIMS(cause) {
+		return e.account, nil // the secret has changed
+	}
+	if !byIMS(cause) {
+		return nil, cause
+	}
+	for i := range e.secret.clientSecrets {
+		if e.account == refused && i == refused.clientSecret {
+			continue
+		}
+		account, err := s.account(e, e.secret, i)
+		if err != nil {
+			return nil, errors.Join(cause, err)
+		}
+		refusal := account.Client.Authorize(ctx)
+		if !errors.Is(refusal, flowclient.KindUnauthorized) {
+			return account, nil // where IMS can't be reached the caller will find out
+		}
+		cause = refusal
+	}
+	return nil, cause
+}
+
+// standing returns the fault that still stands, or nil. A fault from the future is one
+// from before the clock was set back. The entry's lock is held.
 func (s *Store) standing(e *entry) *Error {
-	if s.now().Before(e.faultUntil) {
+	if now := s.now(); now.Before(e.faultUntil) && !now.Before(e.faultSince) {
 		return e.fault
 	}
 	return nil
@@ -228,7 +284,8 @@ func (s *Store) standing(e *entry) *Error {
 
 // stand lets a fault stand for a while. The entry's lock is held.
 func (s *Store) stand(e *entry, pause time.Duration, fault *Error) *Error {
-	e.fault, e.faultUntil = fault, s.now().Add(pause)
+	now := s.now()
+	e.fault, e.faultSince, e.faultUntil = fault, now, now.Add(pause)
 	return fault
 }
 
@@ -243,28 +300,46 @@ func (s *Store) fetch(ctx context.Context, e *entry) *Error {
 		}
 		return s.stand(e, FaultPause, fault)
 	}
-	invalid := func(orgID string, err error) *Error {
-		return s.stand(e, FaultPause, &Error{Kind: SecretInvalid, SecretID: e.id, Err: err, orgID: orgID})
+	value, err := read(out)
+	account := e.account
+	if err == nil && (account == nil || !value.equal(e.secret)) {
+		account, err = s.account(e, value, 0)
 	}
-	if out.SecretString == nil {
-		return invalid("", errors.New("is binary: store the JSON object as text"))
-	}
-	value, err := parseSecret(*out.SecretString)
 	if err != nil {
-		return invalid(value.orgID, err)
+		return s.stand(e, FaultPause, &Error{Kind: SecretInvalid, SecretID: e.id, Err: err, orgID: value.orgID})
 	}
-	if e.account == nil || !value.equal(e.secret) {
-		client, err := s.newClient(value.orgID, flowclient.Credentials{
-			ClientID: value.clientID, ClientSecret: value.clientSecret, Scopes: value.scopes,
-		})
-		if err != nil {
-			return invalid(value.orgID, err)
-		}
-		e.secret = value
-		e.account = &Account{OrgID: value.orgID, ClientID: value.clientID, Sandbox: value.sandbox, Client: client, secretID: e.id}
-	}
-	e.fetchedAt = s.now()
+	e.account, e.secret, e.fetchedAt = account, value, s.now()
 	return nil
+}
+
+// read reads a secret that is text, or whose bytes are the same text.
+func read(out *secretsmanager.GetSecretValueOutput) (secret, error) {
+	if out.SecretString != nil {
+		return parseSecret(*out.SecretString)
+	}
+	bytes := string(out.SecretBinary)
+	if strings.HasPrefix(bytes, "\xff\xfe") || strings.HasPrefix(bytes, "\xfe\xff") {
+		return secret{}, errors.New("is binary, and its bytes are UTF-16: store the JSON object as text, or in UTF-8")
+	}
+	value, err := parseSecret(bytes)
+	if err != nil {
+		err = fmt.Errorf("is binary, and its bytes read as text can't be used (store the JSON object as text): %w", err)
+	}
+	return value, err
+}
+
+// account makes the account with one of a secret's client secrets.
+func (s *Store) account(e *entry, value secret, clientSecret int) (*Account, error) {
+	client, err := s.newClient(value.orgID, flowclient.Credentials{
+		ClientID: value.clientID, ClientSecret: value.clientSecrets[clientSecret], Scopes: value.scopes,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Account{
+		OrgID: value.orgID, ClientID: value.clientID, Sandbox: value.sandbox, Client: client,
+		secretID: e.id, clientSecret: clientSecret,
+	}, nil
 }
 
 // acquire takes the entry's lock, or gives up with the context.

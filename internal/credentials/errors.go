@@ -1,6 +1,11 @@
 package credentials
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
+)
 
 // Kind says why there is no account.
 type Kind int
@@ -15,7 +20,7 @@ const (
 	// Unavailable means that Secrets Manager did not give the secret.
 	Unavailable
 	// Refused means that IMS or Adobe refuse the credential, and that the
-	// secret has not changed since.
+	// secret has not changed since. The error wraps what they said.
 	Refused
 )
 
@@ -39,3 +44,45 @@ func (e *Error) Error() string {
 
 // Unwrap returns the fault itself.
 func (e *Error) Unwrap() error { return e.Err }
+
+// refusal is the fault of a credential that was refused and has not changed.
+func refusal(e *entry, cause error) *Error {
+	orgID, each := e.secret.orgID, ""
+	if n := len(e.secret.clientSecrets); n > 1 && byIMS(cause) {
+		each = fmt.Sprintf(" with each of its %d client secrets", n)
+	}
+	const advice = "put a valid client_id, client_secret and scopes there"
+	err := fmt.Errorf("%s refused the credential of org %s%s; %s", refuser(cause), orgID, each, advice)
+	if cause != nil {
+		err = fmt.Errorf("%s refused the credential of org %s%s: %w; %s", refuser(cause), orgID, each, cause, advice)
+	}
+	return &Error{Kind: Refused, SecretID: e.id, Err: err, orgID: orgID}
+}
+
+// after adds to a fault that the secret was needed because the credential had been
+// refused, and how. A refusal says so itself.
+func (e *Error) after(orgID string, cause error) *Error {
+	if e.Kind == Refused || cause == nil {
+		return e
+	}
+	// The cause is in the text only: this error is no refusal, and must not pass for one.
+	err := fmt.Errorf("%w (it was needed again since %s refused the credential of org %s: %s)", e.Err, refuser(cause), orgID, cause.Error())
+	return &Error{Kind: e.Kind, SecretID: e.SecretID, Err: err, orgID: e.orgID}
+}
+
+// refuser says who refused a credential.
+func refuser(cause error) string {
+	if byIMS(cause) {
+		return "IMS"
+	}
+	if _, ok := errors.AsType[*flowclient.Error](cause); ok {
+		return "Adobe's gateway"
+	}
+	return "IMS or Adobe"
+}
+
+// byIMS reports whether IMS refused, and not Adobe's gateway in front of Flow Service.
+func byIMS(cause error) bool {
+	fault, ok := errors.AsType[*flowclient.Error](cause)
+	return ok && fault.Op == flowclient.OpToken
+}

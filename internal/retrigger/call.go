@@ -44,15 +44,16 @@ func (w *work) withAccount(call func(*credentials.Account) error) (noAccount, er
 	if err = call(account); !refused(err) {
 		return nil, err
 	}
-	if account, err = w.accounts.Renew(w.ctx, account); err != nil {
+	if account, err = w.accounts.Renew(w.ctx, account, err); err != nil {
 		return err, nil
 	}
 	w.account = func() (*credentials.Account, error) { return account, nil }
 	if err = call(account); !refused(err) {
 		return nil, err
 	}
-	if _, err = w.accounts.Renew(w.ctx, account); err == nil {
-		err = &credentials.Error{Kind: credentials.Refused, Err: errors.New("the secret changed again while its credential was refused")}
+	refusal := err
+	if _, err = w.accounts.Renew(w.ctx, account, refusal); err == nil {
+		err = &credentials.Error{Kind: credentials.Refused, Err: fmt.Errorf("the secret changed again while its credential was refused: %w", refusal)}
 	}
 	return err, nil
 }

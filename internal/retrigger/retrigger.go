@@ -38,7 +38,7 @@ import (
 // Accounts gives the account of an org; see [credentials.Store].
 type Accounts interface {
 	ForOrg(ctx context.Context, orgID string) (*credentials.Account, error)
-	Renew(ctx context.Context, refused *credentials.Account) (*credentials.Account, error)
+	Renew(ctx context.Context, refused *credentials.Account, cause error) (*credentials.Account, error)
 }
 
 // DeadLetters keeps what can't be retried; see [deadletter.Queue].

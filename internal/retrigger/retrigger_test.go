@@ -63,8 +63,11 @@ func (a *accounts) ForOrg(_ context.Context, orgID string) (*credentials.Account
 	return &credentials.Account{OrgID: orgID, Sandbox: a.sandbox, Client: a.clients[orgID]}, nil
 }
 
-func (a *accounts) Renew(ctx context.Context, refused *credentials.Account) (*credentials.Account, error) {
+func (a *accounts) Renew(ctx context.Context, refused *credentials.Account, cause error) (*credentials.Account, error) {
 	a.renewals.Add(1)
+	if !errors.Is(cause, flowclient.KindUnauthorized) {
+		return nil, fmt.Errorf("the cause of the renewal is %w", cause)
+	}
 	return a.ForOrg(ctx, refused.OrgID)
 }
 
@@ -238,7 +241,11 @@ func TestNothingIsSentWithoutTimeForIt(t *testing.T) {
 func TestARefusedCredentialIsRenewedOnceForEachRefusal(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
-	want(t, f.service.Retry(t.Context(), failed("run", "flow")), retrigger.Returned, retrigger.CredentialsRefused)
+	result := f.service.Retry(t.Context(), failed("run", "flow"))
+	want(t, result, retrigger.Returned, retrigger.CredentialsRefused)
+	if !strings.Contains(result.Message, "HTTP 401") {
+		t.Errorf("the message %q lacks Adobe's answer", result.Message)
+	}
 	if n := f.accounts.renewals.Load(); n != 2 {
 		t.Errorf("%d renewals, want 2: one to try again, one to tell that it was refused, too", n)
 	}

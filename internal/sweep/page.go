@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/brake"
+	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
@@ -122,7 +123,7 @@ func (w *work) failed(err error) error {
 	}
 	fault, ok := errors.AsType[*flowclient.Error](err)
 	kind := flowclient.KindTransient
-	if ok {
+	if ok && !errors.As(err, new(*credentials.Error)) { // a refused credential may be mended, whatever Adobe said to it
 		kind = fault.Kind
 	}
 	target := w.at.target()

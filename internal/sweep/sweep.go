@@ -49,7 +49,7 @@ import (
 type Accounts interface {
 	All(ctx context.Context) ([]*credentials.Account, []*credentials.Error)
 	ForOrg(ctx context.Context, orgID string) (*credentials.Account, error)
-	Renew(ctx context.Context, refused *credentials.Account) (*credentials.Account, error)
+	Renew(ctx context.Context, refused *credentials.Account, cause error) (*credentials.Account, error)
 }
 
 // Ledger is the memory of what was done; see [ledger.Ledger].
@@ -460,7 +460,7 @@ func (w *work) as(orgID string, call func(*credentials.Account) error) error {
 			return err
 		}
 		var failed error
-		if account, failed = w.accounts.Renew(w.ctx, account); failed != nil {
+		if account, failed = w.accounts.Renew(w.ctx, account, err); failed != nil {
 			return failed
 		}
 	}

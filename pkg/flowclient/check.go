@@ -51,21 +51,50 @@ func check(ok bool, message string) error {
 	return errors.New(message)
 }
 
-// checkURL returns the address without a slash at its end. The error does not
-// quote it: it may hold a password.
-func checkURL(what, address string) (string, error) {
+// CheckSandboxName returns an error unless the text can be the name of a sandbox: 1 to
+// [MaxIDLength] letters, digits and hyphens of ASCII. Adobe makes names of lower-case
+// letters; upper case is let pass. The error does not quote the text.
+func CheckSandboxName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("is empty")
+	case len(name) > MaxIDLength:
+		return fmt.Errorf("has %d bytes, more than %d", len(name), MaxIDLength)
+	case strings.ContainsFunc(name, func(r rune) bool {
+		return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}):
+		return errors.New("can't be the name of a sandbox, which has letters, digits and hyphens only (is it the sandbox's title?)")
+	}
+	return nil
+}
+
+// CheckURL returns a base URL without a slash at its end, or an error if the client
+// can't call it: it must be absolute, without user name, query and fragment, and https
+// except on a loopback host. The error does not quote the address, which may hold a
+// password. Example: "https://host/path?" gives "has a query or fragment".
+func CheckURL(address string) (string, error) {
 	u, err := url.Parse(address)
 	switch {
-	case err != nil || u.Host == "":
-		return "", fmt.Errorf("the %s is no absolute URL", what)
+	case err != nil || u.Hostname() == "":
+		return "", errors.New("is no absolute URL")
+	case strings.ContainsFunc(address, unicode.IsSpace):
+		return "", errors.New("has white space in it")
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-		return "", fmt.Errorf("the %s is not https, which only a loopback host need not be", what)
+		return "", errors.New("is not https, which only a loopback host need not be")
 	case u.User != nil:
-		return "", fmt.Errorf("the %s has a user name or password in it", what)
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "", fmt.Errorf("the %s has a query or fragment", what)
+		return "", errors.New("has a user name or password in it")
+	case strings.ContainsAny(address, "?#"):
+		return "", errors.New("has a query or fragment")
 	}
 	return strings.TrimRight(u.String(), "/"), nil
+}
+
+func checkURL(what, address string) (string, error) {
+	trimmed, err := CheckURL(address)
+	if err != nil {
+		return "", fmt.Errorf("the %s %w", what, err)
+	}
+	return trimmed, nil
 }
 
 func isLoopback(host string) bool {

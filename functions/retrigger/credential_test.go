@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+)
+
+// TestTheWordsOfARefusalAreInEveryAnswer asks with a credential that IMS or Adobe's
+// gateway refuses: at once, while the refusal stands, and after its pause.
+func TestTheWordsOfARefusalAreInEveryAnswer(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		fault flowsim.Fault
+		want  []string
+	}{
+		"invalid_scope": {
+			flowsim.Fault{
+				Op: flowsim.OpToken, Times: 99, Status: http.StatusBadRequest, Header: map[string]string{"X-Debug-Id": "debug-41"},
+				Body: `{"error":"invalid_scope","error_description":"The requested scope is not assigned to this client"}`,
+			},
+			[]string{"IMS refused the credential of org " + worldOrg, "HTTP 400", "invalid_scope: The requested scope is not assigned", "debug-41", `secret "secret-W"`},
+		},
+		"unauthorized_client": {
+			flowsim.Fault{Op: flowsim.OpToken, Times: 99, Status: http.StatusBadRequest, Body: `{"error":"unauthorized_client"}`},
+			[]string{"IMS refused the credential of org " + worldOrg, "HTTP 400", "unauthorized_client"},
+		},
+		"the token, at the gateway": {
+			flowsim.Fault{
+				Op: "", Times: 99, Status: http.StatusUnauthorized, Header: map[string]string{"X-Request-Id": "req-9"},
+				Body: `{"error_code":"401013","message":"Oauth token is not valid"}`,
+			},
+			[]string{"Adobe's gateway refused the credential of org " + worldOrg, "HTTP 401", "401013: Oauth token is not valid", "req-9"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				root := w.fail("f")
+				w.aws.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-W","client_secret":"p8e-hunter2","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOrg))
+				w.adobe.RotateSecret(worldOrg, "p8e-hunter2")
+				for _, op := range []string{flowsim.OpRetrigger, flowsim.OpRun, flowsim.OpRuns, flowsim.OpFlow, flowsim.OpFlows} {
+					fault := tt.fault
+					if fault.Op == "" {
+						fault.Op = op
+					}
+					w.adobe.Inject(fault)
+				}
+				says := func(when, text string) {
+					t.Helper()
+					for _, want := range tt.want {
+						if !strings.Contains(text, want) {
+							t.Errorf("%s: %q lacks %q", when, text, want)
+						}
+					}
+				}
+				p := w.start(-1, false)
+				request := fmt.Sprintf(`{"runId":%q,"orgId":%q}`, root, worldOrg)
+				for _, when := range []string{"at once", "while it stands", "after the pause"} {
+					result := w.invoke(p, request).Results[0]
+					if result.Outcome != retrigger.Deferred || result.Reason != retrigger.CredentialsRefused {
+						t.Errorf("%s: the result is %+v", when, result)
+					}
+					says(when, result.Message)
+					for _, payload := range []string{`{"sweep":{"orgId":"` + worldOrg + `","dryRun":true}}`, `{"sweep":{"orgId":"` + worldOrg + `"}}`} {
+						answer := w.invoke(p, payload)
+						if answer.Sweep == nil || answer.Sweep.State == sweep.Finished {
+							t.Fatalf("%s: the answer to %s is %+v", when, payload, answer)
+						}
+						says(when+", "+payload, answer.Sweep.Error)
+					}
+					if when == "while it stands" {
+						pass(time.Minute)
+					}
+				}
+				if letters := w.aws.Messages(w.letters); len(letters) != 0 {
+					t.Errorf("%d dead letters of a credential's fault", len(letters))
+				}
+			})
+		})
+	}
+}
+
+// TestAMessageSaysWhyTheCredentialIsRefused: what comes by the queue has the same words
+// in its log record.
+func TestAMessageSaysWhyTheCredentialIsRefused(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.adobe.Inject(flowsim.Fault{
+			Op: flowsim.OpToken, Times: 99, Status: http.StatusBadRequest, Body: `{"error":"invalid_client","error_description":"invalid client_secret parameter"}`,
+		})
+		root := w.fail("f")
+		w.told(root)
+		w.poll(w.start(-1, false))
+		ends := w.logs.ends(root)
+		if len(ends) == 0 {
+			ends = w.logs.outcomes()
+		}
+		if len(ends) != 1 || ends[0].Reason != "credentials_refused" || !strings.Contains(ends[0].Detail, "IMS refused") || !strings.Contains(ends[0].Detail, "invalid_client") {
+			t.Errorf("the records are %+v", ends)
+		}
+	})
+}
+
+// TestTheNextClientSecretTakesOver: a rotation that has not come to its end costs no
+// message and no alarm.
+func TestTheNextClientSecretTakesOver(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.aws.PutSecret("secret-W", fmt.Sprintf(
+			`{"oauth_server_to_server":{"client_id":"client-W","client_secrets":["not-yet","neither","s"],"scopes":["openid"]},"ims_org_id":%q,"sandbox":"prod"}`, worldOrg,
+		))
+		root := w.fail("f")
+		w.told(root)
+		w.drain(time.Hour)
+		if n := w.adobe.Retriggers(root); n != 1 || w.logs.sum("credentials_refused") != 0 {
+			t.Errorf("%d re-triggers, %d refused credentials", n, w.logs.sum("credentials_refused"))
+		}
+		if outcomes := w.outcomesOf(root); len(outcomes) != 1 || outcomes[0] != "retriggered" {
+			t.Errorf("the outcomes are %v", outcomes)
+		}
+	})
+}
