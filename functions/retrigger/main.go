@@ -51,7 +51,8 @@ func main() {
 }
 
 func newHandler(ctx context.Context) (*Handler, error) {
-	cfg, err := config.Load(os.LookupEnv)
+	cfg, strays, err := config.Load(os.Environ())
+	warn(telemetry.NewLogger(os.Stdout, cfg.LogLevel), strays)
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +64,14 @@ func newHandler(ctx context.Context) (*Handler, error) {
 	handler := wire(cfg, amazon, store, memory(cfg, store), os.Stdout)
 	handler.log.Info("the function starts", "version", version, "go", runtime.Version())
 	return handler, nil
+}
+
+// warn logs the variables whose names only look like ours. Their values stay out of the
+// log: one may be a secret.
+func warn(log *slog.Logger, strays []config.Stray) {
+	for _, s := range strays {
+		log.Warn("a variable of the environment looks like one of the function's and is not read: is it misspelled?", "variable", s.Name, "meant", s.Meant)
+	}
 }
 
 // memory is the ledger in a store.

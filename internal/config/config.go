@@ -3,18 +3,14 @@
 //
 // Every mistake is reported, each with the name of its variable, in one error.
 // A value is never echoed when it could hold a secret: variables name secrets,
-// they don't contain them. The table in README.md is the reference.
+// they don't contain them, but a person may put one there. A variable whose name
+// only looks like one of ours is a [Stray]. The table in README.md is the reference.
 package config
 
 import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
@@ -54,6 +50,16 @@ const (
 	CallTimeout        = "CALL_TIMEOUT"
 	SecretCacheTTL     = "SECRET_CACHE_TTL" //nolint:gosec // a name, no secret
 )
+
+// names are all of them.
+func names() []string {
+	return []string{
+		SecretID, QueueURL, DeadLetterQueueURL, LedgerTable, LedgerTTL, RetryDelays, RetryPolicy, MaxRunAge, BreakerThreshold,
+		BreakerCooldown, ReconcileAfter, CallsPerSecond, ConcurrentCalls, Reserved, FlowBudget, OrgBudget, BudgetWindow, Paused,
+		SweepSince, SweepLimit, SweepSandboxes, DefaultSandbox, FlowServiceURL, IMSURL, RetriggerOp, LogLevel, MaxConcurrentRuns,
+		CallTimeout, SecretCacheTTL,
+	}
+}
 
 // Defaults of the optional variables.
 const (
@@ -168,13 +174,17 @@ type Config struct {
 	SecretCacheTTL time.Duration
 }
 
-// Load reads the configuration through lookup, which is os.LookupEnv in the
-// function. A variable that is set to nothing but white space counts as unset.
-// The error joins one error for each mistake.
-func Load(lookup func(string) (string, bool)) (Config, error) {
-	r := reader{lookup: lookup}
+// Load reads the configuration from an environment, "NAME=value" as os.Environ gives
+// it. A variable that is set to nothing but white space counts as unset. The error
+// joins one error for each mistake.
+//
+// With or without an error it returns the variables that look like ours and are not:
+// the function starts without them, so their values have no effect.
+func Load(environ []string) (Config, []Stray, error) {
+	r := newReader(environ)
+	strays := r.strays()
 	c := Config{
-		SecretIDs:           r.list(SecretID, required),
+		SecretIDs:           r.list(SecretID, required, checkSecretID),
 		QueueURL:            r.url(QueueURL, ""),
 		DeadLetterQueueURL:  r.url(DeadLetterQueueURL, required),
 		LedgerTable:         r.text(LedgerTable, required),
@@ -194,11 +204,11 @@ func Load(lookup func(string) (string, bool)) (Config, error) {
 		Paused:              r.flag(Paused),
 		SweepSince:          r.duration(SweepSince, DefaultSweepSince, time.Minute, maxDays),
 		SweepLimit:          r.count(SweepLimit, DefaultSweepLimit, 1, maxSweepLimit),
-		SweepSandboxes:      r.list(SweepSandboxes, ""),
-		DefaultSandbox:      r.text(DefaultSandbox, ""),
+		SweepSandboxes:      r.list(SweepSandboxes, "", flowclient.CheckSandboxName),
+		DefaultSandbox:      r.sandbox(DefaultSandbox),
 		FlowServiceURL:      r.url(FlowServiceURL, flowclient.DefaultBaseURL),
 		IMSURL:              r.url(IMSURL, flowclient.DefaultIMSURL),
-		RetriggerOp:         r.op(RetriggerOp),
+		RetriggerOp:         r.text(RetriggerOp, flowclient.DefaultOp),
 		LogLevel:            r.level(LogLevel),
 		MaxConcurrentRuns:   r.count(MaxConcurrentRuns, DefaultMaxConcurrentRuns, 1, maxConcurrentRuns),
 		CallTimeout:         r.duration(CallTimeout, DefaultCallTimeout, minCallTimeout, maxCallTimeout),
@@ -213,165 +223,10 @@ func Load(lookup func(string) (string, bool)) (Config, error) {
 	if c.ConcurrentCalls > 0 && c.ConcurrentCalls < c.ReservedConcurrency {
 		r.fail(ConcurrentCalls, "is less than "+Reserved+": each environment would get less than one call")
 	}
+	r.size()
+	r.client(c)
 	if err := errors.Join(r.errs...); err != nil {
-		return Config{}, fmt.Errorf("configuration: %w", err)
+		return Config{}, strays, fmt.Errorf("configuration: %w", err)
 	}
-	return c, nil
-}
-
-// required as a default marks a variable that must be set. It can't be a value:
-// no environment variable contains a NUL byte.
-const required = "\x00"
-
-type reader struct {
-	lookup func(string) (string, bool)
-	errs   []error
-}
-
-func (r *reader) fail(name, problem string) {
-	r.errs = append(r.errs, fmt.Errorf("%s %s", name, problem))
-}
-
-func (r *reader) text(name, fallback string) string {
-	value, _ := r.lookup(name)
-	if value = strings.TrimSpace(value); value != "" {
-		return value
-	}
-	if fallback == required {
-		r.fail(name, "is required and not set")
-		return ""
-	}
-	return fallback
-}
-
-func (r *reader) list(name, fallback string) []string {
-	text := r.text(name, fallback)
-	if text == "" {
-		return nil
-	}
-	var items []string
-	seen := map[string]bool{}
-	for item := range strings.SplitSeq(text, ",") {
-		item = strings.TrimSpace(item)
-		switch {
-		case item == "":
-			r.fail(name, "has an empty element in its comma-separated list")
-		case seen[item]:
-			r.fail(name, fmt.Sprintf("names %q twice", item))
-		default:
-			seen[item] = true
-			items = append(items, item)
-		}
-	}
-	return items
-}
-
-func (r *reader) url(name, fallback string) string {
-	text := r.text(name, fallback)
-	if text == "" {
-		return ""
-	}
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Host == "":
-		r.fail(name, "is not an absolute URL")
-	case u.User != nil:
-		r.fail(name, "must not contain a user name or password")
-	case u.RawQuery != "" || u.Fragment != "":
-		r.fail(name, "must not contain a query or a fragment")
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-		r.fail(name, "must be https (http is for loopback addresses only)")
-	}
-	return strings.TrimRight(text, "/")
-}
-
-func loopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
-}
-
-// op reads how the operation is spelled in a re-trigger.
-func (r *reader) op(name string) string {
-	text := r.text(name, flowclient.DefaultOp)
-	if known := []string{flowclient.OpAuto, flowclient.SpellingTutorial, flowclient.SpellingOpenAPI}; !slices.Contains(known, text) {
-		r.fail(name, fmt.Sprintf("is %q, must be one of %s", text, strings.Join(known, ", ")))
-	}
-	return text
-}
-
-func (r *reader) level(name string) slog.Level {
-	switch text := r.text(name, "info"); strings.ToLower(text) {
-	case "debug":
-		return slog.LevelDebug
-	case "info":
-		return slog.LevelInfo
-	case "warn":
-		return slog.LevelWarn
-	case "error":
-		return slog.LevelError
-	default:
-		r.fail(name, fmt.Sprintf("is %q, must be one of debug, info, warn, error", text))
-		return slog.LevelInfo
-	}
-}
-
-func (r *reader) flag(name string) bool {
-	text := r.text(name, "false")
-	switch strings.ToLower(text) {
-	case "true":
-		return true
-	case "false":
-		return false
-	default:
-		r.fail(name, fmt.Sprintf("is %q, must be true or false", text))
-		return true // not to send is the safe mistake
-	}
-}
-
-func (r *reader) count(name string, fallback, least, most int) int {
-	text := r.text(name, strconv.Itoa(fallback))
-	n, err := strconv.Atoi(text)
-	if err != nil || n < least || n > most {
-		r.fail(name, fmt.Sprintf("is %q, must be a whole number from %d to %d", text, least, most))
-	}
-	return n
-}
-
-func (r *reader) delays(name string) []time.Duration {
-	text := r.text(name, "")
-	if text == "" {
-		return policy.DefaultDelays()
-	}
-	delays, err := policy.ParseDelays(text)
-	r.each(name, err)
-	return delays
-}
-
-func (r *reader) rules(name string) []policy.Rule {
-	text := r.text(name, "")
-	if text == "" {
-		return nil
-	}
-	rules, err := policy.ParseRules(text)
-	r.each(name, err)
-	return rules
-}
-
-// each reports each of the errors that one joins.
-func (r *reader) each(name string, err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
-			r.fail(name, e.Error())
-		}
-	} else if err != nil {
-		r.fail(name, err.Error())
-	}
-}
-
-func (r *reader) duration(name string, fallback, least, most time.Duration) time.Duration {
-	text := r.text(name, fallback.String())
-	d, err := time.ParseDuration(text)
-	if err != nil || d < least || d > most {
-		r.fail(name, fmt.Sprintf("is %q, must be a duration such as 10s or 5m, from %s to %s", text, least, most))
-	}
-	return d
+	return c, strays, nil
 }

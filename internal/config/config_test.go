@@ -1,7 +1,10 @@
 package config_test
 
 import (
+	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,21 +15,32 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 )
 
-func lookup(env map[string]string) func(string) (string, bool) {
-	return func(name string) (string, bool) {
-		value, ok := env[name]
-		return value, ok
+// environ is an environment as os.Environ gives it.
+func environ(env map[string]string) []string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		all = append(all, name+"="+env[name])
 	}
+	return all
+}
+
+// read loads variables of which none is a stray.
+func read(env map[string]string) (config.Config, error) {
+	cfg, strays, err := config.Load(environ(env))
+	if len(strays) > 0 {
+		return cfg, fmt.Errorf("strays: %v", strays)
+	}
+	return cfg, err
 }
 
 func TestLoadDefaults(t *testing.T) {
 	t.Parallel()
-	got, err := config.Load(lookup(map[string]string{
+	got, err := read(map[string]string{
 		"SECRET_ID":             "aep/ims",
 		"DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/dead-letters",
 		"LEDGER_TABLE":          "ledger",
 		"QUEUE_URL":             "  ",
-	}))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +77,7 @@ func TestLoadDefaults(t *testing.T) {
 
 func TestLoadEverything(t *testing.T) {
 	t.Parallel()
-	got, err := config.Load(lookup(map[string]string{
+	got, err := read(map[string]string{
 		"SECRET_ID":             "a, b",
 		"QUEUE_URL":             "http://127.0.0.1:9324/0/requests",
 		"DEAD_LETTER_QUEUE_URL": "http://localhost:9324/0/dead-letters",
@@ -93,7 +107,7 @@ func TestLoadEverything(t *testing.T) {
 		"SWEEP_SINCE":           "72h",
 		"SWEEP_LIMIT":           "1",
 		"SWEEP_SANDBOXES":       "prod, dev",
-	}))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +144,7 @@ func TestLoadEverything(t *testing.T) {
 
 func TestLoadReportsEveryMistakeByName(t *testing.T) {
 	t.Parallel()
-	_, err := config.Load(lookup(map[string]string{
+	_, err := read(map[string]string{
 		"SECRET_ID":           "a,,a",
 		"QUEUE_URL":           "requests",
 		"FLOW_SERVICE_URL":    "http://platform.adobe.io/data",
@@ -147,16 +161,16 @@ func TestLoadReportsEveryMistakeByName(t *testing.T) {
 		"PAUSED":              "yes",
 		"CONCURRENT_CALLS":    "4",
 		"BUDGET_WINDOW":       "1s",
-	}))
+	})
 	if err == nil {
 		t.Fatal("Load() succeeded")
 	}
 	for _, want := range []string{
-		"SECRET_ID has an empty element", `SECRET_ID names "a" twice`,
-		"QUEUE_URL is not an absolute URL",
+		"SECRET_ID has an empty element in its comma-separated list: element 2 of 3", `SECRET_ID element 3 of 3 is the same as element 1`,
+		"QUEUE_URL is no absolute URL",
 		"DEAD_LETTER_QUEUE_URL is required and not set",
-		"FLOW_SERVICE_URL must be https", "IMS_URL must not contain a user name or password",
-		`RETRIGGER_OP is "retrigger", must be one of auto, re-trigger, RE_TRIGGER`, `LOG_LEVEL is "loud"`, `MAX_CONCURRENT_RUNS is "0"`, `CALL_TIMEOUT is "10"`, `SECRET_CACHE_TTL is "-1s"`,
+		"FLOW_SERVICE_URL is not https", "IMS_URL has a user name or password",
+		"RETRIGGER_OP is refused: the op must be auto, re-trigger or RE_TRIGGER", `LOG_LEVEL is "loud"`, `MAX_CONCURRENT_RUNS is "0"`, `CALL_TIMEOUT is "10"`, `SECRET_CACHE_TTL is "-1s"`,
 		"LEDGER_TABLE is required and not set", "LEDGER_TTL is shorter than MAX_RUN_AGE", `BREAKER_THRESHOLD is "-1"`,
 		`PAUSED is "yes"`, "CONCURRENT_CALLS is less than RESERVED_CONCURRENCY", `BUDGET_WINDOW is "1s"`,
 		`RETRY_DELAYS "soon" is no delay`, `RETRY_DELAYS "13h" is no delay`,
@@ -174,11 +188,11 @@ func TestLoadReportsEveryMistakeByName(t *testing.T) {
 
 func TestLoadRefusesOneQueueForBoth(t *testing.T) {
 	t.Parallel()
-	_, err := config.Load(lookup(map[string]string{
+	_, err := read(map[string]string{
 		"SECRET_ID":             "a",
 		"QUEUE_URL":             "https://sqs.us-east-1.amazonaws.com/1/q/",
 		"DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/q",
-	}))
+	})
 	if err == nil || !strings.Contains(err.Error(), "QUEUE_URL is the same queue as DEAD_LETTER_QUEUE_URL") {
 		t.Errorf("Load() = %v, want a complaint about the queues", err)
 	}

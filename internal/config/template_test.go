@@ -89,7 +89,7 @@ func load(parameters map[string]*parameter, set map[string]string) (config.Confi
 		env[p.variable] = p.fallback
 	}
 	maps.Copy(env, set)
-	return config.Load(lookup(env))
+	return read(env)
 }
 
 func TestTemplateDefaults(t *testing.T) {
@@ -123,7 +123,7 @@ func TestSAMEnv(t *testing.T) {
 	for _, p := range parameters(t) {
 		env[p.variable] = p.fallback
 	}
-	if _, err := config.Load(lookup(env)); err != nil {
+	if _, err := read(env); err != nil {
 		t.Error(err)
 	}
 }
