@@ -127,3 +127,44 @@ func TestTheNextClientSecretTakesOver(t *testing.T) {
 		}
 	})
 }
+
+// TestAFaultOfASecretIsNoDeadLetterForEachRun: runs wait until the secret is mended, and
+// the records name the field.
+func TestAFaultOfASecretIsNoDeadLetterForEachRun(t *testing.T) {
+	t.Parallel()
+	const whole = `{"client_id":"client-W","client_secret":"s","org_id":"` + worldOrg + `","scopes":"openid","sandbox":"prod"}`
+	for name, tt := range map[string]struct{ broken, want string }{
+		"a sandbox's title": {strings.Replace(whole, `"prod"`, `"My Prod"`, 1), "field sandbox can't be the name of a sandbox"},
+		"a trailing comma":  {strings.Replace(whole, `"prod"`, `"prod",`, 1), "is not valid JSON at line 1, column "},
+		"a misspelled name": {strings.Replace(whole, "client_secret", "client_scret", 1), `field "client_scret" is there, "client_secret" is wanted`},
+		"a JWT credential":  {strings.Replace(whole, `"scopes":"openid"`, `"private_key":"-----BEGIN"`, 1), "is a JWT credential"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.aws.PutSecret("secret-W", tt.broken)
+				var roots []string
+				for range 3 {
+					roots = append(roots, w.fail("f"))
+					w.told(roots[len(roots)-1])
+				}
+				w.poll(w.start(-1, false))
+				for _, one := range w.logs.outcomes() {
+					if one.Reason != "credentials_unavailable" || !strings.Contains(one.Detail, tt.want) || !strings.Contains(one.Detail, `secret "secret-W"`) {
+						t.Errorf("the record is %+v, want %q", one, tt.want)
+					}
+				}
+				if letters := w.aws.Messages(w.letters); len(letters) != 0 || w.logs.sum("credentials_unavailable") == 0 {
+					t.Errorf("%d dead letters, metric credentials_unavailable %d", len(letters), w.logs.sum("credentials_unavailable"))
+				}
+				w.aws.PutSecret("secret-W", "\uFEFF"+whole)
+				w.drain(2 * time.Hour)
+				for _, root := range roots {
+					if w.adobe.Retriggers(root) != 1 {
+						t.Errorf("%s was re-triggered %d times after the secret was mended", root, w.adobe.Retriggers(root))
+					}
+				}
+			})
+		})
+	}
+}
