@@ -21,7 +21,7 @@ const required = "\x00"
 type reader struct {
 	env  map[string]string
 	errs []error
-	// wrong has the names of those that something is wrong with.
+	// wrong has the names of the variables that are at fault.
 	wrong map[string]bool
 }
 
@@ -49,11 +49,9 @@ func (r *reader) text(name, fallback string) string {
 	if fallback != required {
 		return fallback
 	}
-	problem := "is required and not set"
-	for _, s := range r.strays() {
-		if s.Meant == name {
-			problem += " (" + s.Name + " is set: is it meant?)"
-		}
+	problem, strays := "is required and not set", r.strays()
+	if i := slices.IndexFunc(strays, func(s Stray) bool { return s.Meant == name }); i >= 0 {
+		problem += " (" + strays[i].Name + " is set: is it meant?)"
 	}
 	r.fail(name, problem)
 	return ""
@@ -110,8 +108,8 @@ func (r *reader) url(name, fallback string) string {
 }
 
 // client makes a client as the function will, with a credential that opens nothing. It
-// reports whatever the client refuses now, under the variable's name: later it would
-// look like a fault of an org's secret.
+// reports now, under the variable's name, which setting the client refuses: later it
+// would look like a fault of an org's secret.
 func (r *reader) client(c Config) {
 	settings := []struct {
 		name   string
@@ -138,7 +136,7 @@ func (r *reader) client(c Config) {
 	}
 }
 
-// tryClient makes a client with a credential that opens nothing, and calls nobody.
+// tryClient makes a client with a credential that opens nothing. It makes no call.
 func tryClient(options ...flowclient.Option) error {
 	options = append(options, flowclient.WithHTTPClient(&http.Client{})) // the usual one costs more to make
 	dummy := flowclient.Credentials{ClientID: "none", ClientSecret: "none", Scopes: []string{"none"}}

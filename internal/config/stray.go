@@ -49,7 +49,8 @@ func ofOthers(name string) bool {
 
 // looksLike returns our variable that another one's name is a slip of the pen, an
 // underscore, a plural or a usual word away from. It returns nothing where no name of
-// ours is near, or where a prefix shows that another program is meant: DD_LOG_LEVEL.
+// ours is near. Example: DD_LOG_LEVEL, an extension's, is two letters from LOG_LEVEL, and
+// in so short a name two wrong letters are too many.
 func looksLike(name string) string {
 	const far = 100
 	best, meant := far, ""
@@ -74,8 +75,6 @@ func apart(name, ours string) int {
 		return 0
 	case slices.Equal(core(theirs), core(own)):
 		return 1
-	case len(theirs) > len(own) && slices.Equal(theirs[len(theirs)-len(own):], own):
-		return other // behind a prefix that is not ours
 	}
 	allowed := 1
 	if len(ours) >= 10 {

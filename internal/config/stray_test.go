@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,10 +69,8 @@ func TestASlipOfThePenIsNoticed(t *testing.T) {
 		case "lower case":
 			slip = strings.ToLower(name)
 		}
-		for _, known := range all {
-			if slip == known {
-				return
-			}
+		if slices.Contains(all, slip) {
+			return
 		}
 		if found := strays(t, slip+"=x"); len(found) != 1 || found[0].Name != slip || found[0].Meant != name {
 			rt.Fatalf("%s: %v, want %s", slip, found, name)

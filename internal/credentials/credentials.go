@@ -155,7 +155,8 @@ func (s *Store) Renew(ctx context.Context, refused *Account, cause error) (*Acco
 			case err != nil:
 				return nil, err
 			case account.OrgID != refused.OrgID:
-				return nil, &Error{Kind: OrgUnknown, SecretID: e.id, Err: fmt.Errorf("it is no longer of org %s", refused.OrgID)}
+				other := &Error{Kind: OrgUnknown, SecretID: e.id, Err: fmt.Errorf("it is no longer of org %s", refused.OrgID)}
+				return nil, other.after(refused.OrgID, cause)
 			}
 			return account, nil
 		}

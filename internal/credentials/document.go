@@ -188,9 +188,6 @@ func invisible(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf
 // from 1, and a column is one character, a tab included. Lines end with LF, CR or both.
 func place(text string, at int) string {
 	before := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text[:at])
-	if strings.HasSuffix(text[:at], "\r") && strings.HasPrefix(text[at:], "\n") {
-		before = strings.TrimSuffix(before, "\n") // the position is within the line's end
-	}
 	line := strings.Count(before, "\n") + 1
 	column := utf8.RuneCountInString(before[strings.LastIndex(before, "\n")+1:]) + 1
 	return fmt.Sprintf("line %d, column %d", line, column)

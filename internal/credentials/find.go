@@ -3,6 +3,7 @@ package credentials
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -20,7 +21,7 @@ type find struct {
 }
 
 // label names the field in an error. Only names that were understood get here, so it
-// shows no value that somebody pasted into a name.
+// shows no value that a person pasted into a name.
 func (f find) label() string { return fmt.Sprintf("field %q", f.name) }
 
 // empty reports whether the field has nothing in it.
@@ -37,7 +38,7 @@ func (f find) empty() bool {
 	}
 }
 
-// findings is whatever of a secret may belong to its credential.
+// findings are the fields of a secret that may belong to its credential.
 type findings struct {
 	finds []find
 	// parents has the object around each object.
@@ -232,5 +233,5 @@ func asObject(n *node) *node {
 // isFlag reports whether a field is there with this truth value.
 func (n *node) isFlag(plainName string, value bool) bool {
 	flag, ok := n.member(plainName)
-	return ok && flag.shape == isOther && flag.text == fmt.Sprint(value)
+	return ok && flag.shape == isOther && flag.text == strconv.FormatBool(value)
 }

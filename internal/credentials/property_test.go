@@ -64,7 +64,7 @@ func (d drawn) ours() object {
 	return object{{"client_id", d.clientID}, {"client_secret", d.secrets}, {"org_id", d.org}, {"scopes", d.scopes}, {"sandbox", d.sandbox}}
 }
 
-// spelled is the credential as one of Adobe's tools, or somebody's script, writes it.
+// spelled is the credential as one of Adobe's tools, or a person's script, writes it.
 func (d drawn) spelled(t *rapid.T) object {
 	name := func(base ...string) string {
 		words := strings.Split(rapid.SampledFrom(base).Draw(t, "name"), " ")
@@ -128,12 +128,24 @@ func titles(words []string) []string {
 // decoys are fields that mean nothing to us.
 func decoys(t *rapid.T) object {
 	all := object{
-		{"technical_account_id", "7F@techacct.adobe.com"}, {"technical_account_email", "a@techacct.adobe.com"}, {"access_token", "eyJhbGciOi"},
-		{"id", "4"}, {"name", "Credential in project"}, {"title", "client_secret"}, {"environment", "prod"}, {"ssl_verification", true},
-		{"project", object{{"id", "12"}, {"org", object{{"id", "2"}, {"name", "Acme"}}}}}, {"expires_in", 86399}, {"IMS", "ims-na1.adobelogin.com"},
-		{"services", []object{{{"code", "AEPSDK"}, {"name", "Experience Platform"}}}}, {"notes", []string{"sandbox", "org"}}, {"TENANT", nil},
+		{"technical_account_id", "7F@techacct.adobe.com"},
+		{"technical_account_email", "a@techacct.adobe.com"},
+		{"access_token", "eyJhbGciOi"},
+		{"id", "4"},
+		{"name", "Credential in project"},
+		{"title", "client_secret"},
+		{"environment", "prod"},
+		{"ssl_verification", true},
+		{"project", object{{"id", "12"}, {"org", object{{"id", "2"}, {"name", "Acme"}}}}},
+		{"expires_in", 86399},
+		{"IMS", "ims-na1.adobelogin.com"},
+		{"services", []object{{{"code", "AEPSDK"}, {"name", "Experience Platform"}}}},
+		{"notes", []string{"sandbox", "org"}},
+		{"TENANT", nil},
 		{"jwt", object{{"client_id", "another"}, {"client_secret", "other"}, {"meta_scopes", []string{"m"}}}},
-		{"api_key_credential", object{{"integration_type", "apikey"}, {"client_id", "another"}}}, {"CONTAINER_ID", "global"}, {"oauth_enabled", true},
+		{"api_key_credential", object{{"integration_type", "apikey"}, {"client_id", "another"}}},
+		{"CONTAINER_ID", "global"},
+		{"oauth_enabled", true},
 	}
 	return object(rapid.SliceOfNDistinct(rapid.SampledFrom(all), 0, 5, func(m member) string { return m.name }).Draw(t, "decoys"))
 }
@@ -219,8 +231,7 @@ func TestOurSpellingWinsOverOthersWithOtherValues(t *testing.T) {
 	})
 }
 
-// TestNoErrorHasAnythingOfASecret breaks secrets in every way a person might, and some
-// that nobody would.
+// TestNoErrorHasAnythingOfASecret breaks secrets as people do, and in stranger ways.
 func TestNoErrorHasAnythingOfASecret(t *testing.T) {
 	t.Parallel()
 	refused := 0

@@ -17,7 +17,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
-// errRefused is a refusal of which nobody knows whose it is.
+// errRefused is a refusal that does not say who refused.
 var errRefused = errors.New("refused")
 
 func TestRenewPicksUpARotatedSecret(t *testing.T) {
@@ -147,8 +147,8 @@ func (s *ims) set(down bool, valid ...string) {
 	}
 }
 
-// storeAt makes a store whose clients ask this token service.
-func storeAt(s *ims, id string) (*credentials.Store, *manager, *clock) {
+// storeAt makes a store of the secret "a" whose clients ask this token service.
+func storeAt(s *ims) (*credentials.Store, *manager, *clock) {
 	m := &manager{secrets: map[string]string{}}
 	c := &clock{t: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)}
 	newClient := func(orgID string, cred flowclient.Credentials) (*flowclient.Client, error) {
@@ -159,7 +159,7 @@ func storeAt(s *ims, id string) (*credentials.Store, *manager, *clock) {
 		}
 		return flowclient.New(orgID, cred.ClientID, tokens, options...)
 	}
-	return credentials.NewStore(m, []string{id}, newClient, ttl, c.now), m, c
+	return credentials.NewStore(m, []string{"a"}, newClient, ttl, c.now), m, c
 }
 
 func listed(clientSecrets ...string) string {
@@ -192,11 +192,11 @@ func TestARefusalSaysWhoRefusedAndHow(t *testing.T) {
 		cause error
 		want  []string
 	}{
-		"IMS":           {token, []string{"IMS refused the credential of org A@AdobeOrg: ", "HTTP 400", "invalid_scope: not assigned", "request-id debug-1"}},
-		"the gateway":   {gateway, []string{"Adobe's gateway refused the credential of org A@AdobeOrg: ", "HTTP 403", "403003: Api Key is invalid", "request-id req-1"}},
-		"wrapped":       {fmt.Errorf("page 3: %w", token), []string{"IMS refused", "page 3: ", "invalid_scope"}},
-		"somebody else": {errRefused, []string{"IMS or Adobe refused the credential of org A@AdobeOrg: refused"}},
-		"nobody":        {nil, []string{"IMS or Adobe refused the credential of org A@AdobeOrg; put"}},
+		"IMS":         {token, []string{"IMS refused the credential of org A@AdobeOrg: ", "HTTP 400", "invalid_scope: not assigned", "request-id debug-1"}},
+		"the gateway": {gateway, []string{"Adobe's gateway refused the credential of org A@AdobeOrg: ", "HTTP 403", "403003: Api Key is invalid", "request-id req-1"}},
+		"wrapped":     {fmt.Errorf("page 3: %w", token), []string{"IMS refused", "page 3: ", "invalid_scope"}},
+		"not said":    {errRefused, []string{"IMS or Adobe refused the credential of org A@AdobeOrg: refused"}},
+		"no cause":    {nil, []string{"IMS or Adobe refused the credential of org A@AdobeOrg; put"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -243,7 +243,7 @@ func TestASecretThatCantBeReadAgainTellsWhyItWasNeeded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := newIMS(t)
-			store, m, _ := storeAt(server, "a")
+			store, m, _ := storeAt(server)
 			m.set("a", secret("old"), nil)
 			account, refusal := first(t, store)
 			m.set("a", tt.text, tt.err)
@@ -265,7 +265,7 @@ func TestASecretThatCantBeReadAgainTellsWhyItWasNeeded(t *testing.T) {
 func TestTheNextClientSecretIsTriedWhenIMSRefusesTheFirst(t *testing.T) {
 	t.Parallel()
 	server := newIMS(t, "third")
-	store, m, clock := storeAt(server, "a")
+	store, m, clock := storeAt(server)
 	m.set("a", listed("first", "second", "third"), nil)
 	account, refusal := first(t, store)
 	m.took()
@@ -302,7 +302,7 @@ func TestTheNextClientSecretIsTriedWhenIMSRefusesTheFirst(t *testing.T) {
 func TestASecretIsRefusedWhenEachClientSecretIs(t *testing.T) {
 	t.Parallel()
 	server := newIMS(t)
-	store, m, clock := storeAt(server, "a")
+	store, m, clock := storeAt(server)
 	m.set("a", listed("one-secret", "two-secret"), nil)
 	account, refusal := first(t, store)
 	server.took()
@@ -328,7 +328,7 @@ func TestASecretIsRefusedWhenEachClientSecretIs(t *testing.T) {
 func TestARotatedListIsTriedFromItsBeginning(t *testing.T) {
 	t.Parallel()
 	server := newIMS(t, "new")
-	store, m, _ := storeAt(server, "a")
+	store, m, _ := storeAt(server)
 	m.set("a", listed("old", "older"), nil)
 	account, refusal := first(t, store)
 	m.set("a", listed("wrong", "new", "old"), nil)
@@ -348,7 +348,7 @@ func TestARotatedListIsTriedFromItsBeginning(t *testing.T) {
 func TestAnotherClientSecretIsTriedWithoutSecretsManager(t *testing.T) {
 	t.Parallel()
 	server := newIMS(t, "second")
-	store, m, _ := storeAt(server, "a")
+	store, m, _ := storeAt(server)
 	m.set("a", listed("first", "second"), nil)
 	account, refusal := first(t, store)
 	m.set("a", "", errors.New("down"))
@@ -364,7 +364,7 @@ func TestAnotherClientSecretIsTriedWithoutSecretsManager(t *testing.T) {
 func TestWhereIMSIsDownNoClientSecretCountsAsRefused(t *testing.T) {
 	t.Parallel()
 	server := newIMS(t)
-	store, m, _ := storeAt(server, "a")
+	store, m, _ := storeAt(server)
 	m.set("a", listed("first", "second"), nil)
 	account, refusal := first(t, store)
 	server.set(true)
@@ -382,7 +382,7 @@ func TestWhereIMSIsDownNoClientSecretCountsAsRefused(t *testing.T) {
 func TestOtherClientSecretsDontHelpAgainstTheGateway(t *testing.T) {
 	t.Parallel()
 	server := newIMS(t, "first", "second")
-	store, m, _ := storeAt(server, "a")
+	store, m, _ := storeAt(server)
 	m.set("a", listed("first", "second"), nil)
 	account, err := store.ForOrg(t.Context(), "")
 	if err != nil {
@@ -394,6 +394,22 @@ func TestOtherClientSecretsDontHelpAgainstTheGateway(t *testing.T) {
 	}
 	if asked := server.took(); len(asked) != 0 {
 		t.Errorf("IMS was asked %d times", len(asked))
+	}
+}
+
+func TestANewListIsTakenWithoutATrialWhenTheGatewayRefusedTheOldSecret(t *testing.T) {
+	t.Parallel()
+	server := newIMS(t, "old", "new", "newer")
+	store, m, _ := storeAt(server)
+	m.set("a", listed("old"), nil)
+	account, err := store.ForOrg(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.set("a", listed("newer", "new"), nil)
+	cause := &flowclient.Error{Op: flowclient.OpRuns, Kind: flowclient.KindUnauthorized, Status: 401, Code: "401013"}
+	if renewed, err := store.Renew(t.Context(), account, cause); err != nil || renewed == account || len(server.took()) != 0 {
+		t.Errorf("Renew() = %p, %v; want the account of the new secret, and no call of IMS", renewed, err)
 	}
 }
 
@@ -457,7 +473,7 @@ func TestAClockThatIsSetBackKeepsNothing(t *testing.T) {
 func TestACallerWithoutTimeIsNotKeptWaiting(t *testing.T) {
 	t.Parallel()
 	server := newIMS(t, "second")
-	store, m, _ := storeAt(server, "a")
+	store, m, _ := storeAt(server)
 	m.set("a", listed("first", "second"), nil)
 	account, refusal := first(t, store)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -31,7 +31,7 @@ func (s secret) equal(o secret) bool {
 // part are an error that names both. Client secrets in a list are taken as they stand,
 // the newest first; a list of objects with dates is sorted by them.
 //
-// The error names every field that is wrong, and the one that is wanted. It never has a
+// The error names every field that is wrong, and the field that is wanted. It never has a
 // value of the secret, nor any of its text. The secret that comes with an error has the
 // parts that could be read.
 func parseSecret(text string) (secret, error) {

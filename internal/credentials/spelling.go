@@ -33,8 +33,8 @@ func (p part) spellings() []string {
 		clientID:     {"clientid", "apikey", "xapikey", "apiclientid", "apikeyclientid", "clientidapikey"},
 		clientSecret: {"clientsecret", "clientsecrets", "secret", "secrets", "apisecret"},
 		orgID: {
-			"orgid", "imsorgid", "imsorg", "org", "xgwimsorgid", "organizationid", "organisationid",
-			"imsorganizationid", "imsorganisationid", "organization", "organisation",
+			"orgid", "imsorgid", "imsorg", "org", "xgwimsorgid", "organizationid", "imsorganizationid", "organization",
+			"organisationid", "imsorganisationid", "organisation", //nolint:misspell // British scripts are read, too
 		},
 		scopes:  {"scopes", "scope"},
 		sandbox: {"sandbox", "sandboxname", "xsandboxname"},
@@ -58,8 +58,7 @@ func prefixes() []string {
 	return []string{"adobe", "aep", "aio", "ims", "oauth", "s2s", "experienceplatform", "platform"}
 }
 
-// plain writes a name in lower case and without anything that is no letter or digit,
-// so that "client_id", "Client-ID" and "clientId" are the same.
+// plain writes a name in lower case, with its letters and digits only, so that "client_id", "Client-ID" and "clientId" are the same.
 func plain(name string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
@@ -116,7 +115,7 @@ func resemble(name string) (part, bool) {
 }
 
 // containsName reports whether a name is a spelling with a word or two around it. The
-// rest must be letters: where somebody pasted a secret into the name there are digits.
+// rest must be letters: a secret that was pasted into the name has digits.
 func containsName(short, spelling string) bool {
 	const longest = 20
 	before, after, found := strings.Cut(short, spelling)

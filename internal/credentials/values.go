@@ -244,8 +244,8 @@ func (n *node) clientSecret() (text string, at time.Time, ok bool) {
 	return text, at, ok
 }
 
-// time reads a date: seconds or milliseconds since 1970, or a text. It is zero for
-// anything else.
+// time reads a date: seconds or milliseconds since 1970, or a text. Any other value is
+// the zero time.
 func (n *node) time() time.Time {
 	if n.shape != isText && n.shape != isNumber {
 		return time.Time{}
