@@ -5,9 +5,11 @@
 // The defaults need no configuration. A run is retried three times, at once,
 // within five minutes and within half an hour: most failures that pass by
 // themselves (a network, a login, a busy service) are over by then, and what
-// still fails is for a person. Unknown errors are retried like the others, since
-// Adobe publishes no list of its codes. The waits have full jitter, so that runs
-// which failed together are not retried together.
+// still fails is for a person. Where no rule of a user's matches, the catalog of Adobe's
+// codes ([aepcodes]) tells the errors that no retry mends: bad data becomes a dead
+// letter at once, and a duplicate of a batch that is in is skipped. Errors that the
+// catalog does not know are retried. The waits have full jitter, so that runs which
+// failed together are not retried together.
 package policy
 
 import (
@@ -16,6 +18,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/pkg/aepcodes"
 )
 
 // Defaults of a [Policy].
@@ -58,6 +62,10 @@ const (
 	ByPolicy Reason = "policy"
 	// TooOld means that the run failed longer ago than is worth a retry.
 	TooOld Reason = "too_old"
+	// DataError means that the run failed of its data, which fails again.
+	DataError = Reason(aepcodes.DataError)
+	// DuplicateBatch means that the run's data is in already.
+	DuplicateBatch = Reason(aepcodes.DuplicateBatch)
 	// AttemptsExhausted means that the lineage has had its attempts.
 	AttemptsExhausted Reason = "attempts_exhausted"
 	// BreakerOpen means that too many lineages of the dataflow in a row were
@@ -125,6 +133,9 @@ func (p *Policy) Decide(run Run, h History, now time.Time) Decision {
 	delays := p.Delays
 	switch {
 	case rule == nil:
+		if d, known := byCatalog(run.Errors); known {
+			return d
+		}
 	case rule.Action != Retry:
 		return Decision{Action: rule.Action, Reason: ByPolicy, Detail: fmt.Sprintf("rule %d of RETRY_POLICY says so", number)}
 	case rule.Delays != nil:
@@ -145,6 +156,33 @@ func (p *Policy) Decide(run Run, h History, now time.Time) Decision {
 	}
 	return Decision{Action: Retry, At: at}
 }
+
+// byCatalog decides on a run that failed of something that no retry mends, as the catalog
+// of Adobe's codes has it. It reports false where a retry may help.
+func byCatalog(errs []Error) (Decision, bool) {
+	duplicate, other := "", false
+	for _, e := range errs {
+		entry, _ := aepcodes.Find(aepcodes.RunError, e.Code, 0, e.Message)
+		switch {
+		case entry.Kind == aepcodes.Data:
+			return Decision{Action: DeadLetter, Reason: DataError, Detail: strings.Join(strings.Fields(fmt.Sprintf(
+				"the run failed of its data (%s: %s). %s %s", e.Code, e.Message, entry.Meaning, entry.NextStep,
+			)), " ")}, true
+		case entry.Kind == aepcodes.Done:
+			duplicate = e.Code + ": " + e.Message
+		case e.Code != "" && !strings.HasPrefix(e.Code, processing):
+			other = true
+		}
+	}
+	if duplicate == "" || other { // of two causes the other one may need the retry
+		return Decision{}, false
+	}
+	return Decision{Action: Skip, Reason: DuplicateBatch, Detail: "the run's data is in already, as a duplicate of another batch (" + duplicate + "); there is nothing to retry"}, true
+}
+
+// processing is the code that Adobe puts around the cause when it could not process
+// what it had copied.
+const processing = "CONNECTOR-2001"
 
 // jitter is full jitter, from nothing to the whole delay, that depends on the run
 // and the attempt alone: a decision that is made again, after a crash or for a

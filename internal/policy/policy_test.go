@@ -245,3 +245,48 @@ func FuzzParseRules(f *testing.F) {
 		}
 	})
 }
+
+func TestTheCatalogDecidesWhereNoRuleDoes(t *testing.T) {
+	t.Parallel()
+	type errs = []policy.Error
+	for name, tt := range map[string]struct {
+		errs   errs
+		rules  string
+		action policy.Action
+		reason policy.Reason
+	}{
+		"no error is known":              {nil, "", policy.Retry, ""},
+		"an unknown code":                {errs{{Code: "NEW-1-500"}}, "", policy.Retry, ""},
+		"a failed copy":                  {errs{{Code: "CONNECTOR-1001-500"}}, "", policy.Retry, ""},
+		"bad data":                       {errs{{Code: "INGEST-1212-400", Message: "2 rows have errors"}}, "", policy.DeadLetter, policy.DataError},
+		"bad data behind its wrapper":    {errs{{Code: "CONNECTOR-2001-500"}, {Code: "INGEST-1401-400"}}, "", policy.DeadLetter, policy.DataError},
+		"a guardrail":                    {errs{{Code: "X", Message: "Batch ingestion guardrails hit: 25143 files (over the 25000 threshold)"}}, "", policy.DeadLetter, policy.DataError},
+		"a duplicate batch":              {errs{{Code: "140"}}, "", policy.Skip, policy.DuplicateBatch},
+		"a duplicate, in its wrapper":    {errs{{Code: "CONNECTOR-2001-500"}, {Code: "140"}}, "", policy.Skip, policy.DuplicateBatch},
+		"a duplicate, and a failed copy": {errs{{Code: "140"}, {Code: "CONNECTOR-1001-500"}}, "", policy.Retry, ""},
+		"a rule comes first":             {errs{{Code: "INGEST-1212-400"}}, `[{"code":"INGEST-*","action":"retry"}]`, policy.Retry, ""},
+		"a rule for another":             {errs{{Code: "INGEST-1212-400"}}, `[{"code":"X","action":"retry"}]`, policy.DeadLetter, policy.DataError},
+		"a rule skips":                   {errs{{Code: "INGEST-1212-400"}}, `[{"code":"INGEST-*","action":"skip"}]`, policy.Skip, policy.ByPolicy},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := policy.Policy{Delays: policy.DefaultDelays(), MaxAge: policy.DefaultMaxAge}
+			if tt.rules != "" {
+				var err error
+				if p.Rules, err = policy.ParseRules(tt.rules); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := p.Decide(policy.Run{ID: "r", Errors: tt.errs}, policy.History{}, time.Now())
+			if got.Action != tt.action || got.Reason != tt.reason {
+				t.Errorf("%+v, want %s %s", got, tt.action, tt.reason)
+			}
+			if tt.reason == policy.DataError && (!strings.Contains(got.Detail, tt.errs[len(tt.errs)-1].Code) || !strings.HasSuffix(got.Detail, ".")) {
+				t.Errorf("the detail is %q: it has neither the code nor what to do", got.Detail)
+			}
+			if forced := p.Decide(policy.Run{ID: "r", Errors: tt.errs}, policy.History{Force: true}, time.Now()); forced.Action != policy.Retry {
+				t.Errorf("forced: %+v", forced)
+			}
+		})
+	}
+}
