@@ -23,7 +23,7 @@ func TestOutcomesNamesEveryReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	explained := map[string]bool{}
-	word := regexp.MustCompile("`([a-z_]+)`")
+	word := regexp.MustCompile("`([a-z0-9_]+)`")
 	for line := range strings.Lines(string(text)) {
 		if section, is := strings.CutPrefix(line, "## "); is {
 			explained[strings.TrimSpace(section)] = true

@@ -22,6 +22,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
+	"github.com/aep-retrigger/aep-retrigger/internal/unrecognized"
 )
 
 // Handler takes every payload that Lambda delivers: SQS batches, events of
@@ -32,6 +33,7 @@ type Handler struct {
 	accounts    *credentials.Store
 	brake       *brake.Brake
 	requests    *requestqueue.Queue // nil where none is configured
+	shapes      *unrecognized.Counter
 	metrics     *telemetry.Metrics
 	log         *slog.Logger
 	concurrency int
@@ -103,6 +105,7 @@ func (h *Handler) batch(ctx context.Context, records []event.SQSRecord) ([]byte,
 	deliveries := make([]delivery, len(records))
 	for i, record := range records {
 		deliveries[i] = decode([]byte(record.Body), "message-"+record.MessageID)
+		deliveries[i].onQueue()
 		if at := record.SentAt(); !at.IsZero() {
 			deliveries[i].sent(at)
 		}
@@ -180,6 +183,9 @@ func (h *Handler) direct(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 	deliveries := []delivery{decode(payload, "invocation-"+name)}
 	d := &deliveries[0]
+	if err := d.isHTTP(); err != nil {
+		return nil, err
+	}
 	h.begin(deliveries)
 	others := h.others(ctx, deliveries)
 	h.work(ctx, deliveries)
@@ -241,17 +247,56 @@ func decode(payload []byte, name string) delivery {
 	default:
 		d.items = decoded.Items
 	}
+	for i := range d.items {
+		if req := d.items[i].Request; req != nil && req.Due.After(d.asked.Add(maxDue)) {
+			d.items[i] = event.Item{Raw: d.items[i].Raw, Err: &event.Error{
+				Reason: event.InvalidField, RunID: req.RunID, FlowID: req.FlowID, OrgID: req.OrgID,
+				Message: fmt.Sprintf("origin.due is %s, more than 14 days ahead: leave origin out, or send a dead letter's body unchanged", req.Due.Format(time.RFC3339)),
+			}}
+		}
+	}
 	d.results = make([]retrigger.Result, len(d.items))
 	return d
 }
 
+// maxDue is how far ahead a due time may be: no message lives longer.
+const maxDue = 14 * 24 * time.Hour
+
+// onQueue refuses a pause or a resume that came as a message. Whoever may send to the
+// queue may ask for retries; only those who may invoke the function can stop it.
+func (d *delivery) onQueue() {
+	if d.toggle == nil {
+		return
+	}
+	word := "resume"
+	if d.toggle.Pause {
+		word = "pause"
+	}
+	d.toggle, d.results = nil, make([]retrigger.Result, 1)
+	d.items = []event.Item{{Err: &event.Error{Reason: event.NotDirect, Message: fmt.Sprintf(
+		"a %s is taken from a direct invocation alone, not from a queue: sam remote invoke RetriggerFunction --event '{%q:{}}'", word, word,
+	)}}}
+}
+
+// isHTTP is the error for an HTTP request: an answer, whatever it said, would be sent
+// with status 200, and the sender would believe that the run is retried.
+func (d *delivery) isHTTP() error {
+	if len(d.items) == 1 && d.items[0].Err != nil && d.items[0].Err.Reason == event.HTTPEvent {
+		return d.items[0].Err
+	}
+	return nil
+}
+
 // sent tells when what the delivery asks for was sent. A clock that is ahead of ours
-// must not make it wait.
+// must not make it wait, and what has waited for more than a day asks for now: a sweep
+// would look at a time of which nobody expects it any more.
 func (d *delivery) sent(at time.Time) {
 	if at.After(d.asked) {
 		return
 	}
-	d.asked = at
+	if d.asked.Sub(at) <= 24*time.Hour {
+		d.asked = at
+	}
 	for _, item := range d.items {
 		if item.Request != nil {
 			item.Request.SentAt = at
@@ -316,7 +361,7 @@ func (h *Handler) work(ctx context.Context, deliveries []delivery) {
 			}
 			group.Go(func() error {
 				if item.Err != nil {
-					d.results[j] = h.service.Refuse(ctx, d.part(j), item.Err)
+					d.results[j] = h.refuse(ctx, d.part(j), item.Err)
 				} else {
 					d.results[j] = h.retry(ctx, *item.Request)
 				}
@@ -325,6 +370,37 @@ func (h *Handler) work(ctx context.Context, deliveries []delivery) {
 		}
 	}
 	_ = group.Wait() // every fault is in a result
+}
+
+// refuse makes a dead letter of input that can't be read. Of Adobe's events without a
+// run one of each shape becomes one in an hour; the others are counted.
+func (h *Handler) refuse(ctx context.Context, payload []byte, fault *event.Error) retrigger.Result {
+	if fault.Shape == "" {
+		return h.service.Refuse(ctx, payload, fault)
+	}
+	seen, err := h.shapes.Look(ctx, fault.Shape)
+	if err != nil { // seen twice is better than never
+		h.log.WarnContext(ctx, "events without a run can't be counted", "error", err.Error())
+		return h.service.Refuse(ctx, payload, fault)
+	}
+	counted := *fault
+	if seen.Written {
+		counted.Message = fmt.Sprintf("%s. Events of this shape so far: %d; one of this hour is on the dead-letter queue", fault.Message, seen.Count)
+		h.count(ctx, fault.Shape, false)
+		return retrigger.Counted(&counted)
+	}
+	counted.Message = fmt.Sprintf("%s. Events of this shape so far: %d; further ones of this hour are counted and logged", fault.Message, seen.Count)
+	result := h.service.Refuse(ctx, payload, &counted)
+	if result.Outcome == retrigger.DeadLettered {
+		h.count(ctx, fault.Shape, true)
+	}
+	return result
+}
+
+func (h *Handler) count(ctx context.Context, shape string, written bool) {
+	if err := h.shapes.Add(ctx, shape, written); err != nil {
+		h.log.WarnContext(ctx, "an event without a run was not counted", "error", err.Error())
+	}
 }
 
 func (h *Handler) retry(ctx context.Context, req event.Request) retrigger.Result {

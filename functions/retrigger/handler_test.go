@@ -30,6 +30,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
+	"github.com/aep-retrigger/aep-retrigger/internal/unrecognized"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -123,7 +124,7 @@ func newTestHandler(url string, requests *requestqueue.Queue) *Handler {
 		ledger.New(store, ledger.DefaultTTL, time.Now), limits, letters{}, waiting,
 		retrigger.Options{Policy: &policy.Policy{Delays: policy.DefaultDelays()}, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log},
 	)
-	return &Handler{service: service, requests: requests, metrics: telemetry.NewMetrics(io.Discard, "test", time.Now), log: log, concurrency: 3}
+	return &Handler{service: service, shapes: unrecognized.New(store, time.Now), requests: requests, metrics: telemetry.NewMetrics(io.Discard, "test", time.Now), log: log, concurrency: 3}
 }
 
 // body is a message of a batch and what the model says of it.

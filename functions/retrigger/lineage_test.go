@@ -156,7 +156,7 @@ func (w *world) crashing(calls int, after bool) *process {
 // run ends visibly.
 func TestCrashPointsBesideTheCall(t *testing.T) {
 	t.Parallel()
-	forbidden := flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Times: 100, Body: `{"error_code":"403025"}`}
+	forbidden := flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Times: 100, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`}
 	type crash struct {
 		retriggers, letters int
 		state               string
@@ -765,7 +765,7 @@ func TestWhatIsSettledHoldsNobodyUp(t *testing.T) {
 	for name, second := range map[string]*flowsim.Fault{
 		"one more is recorded": nil,
 		"it is given up":       &hang,
-		"one more is refused":  {Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"error_code":"403025"}`},
+		"one more is refused":  {Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -1437,7 +1437,7 @@ func TestADeadLetterIsSentAgain(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		root := w.fail("f")
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"error_code":"403025"}`})
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`})
 		event := string(w.adobe.FailureEvent(root))
 		w.send(event)
 		w.drain(time.Hour)
@@ -1465,7 +1465,7 @@ func TestAWaitingMessageThatIsDeliveredTwice(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.cfg.RetryDelays = []time.Duration{time.Minute}
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Times: 10, Body: `{"error_code":"403025"}`})
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Times: 10, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`})
 		root := w.fail("f")
 		w.told(root)
 		p := w.start(-1, false)
@@ -1585,7 +1585,7 @@ func TestWhatIsGivenUpIsInTheLedger(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.send(`{"runId":"no-such-run","orgId":"` + worldOrg + `"}`)
 		root := w.fail("f")
-		w.adobe.RotateSecret(worldOrg, "another")
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Times: 1 << 30, Status: http.StatusServiceUnavailable})
 		w.send(string(w.adobe.FailureEvent(root)))
 		w.drain(time.Hour)
 		p := w.start(-1, false)
@@ -1593,7 +1593,7 @@ func TestWhatIsGivenUpIsInTheLedger(t *testing.T) {
 			pass(15 * time.Minute)
 			w.poll(p)
 		}
-		for run, reason := range map[string]string{"no-such-run": "credentials_refused", root: "credentials_refused"} {
+		for run, reason := range map[string]string{"no-such-run": "adobe_unavailable", root: "adobe_unavailable"} {
 			if e := w.entry(run); e["state"] != "dead_lettered" || e["reason"] != reason {
 				t.Errorf("the entry of %s is %v, want dead_lettered %s", run, e, reason)
 			}

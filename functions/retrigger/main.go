@@ -32,6 +32,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
+	"github.com/aep-retrigger/aep-retrigger/internal/unrecognized"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -90,6 +91,7 @@ func wire(cfg config.Config, amazon aws.Config, store ledger.Store, memory retri
 	queues := sqs.NewFromConfig(amazon)
 	log := telemetry.NewLogger(out, cfg.LogLevel)
 	h := &Handler{
+		shapes:  unrecognized.New(store, time.Now),
 		metrics: telemetry.NewMetrics(out, os.Getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now), log: log, concurrency: cfg.MaxConcurrentRuns,
 	}
 	var waiting retrigger.Requests // nil without a queue

@@ -237,7 +237,7 @@ func (h *history) step() {
 			{Op: flowsim.OpRetrigger, AfterEffect: true, Reset: true},
 			{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true},
 			{Op: flowsim.OpRetrigger, Hang: true},
-			{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"error_code":"403025"}`},
+			{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`},
 			{Op: flowsim.OpRetrigger, Status: http.StatusUnauthorized, Body: `{"error_code":"401013"}`},
 			{Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable},
 			{Op: flowsim.OpRun, Status: http.StatusServiceUnavailable},

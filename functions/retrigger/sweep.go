@@ -169,9 +169,10 @@ func (h *Handler) logSweep(ctx context.Context, swept *sweep.Result) {
 		return // the dataflows come when it is finished
 	}
 	for id, c := range r.Flows {
-		h.log.InfoContext(ctx, "sweep of a dataflow", "sweepId", r.ID, "flowId", id, "failed", c.Failed, "requested", c.Requested, "skipped", c.Skipped)
+		h.log.InfoContext(ctx, "sweep of a dataflow", "sweepId", r.ID, "flowId", id, "flowName", c.Name, "failed", c.Failed, "requested", c.Requested, "skipped", c.Skipped)
 	}
 	for _, run := range r.Runs {
-		h.log.InfoContext(ctx, "a failed run would be "+run.Decision, "sweepId", r.ID, "runId", run.RunID, "flowId", run.FlowID, "reason", string(run.Reason), "detail", run.Detail)
+		h.log.InfoContext(ctx, "a failed run would be "+run.Decision, "sweepId", r.ID, "runId", run.RunID, "flowId", run.FlowID, "flowName", run.FlowName,
+			"errorCode", run.ErrorCode, "errorText", run.ErrorText, "reason", string(run.Reason), "detail", run.Detail)
 	}
 }

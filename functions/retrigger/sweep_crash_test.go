@@ -288,7 +288,7 @@ func TestWhatCantBeListedIsAskedForAgain(t *testing.T) {
 			add("too-old", "f", "SLOW-1", 4*time.Hour), add("over-the-limit", "g", "SLOW-1", time.Minute),
 		}
 		wanted := []string{add("first", "f", "SLOW-1", time.Hour), add("second", "g", "SLOW-2", time.Hour)}
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusForbidden, Body: `{"error_code":"403025","message":"Profile is not valid"}`})
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusForbidden, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`})
 		w.sweep(`{"sweep":{"orgId":"` + worldOrg + `","flowId":["f","g"],"code":"slow-*","limit":2,"since":"3h"}}`)
 		letters := w.aws.Messages(w.letters)
 		if len(letters) != 1 {

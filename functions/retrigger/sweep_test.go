@@ -134,6 +134,7 @@ func TestASweepOfOneRun(t *testing.T) {
 			t.Errorf("its entry is %v", e)
 		}
 		again := w.sweep(bareSchedule) // the schedule delivers its event twice
+		r.Repeated = true
 		if diff := cmp.Diff(r, again); diff != "" {
 			t.Errorf("the second delivery (-want +got):\n%s", diff)
 		}
@@ -438,7 +439,7 @@ func TestASandboxThatCantBeListed(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				w.flow("other", worldOther)
 				first, second := w.fail("f"), w.fail("other")
-				w.answering(status, nil, `{"error_code":"403025","message":"Profile is not valid"}`, listsRuns)
+				w.answering(status, nil, `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`, listsRuns)
 				pass(time.Minute)
 				w.sweep(bareSchedule)
 				pass(2 * time.Second)

@@ -449,6 +449,7 @@ type record struct {
 	Timestamp                        time.Time
 	RunID, Outcome, Reason, NewRunID string
 	Detail                           string
+	FlowName, ErrorCode, ErrorText   string
 	Attempt                          int
 	Extra                            int `json:"extra_retriggers"`
 }

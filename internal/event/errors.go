@@ -3,8 +3,8 @@ package event
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
+	"unicode"
 )
 
 // Reason is the one word why input can't be read. It is the reason of the dead
@@ -15,8 +15,23 @@ type Reason string
 const (
 	// Unreadable is input that is not JSON, or empty.
 	Unreadable Reason = "unreadable"
-	// Unrecognized is JSON that is neither a request nor an event.
+	// Unrecognized is JSON that is neither a request nor an event about a run, and an
+	// event of Adobe's that holds no run that the decoder can find.
 	Unrecognized Reason = "unrecognized"
+	// EmptyObject is {}, as a scheduler without an input sends it.
+	EmptyObject Reason = "empty"
+	// OwnOutput is an event or an answer of the function itself.
+	OwnOutput Reason = "own_output"
+	// EventIDsOnly is a dead-letter record that has ids of events and no events.
+	EventIDsOnly Reason = "event_ids_only"
+	// StoredInS3 is a message whose content an extended SQS client has put into S3.
+	StoredInS3 Reason = "stored_in_s3"
+	// HTTPEvent is the event of a Function URL, an API Gateway or a load balancer.
+	HTTPEvent Reason = "http_event"
+	// NotDirect is a pause or resume that did not come as a direct invocation.
+	NotDirect Reason = "not_direct"
+	// RunStatusUnknown is a run whose status is none that Adobe documents.
+	RunStatusUnknown Reason = "run_status_unknown"
 	// WrongType is a value of another JSON type than expected.
 	WrongType Reason = "wrong_type"
 	// UnknownField is a field that requests don't have.
@@ -46,6 +61,9 @@ type Error struct {
 	Message string
 	// RunID, FlowID and OrgID are what could be read of a run all the same.
 	RunID, FlowID, OrgID string
+	// Shape tells the kinds of Adobe's events apart that hold no run: detail-type and
+	// names of fields. It is empty for other input.
+	Shape string
 }
 
 // Error returns the message.
@@ -71,27 +89,19 @@ func unknownField(name string, known []string) *Error {
 
 // similar reports whether a field's name is another one's but for case and
 // separators, or for an s at the end.
-func similar(a, b string) bool {
-	bare := func(s string) string {
-		return strings.TrimSuffix(strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(s)), "s")
-	}
-	return bare(a) == bare(b)
-}
+func similar(a, b string) bool { return bare(a) == bare(b) }
 
-// firstKeys returns some keys in a fixed order, quoted.
-func firstKeys(fields map[string]json.RawMessage, most int) []string {
-	keys := make([]string, 0, len(fields))
-	for key := range fields {
-		keys = append(keys, excerpt([]byte(key)))
-	}
-	if len(keys) == 0 {
-		return []string{"none"}
-	}
-	slices.Sort(keys)
-	if len(keys) > most {
-		keys = append(keys[:most], "…")
-	}
-	return keys
+// bare is a name without case, separators and an s at the end.
+func bare(name string) string { return strings.TrimSuffix(folded(name), "s") }
+
+// folded is a name without case and separators.
+func folded(name string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("_- ", r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, name)
 }
 
 // SkipReason is the one word why an event asks for nothing.
@@ -106,9 +116,6 @@ const (
 	RunPartlySucceeded SkipReason = "run_partly_succeeded"
 	// RunInProgress is a run that has not ended.
 	RunInProgress SkipReason = "run_in_progress"
-	// RunStatusUnknown is a run whose status is missing or none that Adobe
-	// documents.
-	RunStatusUnknown SkipReason = "run_status_unknown"
 	// DownstreamRun is a run that follows another dataflow's run.
 	DownstreamRun SkipReason = "downstream_run"
 	// RunDelayedAlert is Adobe's alert that a run takes long.
@@ -118,7 +125,7 @@ const (
 	ErrorRateAlert SkipReason = "error_rate_alert"
 	// IngestionEvent is a data-ingestion event; it names no run.
 	IngestionEvent SkipReason = "ingestion_event"
-	// ForeignEvent is an event about something else.
+	// ForeignEvent is another sender's event about something else.
 	ForeignEvent SkipReason = "foreign_event"
 )
 

@@ -1,25 +1,39 @@
-// Package event turns what Lambda delivers into requests to retry runs.
+// Package event turns a payload of Lambda into requests to retry runs.
 //
-// It is pure: bytes in, values out. [Decode] understands requests by hand,
-// sweeps, and Adobe's events about dataflow runs in every shape that Adobe's
-// documents show, in any nesting of the wrappings of EventBridge, SNS, SQS,
-// CloudEvents, Lambda's on-failure destination and text that is itself JSON.
+// It is pure: bytes in, values out. [Decode] understands requests by hand, sweeps,
+// and Adobe's events about dataflow runs.
 //
-// Whether a run has failed is decided on the run's status alone: Adobe sends
-// alerts about late runs and error rates under the same event code as failures,
-// with ids of their own. What asks for nothing is an item with a [Skip]; what
-// can't be read is an item with an [Error], so that its neighbors live, or an
-// error of the whole payload.
+// # How a run is found
 //
-// Requests by hand are read strictly (unknown, misspelled and repeated fields
-// are refused by name), events leniently (unknown fields are passed over).
+// A run is known by what it is, and not by its wrapping: an object with an id, a
+// flowId and metrics.statusSummary.status. The decoder opens the wrappings that it
+// knows (EventBridge, SNS, SQS, CloudEvents, Lambda's on-failure record, Adobe's
+// batches, journals and listings, and text that is itself JSON). Where it knows a
+// wrapping no further, it searches the object for runs, down to [MaxDepth]. It
+// searches nothing inside a run: the predecessors of a run, for example, are runs
+// that the event merely quotes.
+//
+// Whether a run has failed is decided on the run's status alone: Adobe sends alerts
+// about late runs and error rates under the same event code as failures, with ids of
+// their own.
+//
+// # What becomes of the rest
+//
+// An event that asks for nothing is an item with a [Skip]. Input that can't be read is
+// an item with an [Error], so that its neighbors live, or an error of the whole
+// payload. An event of Adobe's in which no run is found is always an error, since it
+// may be a failure in a shape that Adobe has not documented. Only other senders'
+// events are skipped for being about something else.
+//
+// Requests by hand are read strictly: the decoder refuses an unknown, misspelled or
+// repeated field by its name. In events it passes over unknown fields, but a name that
+// it knows must be spelled as Adobe spells it, and stand once.
 package event
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -32,9 +46,10 @@ const (
 	// message and asynchronous Lambda event are 1 MiB, an SQS batch 6 MiB, of
 	// which each message is decoded by itself.
 	MaxPayload = 1 << 20
-	// MaxDepth is how many wrappings are opened. An event that SNS, SQS,
-	// EventBridge and an on-failure destination wrapped in turn has six.
-	MaxDepth = 8
+	// MaxDepth is how many wrappings are opened: objects, lists and texts around a
+	// run. An event of a journal's page has four; SNS, SQS, EventBridge and an
+	// on-failure record around that add six.
+	MaxDepth = 16
 	// MaxItems is how many requests and events one payload may hold: what one
 	// invocation can handle or hand on before its deadline.
 	MaxItems = 1000
@@ -62,6 +77,14 @@ type Decoded struct {
 	Switch *Switch
 }
 
+// byteOrderMark may stand before JSON that an editor on Windows has saved.
+const byteOrderMark = "\uFEFF"
+
+// trimmed cuts white space and a byte order mark off.
+func trimmed(raw []byte) json.RawMessage {
+	return bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(raw), []byte(byteOrderMark)))
+}
+
 // Decode reads a payload. The error is an [*Error]; it means that the payload
 // as a whole can't be read.
 func Decode(payload []byte) (Decoded, error) {
@@ -69,7 +92,7 @@ func Decode(payload []byte) (Decoded, error) {
 		return Decoded{}, faultf(TooLarge, "the payload has %d bytes, more than %d", len(payload), MaxPayload)
 	}
 	d := decoder{}
-	if fault := d.value(bytes.TrimSpace(payload), 0, false); fault != nil {
+	if fault := d.unit(trimmed(payload), around{}); fault != nil {
 		return Decoded{}, fault
 	}
 	switch {
@@ -77,8 +100,33 @@ func Decode(payload []byte) (Decoded, error) {
 		return Decoded{}, faultf(Unreadable, "the payload asks for more than one of a sweep, a pause, a resume and single runs: send them separately")
 	case len(d.items) == 1:
 		d.items[0].Raw = nil
+	default:
+		if fault := hopeless(d.items); fault != nil {
+			return Decoded{}, fault
+		}
 	}
 	return Decoded{Items: d.items, Sweep: d.sweep, Switch: d.toggle}, nil
+}
+
+// hopeless returns the one error of a list of which no element can be read, and none of
+// which names a run: it becomes one dead letter, as it came.
+func hopeless(items []Item) *Error {
+	if len(items) == 0 || slices.ContainsFunc(items, func(i Item) bool { return i.Err == nil || i.Err.RunID != "" || i.Err.FlowID != "" }) {
+		return nil
+	}
+	first := items[0].Err
+	reason, shape := first.Reason, first.Shape
+	for _, item := range items {
+		if item.Err.Reason != reason {
+			reason = Unreadable
+		}
+		if item.Err.Shape != shape {
+			shape = ""
+		}
+	}
+	fault := faultf(reason, "none of the %d elements of the list can be read; the first one: %s", len(items), first.Message)
+	fault.Shape = shape
+	return fault
 }
 
 type decoder struct {
@@ -101,212 +149,229 @@ func (d *decoder) skip(detail string, raw json.RawMessage) *Error {
 	return d.add(Item{Skip: &Skip{Reason: ForeignEvent, Detail: detail}, Raw: raw})
 }
 
-// value reads any JSON value. foreign means that it came by EventBridge or as a
-// CloudEvent, where everything unknown is somebody else's event and nothing is a
-// request by hand.
-func (d *decoder) value(raw json.RawMessage, depth int, foreign bool) *Error {
-	if depth > MaxDepth {
+// sender is who a part of a payload is from, as far as its wrappings tell.
+type sender int
+
+const (
+	// person sends requests by hand, directly or as a message, and whatever else comes
+	// without an event's envelope.
+	person sender = iota
+	// application publishes events of its own on EventBridge or as CloudEvents. They
+	// may hold requests.
+	application
+	// adobe publishes events, which are never requests.
+	adobe
+)
+
+// around is what the wrappings that were opened so far tell of the content.
+type around struct {
+	depth  int
+	sender sender
+	// eventID is Adobe's id of the event.
+	eventID string
+	// detailType is EventBridge's.
+	detailType string
+	// orgs are the orgs that the wrappings name.
+	orgs []string
+}
+
+// deeper is for the content of one more wrapping.
+func (a around) deeper() around {
+	a.depth++
+	return a
+}
+
+// from is the same for content of a sender. What is inside an event of Adobe's stays
+// Adobe's.
+func (a around) from(s sender) around {
+	a = a.deeper()
+	a.sender = max(a.sender, s)
+	return a
+}
+
+// part returns the content such that it reads the same without its wrappings.
+func (a around) part(raw json.RawMessage) json.RawMessage {
+	for _, org := range a.orgs {
+		raw = json.RawMessage(`{"imsOrgId":` + quoted(org) + `,"event":` + string(raw) + `}`)
+	}
+	if a.sender == adobe && (a.eventID != "" || a.detailType == "") {
+		raw = json.RawMessage(`{"event_id":` + quoted(a.eventID) + `,"event":` + string(raw) + `}`)
+	}
+	if a.detailType != "" {
+		raw = json.RawMessage(`{"detail-type":` + quoted(a.detailType) + `,"source":"aws.partner/developer.adobe.com","detail":` + string(raw) + `}`)
+	}
+	return raw
+}
+
+func quoted(text string) string {
+	b, _ := json.Marshal(text) // a text always encodes
+	return string(b)
+}
+
+// unit reads a value that stands for itself: a payload, an element of a list, the
+// content of a wrapping. Whatever it is, there is an answer to it.
+func (d *decoder) unit(raw json.RawMessage, a around) *Error {
+	switch {
+	case a.depth > MaxDepth:
 		return faultf(TooDeep, "the payload has more than %d wrappings", MaxDepth)
-	}
-	if len(raw) == 0 {
+	case len(raw) == 0:
 		return faultf(Unreadable, "the payload is empty")
-	}
-	if depth == 0 && !json.Valid(raw) {
+	case a.depth == 0 && !json.Valid(raw):
 		return faultf(Unreadable, "the payload is not JSON: it begins with %s", excerpt(raw))
 	}
 	switch raw[0] {
 	case '{':
-		return d.object(raw, depth, foreign)
+		found, fault := d.object(raw, a, true)
+		if fault != nil || found {
+			return fault
+		}
+		return d.unexplained(raw, a)
 	case '[':
-		var elements []json.RawMessage
-		if err := json.Unmarshal(raw, &elements); err != nil {
-			return faultf(Unreadable, "the payload is not JSON: %v", err)
-		}
-		if len(elements) == 0 {
-			return faultf(Unreadable, "the payload is an empty list")
-		}
-		return d.list(elements, depth, foreign)
+		return d.list(raw, a)
 	case '"':
-		var text string
-		if err := json.Unmarshal(raw, &text); err != nil {
-			return faultf(Unreadable, "the payload is not JSON: %v", err)
+		inner := trimmed([]byte(text(raw)))
+		switch {
+		case json.Valid(inner):
+			return d.unit(inner, a.deeper())
+		case a.sender == person:
+			return faultf(Unreadable, "the text in the payload is not JSON: it begins with %s", excerpt(inner))
 		}
-		return d.text(text, depth, foreign)
-	default:
+	}
+	if a.sender == person {
 		return faultf(WrongType, "the payload is %s, want a JSON object such as {\"runId\":\"…\"}", literal(raw))
 	}
+	return d.unexplained(raw, a)
 }
 
 // list reads elements of which each stands for itself: one that can't be read
 // does not harm the others.
-func (d *decoder) list(elements []json.RawMessage, depth int, foreign bool) *Error {
-	for _, element := range elements {
-		fault := d.value(element, depth+1, foreign)
+func (d *decoder) list(raw json.RawMessage, a around) *Error {
+	elements, fault := elements(raw)
+	switch {
+	case fault != nil:
+		return fault
+	case len(elements) == 0:
+		return faultf(Unreadable, "the payload is an empty list")
+	case isS3Pointer(elements):
+		return storedInS3()
+	}
+	return d.units(elements, a.deeper())
+}
+
+// units reads values that each stand for themselves.
+func (d *decoder) units(values []json.RawMessage, a around) *Error {
+	for _, value := range values {
+		fault := d.unit(value, a)
 		if fault == nil {
 			continue
 		}
 		if fault.Reason == TooLarge || fault.Reason == TooDeep {
 			return fault
 		}
-		if fault := d.add(Item{Err: fault, Raw: element}); fault != nil {
+		if fault := d.add(Item{Err: fault, Raw: a.part(value)}); fault != nil {
 			return fault
 		}
 	}
 	return nil
 }
 
-// text reads JSON that was put into a string.
-func (d *decoder) text(text string, depth int, foreign bool) *Error {
-	raw := bytes.TrimSpace([]byte(text))
-	if !json.Valid(raw) {
-		return faultf(Unreadable, "the text in the payload is not JSON: it begins with %s", excerpt(raw))
-	}
-	return d.value(raw, depth+1, foreign)
-}
-
-// object reads a JSON object by the keys that tell its shape.
-func (d *decoder) object(raw json.RawMessage, depth int, foreign bool) *Error {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &fields); err != nil {
-		return faultf(Unreadable, "the payload is not JSON: %v", err)
-	}
-	has := func(keys ...string) bool {
-		for _, key := range keys {
-			if fields[key] == nil {
-				return false
-			}
-		}
-		return true
-	}
-	switch {
-	case !foreign && (has("runId") || has("requests") || has("sweep") || has("pause") || has("resume")):
-		return d.byHand(raw)
-	case has("requestContext", "requestPayload"): // Lambda's on-failure destination
-		return d.value(fields["requestPayload"], depth+1, foreign)
-	case has("detail-type", "source"):
-		return d.eventBridge(fields, depth, foreign)
-	case has("Type", "TopicArn"):
-		return d.sns(fields, raw, depth, foreign)
-	case has("Records"):
-		return d.records(fields["Records"], raw, depth, foreign)
-	case has("specversion"):
-		return d.cloudEvent(fields, raw, depth)
-	case has("event") && (has("event_id") || has("eventid")):
-		return d.event(fields["event"], eventID(fields), depth)
-	case has("messages"):
-		return d.pipeline(fields["messages"], raw)
-	case text(fields["Event"]) == "s3:TestEvent":
-		return d.skip("a test event of S3", raw)
-	}
-	item, known := adobeObject(raw, fields, message{})
-	switch {
-	case known:
-		return d.add(item)
-	case foreign:
+// unexplained answers a unit in which nothing was found.
+func (d *decoder) unexplained(raw json.RawMessage, a around) *Error {
+	switch a.sender {
+	case adobe:
+		return unrecognizedEvent(raw, a.detailType)
+	case application:
 		return d.skip("the event is not about a dataflow run", raw)
 	default:
-		return unrecognized(fields)
+		return unrecognized(raw)
 	}
 }
 
-// event reads what Adobe I/O Events wraps with an event id. What is no run or
-// alert may be one more wrapping.
-func (d *decoder) event(raw json.RawMessage, id string, depth int) *Error {
-	raw = unquoted(raw)
-	if raw[0] != '{' && raw[0] != '[' {
-		return d.skip("the event has no content about a dataflow run", nil)
+// object reads a JSON object by what it is. It reports whether it found anything to
+// answer. A part of an object that is being searched is no unit: it can be a run or a
+// wrapping, and no request by hand.
+func (d *decoder) object(raw json.RawMessage, a around, unit bool) (found bool, fault *Error) {
+	if a.depth > MaxDepth {
+		return false, faultf(TooDeep, "the payload has more than %d wrappings", MaxDepth)
 	}
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(raw, &fields) == nil {
-		if item, known := adobeObject(raw, fields, message{eventID: id}); known {
-			return d.add(item)
+	o, fault := parse(raw)
+	if fault != nil {
+		return false, fault
+	}
+	if item, is := runOrAlert(o, a); is {
+		return true, d.add(item)
+	}
+	if unit {
+		if fault := refused(o); fault != nil {
+			return false, fault
+		}
+		if a.sender != adobe && o.hasAny(commands()...) {
+			return d.byHand(o, a)
 		}
 	}
-	return d.value(raw, depth+1, true)
-}
-
-// unquoted returns the JSON in a string, or else raw itself.
-func unquoted(raw json.RawMessage) json.RawMessage {
-	if inner := bytes.TrimSpace([]byte(text(raw))); json.Valid(inner) {
-		return inner
-	}
-	return raw
-}
-
-// eventID returns Adobe's id of an event. The field event_id ends in 2026.
-func eventID(fields map[string]json.RawMessage) string {
-	if id := text(fields["eventid"]); id != "" {
-		return id
-	}
-	return text(fields["event_id"])
-}
-
-// byHand reads {"runId":…}, {"requests":[…]}, {"sweep":{…}}, {"pause":{…}} and
-// {"resume":{…}}.
-func (d *decoder) byHand(raw json.RawMessage) *Error {
-	list, err := members(raw)
-	if err != nil {
-		return err
-	}
-	if len(list) > 1 {
-		for _, f := range list {
-			if slices.Contains([]string{"requests", "sweep", "pause", "resume"}, f.name) {
-				return faultf(Unreadable, "%q must stand alone, without other fields", f.name)
+	for _, w := range wrappings() {
+		if w.is(o) {
+			if fault := o.clash(w.names...); fault != nil {
+				return false, fault
 			}
+			return w.open(d, o, a)
 		}
 	}
-	switch list[0].name {
-	case "sweep":
-		sweep, err := decodeSweep(list[0].value)
-		if err == nil {
-			d.sweep, d.others = sweep, d.others+1
-		}
-		return err
-	case "pause", "resume":
-		toggle, err := decodeSwitch(list[0].name, list[0].value)
-		if err == nil {
-			d.toggle, d.others = toggle, d.others+1
-		}
-		return err
-	case "requests":
-		var elements []json.RawMessage
-		if json.Unmarshal(list[0].value, &elements) != nil || elements == nil {
-			return wrongType("requests", "a list of requests", list[0].value)
-		}
-		if len(elements) == 0 {
-			return faultf(Unreadable, "\"requests\" is an empty list")
-		}
-		for _, element := range elements {
-			request, err := decodeRequest(element)
-			item := Item{Request: request, Err: err, Raw: element}
-			if err != nil { // alone, the element may read as something that is no request
-				item.Raw = json.RawMessage(`{"requests":[` + string(element) + `]}`)
-			}
-			if err := d.add(item); err != nil {
-				return err
-			}
-		}
-		return nil
-	default:
-		request, err := decodeRequest(raw)
-		if err != nil {
-			return err
-		}
-		return d.add(Item{Request: request, Raw: raw})
-	}
+	return d.search(o, a)
 }
 
-// unrecognized is the error for an object that is nothing known. A field that
-// looks like a misspelled one of a request is named.
-func unrecognized(fields map[string]json.RawMessage) *Error {
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		for _, want := range []string{"runId", "requests", "sweep", "pause", "resume"} {
-			if similar(name, want) {
-				return unknownField(name, []string{want})
+// search looks for runs in an object of an unknown shape.
+func (d *decoder) search(o object, a around) (found bool, fault *Error) {
+	a, fault = a.named(o)
+	if fault != nil {
+		return false, fault
+	}
+	for _, m := range o.members {
+		if m.quotesRuns() {
+			continue
+		}
+		f, fault := d.find(m.value, a.deeper())
+		if fault != nil {
+			return false, fault
+		}
+		found = found || f
+	}
+	return found, nil
+}
+
+// find looks for runs in a value of an unknown shape.
+func (d *decoder) find(raw json.RawMessage, a around) (found bool, fault *Error) {
+	switch raw[0] {
+	case '{':
+		found, fault = d.object(raw, a, false)
+	case '[':
+		list, fault := elements(raw)
+		if fault != nil {
+			return false, fault
+		}
+		for _, element := range list {
+			f, fault := d.find(element, a.deeper())
+			if fault != nil {
+				return false, fault
 			}
+			found = found || f
+		}
+	case '"':
+		// What an application says of itself in a text is its own affair.
+		if inner := trimmed([]byte(text(raw))); a.sender != application && len(inner) > 0 && strings.ContainsRune("{[", rune(inner[0])) && json.Valid(inner) {
+			return d.find(inner, a.deeper())
 		}
 	}
-	return faultf(Unrecognized, "the payload is neither a request such as {\"runId\":\"…\"} nor an event about a dataflow run; its fields are %s", strings.Join(firstKeys(fields, 8), ", "))
+	if fault == nil || fault.Reason == TooLarge {
+		return found, fault
+	}
+	if fault.Reason == TooDeep && a.sender == application {
+		return false, nil // the search ends there
+	}
+	if fault.Reason == TooDeep {
+		return false, fault
+	}
+	return true, d.add(Item{Err: fault, Raw: a.part(raw)})
 }
 
 // maxExcerpt is how many bytes of input a message shows.

@@ -97,7 +97,7 @@ func TestDecode(t *testing.T) {
 		"resume":                 {`{"resume":{"orgId":"A@AdobeOrg"}}`, []string{"resume A@AdobeOrg"}},
 		"pause and resume":       {`{"pause":{},"resume":{}}`, []string{"error unreadable"}},
 		"pause and sweep":        {`[{"pause":{}},{"sweep":{}}]`, []string{"error unreadable"}},
-		"pause in EventBridge":   {eventBridge(`{"pause":{}}`), []string{"skip foreign_event"}},
+		"pause in EventBridge":   {eventBridge(`{"pause":{}}`), []string{"error unrecognized"}},
 		"sweep, true":            {`{"sweep":true}`, []string{"error wrong_type"}},
 		"sweep, null":            {`{"sweep":null}`, []string{"error wrong_type"}},
 		"sweep with more":        {`{"sweep":{},"runId":"a"}`, []string{"error unreadable"}},
@@ -122,7 +122,7 @@ func TestDecode(t *testing.T) {
 		"event, eventid":             {`{"eventid":"e","event":` + run + `}`, []string{retryA}},
 		"event, pipeline":            {adobeEvent(pipeline(run)), []string{retryA}},
 		"event, text":                {adobeEvent(quote(run)), []string{retryA}},
-		"event, text of nothing":     {adobeEvent(`"hello"`), []string{"skip foreign_event"}},
+		"event, text of nothing":     {adobeEvent(`"hello"`), []string{"error unrecognized"}},
 		"CloudEvent":                 {cloudEvent(run), []string{retryA}},
 		"CloudEvent, text":           {cloudEvent(quote(run)), []string{retryA}},
 		"CloudEvent, base64":         {`{"specversion":"1.0","data_base64":"` + base64.StdEncoding.EncodeToString([]byte(run)) + `"}`, []string{retryA}},
@@ -147,18 +147,18 @@ func TestDecode(t *testing.T) {
 		"pipeline":                   {pipeline(run, ended(`"success"`), failed(runB, "")), []string{retryA, "skip run_succeeded", retryB}},
 		"pipeline, text":             {pipeline(quote(run)), []string{retryA}},
 		"pipeline, one message":      {pipeline(run)[1 : len(pipeline(run))-1], []string{retryA}},
-		"pipeline, bad ones":         {pipeline(failed("", ""), run, "null", "5", "{}"), []string{"error missing_run_id", retryA, "skip foreign_event", "skip foreign_event", "skip foreign_event"}},
-		"pipeline, no messages":      {`[{"messages":[]},` + request + `]`, []string{"skip foreign_event", retryA}},
+		"pipeline, bad ones":         {pipeline(failed("", ""), run, "null", "5", "{}"), []string{"error missing_run_id", retryA, "error unrecognized", "error unrecognized", "error unrecognized"}},
+		"pipeline, no messages":      {`[{"messages":[]},` + request + `]`, []string{"error unrecognized", retryA}},
 		"list, bad ones":             {`[1,` + request + `,null,"x",{"a":1},[],` + run + `]`, []string{"error wrong_type", retryA, "error wrong_type", "error unreadable", "error unrecognized", "error unreadable", retryA}},
-		"request in EventBridge":     {eventBridge(request), []string{"skip foreign_event"}},
-		"request in EventBridge SNS": {eventBridge(sns(request)), []string{"skip foreign_event"}},
-		"request in EventBridge SQS": {eventBridge(sqs(request)), []string{"skip foreign_event"}},
-		"request in a CloudEvent":    {cloudEvent(request), []string{"skip foreign_event"}},
-		"sweep in EventBridge":       {eventBridge(`{"sweep":{}}`), []string{"skip foreign_event"}},
-		"EventBridge, no detail":     {eventBridge("null"), []string{"skip foreign_event"}},
-		"event, null":                {adobeEvent("null"), []string{"skip foreign_event"}},
-		"event of something else":    {adobeEvent(`{"a":1}`), []string{"skip foreign_event"}},
-		"event with code of another": {adobeEvent(`{"eventCode":"asset_created"}`), []string{"skip foreign_event"}},
+		"request in EventBridge":     {eventBridge(request), []string{"error unrecognized"}},
+		"request in EventBridge SNS": {eventBridge(sns(request)), []string{"error unrecognized"}},
+		"request in EventBridge SQS": {eventBridge(sqs(request)), []string{"error unrecognized"}},
+		"request in a CloudEvent":    {cloudEvent(request), []string{"error unrecognized"}},
+		"sweep in EventBridge":       {eventBridge(`{"sweep":{}}`), []string{"error unrecognized"}},
+		"EventBridge, no detail":     {eventBridge("null"), []string{"error unrecognized"}},
+		"event, null":                {adobeEvent("null"), []string{"error unrecognized"}},
+		"event of something else":    {adobeEvent(`{"a":1}`), []string{"error unrecognized"}},
+		"event with code of another": {adobeEvent(`{"eventCode":"asset_created"}`), []string{"error unrecognized"}},
 		"challenge":                  {`{"challenge":"x"}`, []string{"skip foreign_event"}},
 
 		// Statuses.
@@ -171,12 +171,12 @@ func TestDecode(t *testing.T) {
 		"status inProgress":           {ended(`"inProgress"`), []string{"skip run_in_progress"}},
 		"status in_progress":          {ended(`"IN_PROGRESS"`), []string{"skip run_in_progress"}},
 		"status queued":               {ended(`"queued"`), []string{"skip run_in_progress"}},
-		"status unknown":              {ended(`"canceled"`), []string{"skip run_status_unknown"}},
+		"status unknown":              {ended(`"canceled"`), []string{"error run_status_unknown"}},
 		"org no text":                 {failed(runA, `,"imsOrgId":{"id":"x"}`), []string{"error wrong_type"}},
 		"sandbox no text":             {failed(runA, `,"sandboxName":7`), []string{"error wrong_type"}},
-		"no metrics but activities":   {`{"id":"r","flowId":"f","activities":[]}`, []string{"skip run_status_unknown"}},
-		"status missing":              {ended(`null`), []string{"skip run_status_unknown"}},
-		"status no text":              {ended(`{"x":1}`), []string{"skip run_status_unknown"}},
+		"no metrics but activities":   {`{"id":"r","flowId":"f","activities":[]}`, []string{"error unrecognized"}},
+		"status missing":              {ended(`null`), []string{"error unrecognized"}},
+		"status no text":              {ended(`{"x":1}`), []string{"error unrecognized"}},
 		"code of failure, success":    {strings.Replace(ended(`"success"`), "{", `{"header":{"_adobeio":{"eventCode":"source_flow_run_error"}},`, 1), []string{"skip run_succeeded"}},
 		"delay alert":                 {`{"id":"a","name":"sources_flow_run_delay_150","status":"FIRING","flowId":"f","header":{"_adobeio":{"eventCode":"source_flow_run_error"}}}`, []string{"skip run_delayed_alert"}},
 		"delay alert by its run":      {`{"id":"a","flowRunId":"r","flowId":"f"}`, []string{"skip run_delayed_alert"}},
@@ -200,7 +200,7 @@ func TestDecode(t *testing.T) {
 		"null":               {"null", []string{"error wrong_type"}},
 		"number":             {"5", []string{"error wrong_type"}},
 		"true":               {"true", []string{"error wrong_type"}},
-		"empty object":       {"{}", []string{"error unrecognized"}},
+		"empty object":       {"{}", []string{"error empty"}},
 		"empty list":         {"[]", []string{"error unreadable"}},
 		"empty text":         {`""`, []string{"error unreadable"}},
 		"plain text":         {"retry the run", []string{"error unreadable"}},
@@ -247,10 +247,10 @@ func TestRequestOfEvent(t *testing.T) {
 		t.Fatalf("Decode: %v, %d items", err, len(d.Items))
 	}
 	want := &event.Request{
-		RunID: runA, FlowID: "flow", OrgID: org, Sandbox: "prod",
+		RunID: runA, FlowID: "flow", OrgID: org, Sandbox: "prod", Source: event.FromAdobe,
 		Origin: event.Origin{
 			EventID: "e1", FlowName: "hourly", CreatedClient: "exc_app", FailedAt: time.UnixMilli(1795413500123).UTC(), CreatedAt: time.UnixMilli(1795413000456).UTC(),
-			Errors: []event.RunError{{Code: "CONNECTOR-1001-500", Message: "copy failed"}, {Message: "nested"}, {Code: "MAPPER-3700-400"}},
+			Errors: []event.RunError{{Code: "CONNECTOR-1001-500", Message: "copy failed"}, {Code: "2200", Message: "nested"}, {Code: "MAPPER-3700-400"}},
 		},
 	}
 	if diff := cmp.Diff(want, d.Items[0].Request); diff != "" {
@@ -380,7 +380,8 @@ func TestMessages(t *testing.T) {
 		`{"runId":"a","` + long + `":1,"runId":2}`:  `stands twice`,
 		`{"` + long + `":1,"b":2}`:                  `its fields are "b", "kkk`,
 		`{"b":1,"a":1,"c":1}`:                       `its fields are "a", "b", "c"`,
-		`{}`:                                        `its fields are none`,
+		`{}`:                                        `send {"sweep":{}}`,
+		adobeEvent(`{}`):                            `its fields are none`,
 		long:                                        `begins with "kkk`,
 		quote(long):                                 `begins with "kkk`,
 		strings.Repeat("\x00", 256<<10):             `begins with`,
@@ -441,9 +442,9 @@ func TestSkipIsBounded(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 100_000)
 	for _, payload := range []string{
-		strings.Replace(failed(long, `,"flowId":"`+long+`","imsOrgId":"`+long+`","sandboxName":"`+long+`"`), `"failed"`, `"`+long+`"`, 1),
+		strings.Replace(failed(long, `,"flowId":"`+long+`","imsOrgId":"`+long+`","sandboxName":"`+long+`"`), `"failed"`, `"success"`, 1),
 		`{"flowRunId":"` + long + `","flowId":"` + long + `"}`,
-		sns(`{"eventCode":"` + long + `"}`),
+		sns(`{"flowId":"` + long + `","name":"sources_` + long + `","sandboxName":"` + long + `"}`),
 	} {
 		d, err := event.Decode([]byte(payload))
 		if err != nil || d.Items[0].Skip == nil {

@@ -19,10 +19,23 @@ const (
 	request = `{"runId":"` + runA + `","sandbox":"prod"}`
 )
 
-// failed is a failed run with more fields, which may repeat and then win.
+// failed is a failed run with more fields, each in place of its own of that name.
 func failed(id, more string) string {
-	return `{"id":` + quote(id) + `,"flowId":"flow","imsOrgId":"` + org + `","sandboxName":"prod","updatedAt":1795413600000,` +
-		`"metrics":{"statusSummary":{"status":"failed","errors":[{"code":"CONNECTOR-1001-500","message":"copy failed"}]}}` + more + `}`
+	fields := map[string]string{
+		"id": quote(id), "flowId": `"flow"`, "imsOrgId": quote(org), "sandboxName": `"prod"`, "updatedAt": "1795413600000",
+		"metrics": `{"statusSummary":{"status":"failed","errors":[{"code":"CONNECTOR-1001-500","message":"copy failed"}]}}`,
+	}
+	var own map[string]json.RawMessage
+	if err := json.Unmarshal([]byte("{"+strings.TrimPrefix(more, ",")+"}"), &own); err != nil {
+		panic(err)
+	}
+	var list []string
+	for _, name := range []string{"id", "flowId", "imsOrgId", "sandboxName", "updatedAt", "metrics"} {
+		if own[name] == nil {
+			list = append(list, quote(name)+":"+fields[name])
+		}
+	}
+	return "{" + strings.Join(list, ",") + more + "}"
 }
 
 func ended(status string) string {

@@ -22,6 +22,21 @@ const (
 	maxLastError = 4096
 )
 
+// Source says who told of a run, and so how far a request can be believed.
+type Source string
+
+// The sources.
+const (
+	// FromAdobe is an event of Adobe's, as it came: its dataflow, errors and times are
+	// the run's own.
+	FromAdobe Source = "adobe"
+	// FromPerson is a request by hand, which may name another dataflow by mistake.
+	FromPerson Source = "person"
+	// FromQueue is a request that has an origin, as the function writes it to its queues.
+	// Whoever may send to the queue can write one, too.
+	FromQueue Source = "queue"
+)
+
 // Request is "retry this run".
 //
 // Its JSON is what a person sends by hand, with what an event told and what
@@ -39,6 +54,8 @@ type Request struct {
 	Force bool
 	// Reason is free text of who asks.
 	Reason string
+	// Source says who told of the run. It is no part of the JSON.
+	Source Source
 	// SentAt is when the message was sent that brought the request; zero for one that
 	// came without. It is no part of the JSON.
 	SentAt time.Time
@@ -76,6 +93,21 @@ type Origin struct {
 	Hops int
 	// LastError is why the request became a dead letter.
 	LastError string
+}
+
+// WasTold reports whether the origin has what an event or Flow Service tells of a run.
+// One without is of a request by hand that had to wait before the run was read.
+func (o *Origin) WasTold() bool {
+	return o.EventID != "" || o.CreatedClient != "" || !o.FailedAt.IsZero() || !o.CreatedAt.IsZero() || len(o.Errors) > 0
+}
+
+// Cause is the first of the run's own errors: why it failed, as its source says. It is
+// empty where no error is known.
+func (o *Origin) Cause() RunError {
+	if len(o.Errors) == 0 {
+		return RunError{}
+	}
+	return o.Errors[0]
 }
 
 // RunError is why a run failed.
@@ -135,10 +167,9 @@ func (o Origin) empty() bool {
 }
 
 func timeOrNil(t time.Time) *time.Time {
-	if t.IsZero() {
+	if t = writable(&t); t.IsZero() { // a year that RFC 3339 can't write
 		return nil
 	}
-	t = t.UTC().Truncate(time.Millisecond)
 	return &t
 }
 
@@ -148,7 +179,7 @@ func decodeRequest(raw json.RawMessage) (*Request, *Error) {
 	if fault != nil {
 		return nil, fault
 	}
-	var r Request
+	r := Request{Source: FromPerson}
 	named := false
 	for _, f := range list {
 		switch f.name {
@@ -168,6 +199,7 @@ func decodeRequest(raw json.RawMessage) (*Request, *Error) {
 		case "force":
 			r.Force, fault = f.flag()
 		case "origin":
+			r.Source = FromQueue
 			r.Origin, fault = decodeOrigin(f.value)
 		default:
 			fault = unknownField(f.name, []string{"runId", "sandbox", "orgId", "flowId", "dryRun", "force", "reason"})
@@ -275,41 +307,13 @@ func validName(what, name string) error {
 	return nil
 }
 
-// member is one field of an object.
-type member struct {
-	name  string
-	value json.RawMessage
-}
-
-// members returns an object's fields in their order, and refuses one that
-// stands twice. Unlike struct decoding it does not fold case.
+// members returns an object's fields in their order, and refuses one that stands twice.
 func members(raw json.RawMessage) ([]member, *Error) {
-	if len(raw) == 0 || raw[0] != '{' {
-		return nil, faultf(WrongType, "the request is %s, want a JSON object such as {\"runId\":\"…\"}", literal(raw))
+	o, fault := parse(raw)
+	if fault == nil {
+		fault = o.repeated()
 	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	if _, err := decoder.Token(); err != nil {
-		return nil, faultf(Unreadable, "the request is not JSON: %v", err)
-	}
-	var list []member
-	seen := map[string]bool{}
-	for decoder.More() {
-		token, err := decoder.Token()
-		if err != nil {
-			return nil, faultf(Unreadable, "the request is not JSON: %v", err)
-		}
-		name, _ := token.(string) // a key always is
-		if seen[name] {
-			return nil, faultf(RepeatedField, "field %s stands twice", excerpt([]byte(name)))
-		}
-		seen[name] = true
-		f := member{name: name}
-		if err := decoder.Decode(&f.value); err != nil {
-			return nil, faultf(Unreadable, "the request is not JSON: %v", err)
-		}
-		list = append(list, f)
-	}
-	return list, nil
+	return o.members, fault
 }
 
 func (f member) text() (string, *Error) {

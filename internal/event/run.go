@@ -3,12 +3,12 @@ package event
 import (
 	"cmp"
 	"encoding/json"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/aep-retrigger/aep-retrigger/pkg/aeptime"
 )
 
 // Limits of what is kept of a run's errors.
@@ -19,176 +19,209 @@ const (
 	maxErrorText = 500
 )
 
-// message is what the wrapping tells of the event in it.
-type message struct{ orgID, eventID string }
-
-// payload is what is read of Adobe's events: a run, or an alert. errorDetail is
-// left out: it may name hosts and files.
-type payload struct {
-	ID            lenient         `json:"id"`
-	FlowID        lenient         `json:"flowId"`
-	FlowName      lenient         `json:"flowName"`
-	FlowRunID     lenient         `json:"flowRunId"`
-	OrgID         lenient         `json:"imsOrgId"`
-	Sandbox       lenient         `json:"sandboxName"`
-	CreatedClient lenient         `json:"createdClient"`
-	Status        lenient         `json:"status"`
-	Name          lenient         `json:"name"`
-	EventCode     lenient         `json:"eventCode"`
-	XDMEventCode  lenient         `json:"xdm:eventCode"`
-	IngestionID   lenient         `json:"xdm:ingestionId"`
-	Predecessors  json.RawMessage `json:"predecessors"`
-	CreatedAt     instant         `json:"createdAt"`
-	UpdatedAt     instant         `json:"updatedAt"`
-	Header        struct {
-		AdobeIO struct {
-			OrgID            lenient `json:"imsOrgId"`
-			ProviderMetadata lenient `json:"providerMetadata"`
-			EventCode        lenient `json:"eventCode"`
-		} `json:"_adobeio"`
-	} `json:"header"`
-	Metrics *struct {
-		Duration struct {
-			CompletedAt instant `json:"completedAtUTC"`
-		} `json:"durationSummary"`
-		Status statusSummary `json:"statusSummary"`
-	} `json:"metrics"`
-	Activities []struct {
-		Status statusSummary `json:"statusSummary"`
-	} `json:"activities"`
+// runOrAlert reads an object that is a run, or one of Adobe's alerts. It reports false
+// for anything else.
+func runOrAlert(o object, a around) (Item, bool) {
+	if status, is := statusOf(o); is {
+		return readRun(o, status, a), true
+	}
+	if reason, detail, is := alert(o); is {
+		return Item{Skip: &Skip{
+			Reason: reason, Detail: detail,
+			RunID: short(o.text("flowRunId")), FlowID: short(o.text("flowId")), OrgID: short(orgOf(o)), Sandbox: short(o.text("sandboxName")),
+		}, Raw: o.raw}, true
+	}
+	return Item{}, false
 }
 
-type statusSummary struct {
-	Status     lenient      `json:"status"`
-	Errors     []adobeError `json:"errors"`
-	Extensions struct {
-		Errors []adobeError `json:"errors"`
-	} `json:"extensions"`
+// statusOf returns the status of a run, and whether the object is one: it has the text
+// metrics.statusSummary.status beside an id or a dataflow.
+func statusOf(o object) (string, bool) {
+	if !o.isObject("metrics") || !o.hasAny("id", "flowId") {
+		return "", false
+	}
+	status := o.object("metrics").object("statusSummary").text("status")
+	return status, status != ""
 }
 
-type adobeError struct {
-	Code    lenient `json:"code"`
-	Message lenient `json:"message"`
+// alert recognizes Adobe's messages that name no failed run. A code alone is not
+// enough: a wrapping of a run that is not documented may have it, too.
+func alert(o object) (reason SkipReason, detail string, is bool) {
+	code := cmp.Or(o.object("header").object("_adobeio").text("eventCode"), o.text("eventCode"), o.text("xdm:eventCode"))
+	name, nested := o.text("name"), slices.ContainsFunc(o.members, func(m member) bool {
+		return begins(m.value, '{') && m.name != "header" || begins(m.value, '[')
+	})
+	switch firing := o.text("status") != "" && (strings.HasPrefix(name, "source") || strings.HasPrefix(code, "source")); {
+	case o.text("xdm:ingestionId") != "", strings.HasPrefix(code, "ing_") && !nested:
+		return IngestionEvent, "a data-ingestion event names no run", true
+	case strings.HasPrefix(name, "sources_flow_run_delay"), o.text("flowRunId") != "" && (firing || !nested):
+		return RunDelayedAlert, "an alert that the run takes long; the run has not failed", true
+	case firing, strings.HasPrefix(name, "sources_"), strings.HasPrefix(code, "source") && !nested && o.has("flowId"):
+		return ErrorRateAlert, "an alert that names no run", true
+	case o.has("challenge") && len(o.members) == 1:
+		return ForeignEvent, "a challenge of Adobe I/O Events, which is for webhooks", true
+	}
+	return "", "", false
 }
 
-// adobeObject reads a run or an alert. It reports false for anything else.
-func adobeObject(raw json.RawMessage, fields map[string]json.RawMessage, m message) (Item, bool) {
-	var p payload
-	// A field of another type than expected is left empty: what Adobe sends is
-	// only partly documented.
-	_ = json.Unmarshal(raw, &p)
-	code := cmp.Or(string(p.Header.AdobeIO.EventCode), string(p.EventCode), string(p.XDMEventCode))
-	skip := Skip{FlowID: short(p.FlowID), OrgID: short(p.OrgID), Sandbox: short(p.Sandbox)}
-	item := func(reason SkipReason, detail string) (Item, bool) {
-		skip.Reason, skip.Detail = reason, detail
-		return Item{Skip: &skip, Raw: raw}, true
-	}
-	isRun := p.Metrics != nil && (p.Metrics.Status.Status != "" || p.FlowID != "") || p.FlowID != "" && p.Activities != nil
-	switch {
-	case isRun:
-		return p.run(raw, fields, m), true
-	case p.IngestionID != "" || strings.HasPrefix(code, "ing_"):
-		return item(IngestionEvent, "a data-ingestion event names no run")
-	case p.FlowRunID != "" || strings.HasPrefix(string(p.Name), "sources_flow_run_delay"):
-		skip.RunID = short(p.FlowRunID)
-		return item(RunDelayedAlert, "an alert that the run takes long; the run has not failed")
-	case strings.HasPrefix(code, "source_flow_run") || strings.HasPrefix(code, "sources_flow_run") || strings.HasPrefix(string(p.Name), "sources_"):
-		return item(ErrorRateAlert, "an alert that names no run")
-	case fields["challenge"] != nil:
-		return item(ForeignEvent, "a challenge of Adobe I/O Events, which is for webhooks")
-	case p.Header.AdobeIO.ProviderMetadata != "" || code != "":
-		return item(ForeignEvent, "the event is not about a dataflow run; its code is "+excerpt([]byte(code)))
-	default:
-		return Item{}, false
-	}
+// orgOf returns the org that a run or an alert names.
+func orgOf(o object) string {
+	return cmp.Or(o.text("imsOrgId"), o.object("header").object("_adobeio").text("imsOrgId"))
 }
 
-// run decides on a run by its status.
-func (p *payload) run(raw json.RawMessage, fields map[string]json.RawMessage, m message) Item {
-	status := lenient("")
-	if p.Metrics != nil {
-		status = p.Metrics.Status.Status
-	}
-	orgID, agree := oneOf(string(p.OrgID), string(p.Header.AdobeIO.OrgID), m.orgID)
-	fault := func(reason Reason, message string) Item {
-		return Item{Raw: raw, Err: &Error{Reason: reason, Message: message, RunID: short(p.ID), FlowID: short(p.FlowID), OrgID: short(lenient(orgID))}}
-	}
-	skip := func(reason SkipReason, detail string) Item {
-		return Item{Raw: raw, Skip: &Skip{
-			Reason: reason, Detail: detail, RunID: short(p.ID), FlowID: short(p.FlowID), OrgID: short(lenient(orgID)), Sandbox: short(p.Sandbox),
-		}}
-	}
-	switch strings.ToLower(strings.ReplaceAll(string(status), "_", "")) {
-	case "failed":
-	case "success", "completed":
-		return skip(RunSucceeded, "")
-	case "partialsuccess", "partialfailure":
-		return skip(RunPartlySucceeded, "only failed runs can be retried")
-	case "inprogress", "queued", "scheduled", "started":
-		return skip(RunInProgress, "")
-	default:
-		return skip(RunStatusUnknown, "the run's status is "+excerpt([]byte(status)))
-	}
-	if p.follows() {
-		return skip(DownstreamRun, "the run follows another dataflow's run: retry that one")
-	}
-	if !agree {
-		return fault(OrgMismatch, "the event names two orgs: imsOrgId of the run and of what is around it differ")
-	}
-	for _, name := range []string{"imsOrgId", "sandboxName"} { // a guess could be another org's or sandbox's
-		if value := fields[name]; len(value) > 0 && value[0] != '"' && string(value) != "null" {
-			return fault(WrongType, "field \""+name+"\" of the run is "+literal(value)+", want a string")
+// runClash refuses a run in which a name that decisions rest on stands twice, or in two
+// spellings.
+func runClash(o object) *Error {
+	metrics, header := o.object("metrics"), o.object("header")
+	for _, check := range []struct {
+		of    object
+		names []string
+	}{
+		{o, []string{"id", "flowId", "imsOrgId", "sandboxName", "metrics", "header", "predecessors", "createdAt", "updatedAt", "createdClient", "activities", "flowName"}},
+		{metrics, []string{"statusSummary", "durationSummary"}},
+		{metrics.object("statusSummary"), []string{"status", "errors", "extensions"}},
+		{metrics.object("durationSummary"), []string{"startedAtUTC", "completedAtUTC"}},
+		{header, []string{"_adobeio"}},
+		{header.object("_adobeio"), []string{"imsOrgId"}},
+	} {
+		if fault := check.of.clash(check.names...); fault != nil {
+			return fault
 		}
 	}
-	if p.ID == "" {
-		return fault(MissingRunID, "the failed run has no id")
+	for _, m := range o.members { // which of the org's sandboxes it is, must not be guessed
+		if m.name != "sandboxName" && similar(m.name, "sandboxName") {
+			return unknownField(m.name, []string{"sandboxName"})
+		}
 	}
-	if err := ValidRunID(string(p.ID)); err != nil {
-		return fault(InvalidRunID, err.Error())
+	return nil
+}
+
+// readRun decides on a run by its status.
+func readRun(o object, status string, a around) Item {
+	id, flowID, sandbox := o.text("id"), o.text("flowId"), o.text("sandboxName")
+	outside := a
+	a, oddOrg := a.named(o)
+	if oddOrg == nil {
+		a, oddOrg = a.named(o.object("header").object("_adobeio"))
 	}
-	for _, f := range []struct{ name, value string }{{"flowId", string(p.FlowID)}, {"imsOrgId", orgID}, {"sandboxName", string(p.Sandbox)}} {
+	orgID, agree := oneOf(append([]string{o.text("imsOrgId")}, a.orgs...)...)
+	item := func(s *Skip, e *Error) Item {
+		if e != nil {
+			e.RunID, e.FlowID, e.OrgID = short(id), short(flowID), short(orgID)
+			return Item{Raw: outside.part(o.raw), Err: e}
+		}
+		s.RunID, s.FlowID, s.OrgID, s.Sandbox = short(id), short(flowID), short(orgID), short(sandbox)
+		return Item{Raw: o.raw, Skip: s}
+	}
+	if fault := runClash(o); fault != nil { // one of two statuses may be a failure
+		return item(nil, fault)
+	}
+	switch known, reason := skipReason(status); {
+	case !known:
+		return item(nil, faultf(RunStatusUnknown, "the run's status is %s, which Adobe does not document: look at the run in AEP, and retry it by hand if it has failed", excerpt([]byte(status))))
+	case reason == RunPartlySucceeded:
+		return item(&Skip{Reason: reason, Detail: "only failed runs can be retried"}, nil)
+	case reason != "":
+		return item(&Skip{Reason: reason}, nil)
+	case follows(o):
+		return item(&Skip{Reason: DownstreamRun, Detail: "the run follows another dataflow's run: retry that one"}, nil)
+	}
+	if oddOrg != nil { // a guess could be another org's
+		return item(nil, oddOrg)
+	}
+	if value := o.get("sandboxName"); value != nil && value[0] != '"' && string(value) != "null" {
+		return item(nil, wrongType("sandboxName", "a string", value))
+	}
+	if !agree {
+		return item(nil, faultf(OrgMismatch, "the event names two orgs: imsOrgId of the run and of what is around it differ"))
+	}
+	if id == "" {
+		return item(nil, faultf(MissingRunID, "the failed run has no id that is a text"))
+	}
+	if err := ValidRunID(id); err != nil {
+		return item(nil, faultf(InvalidRunID, "%v", err))
+	}
+	for _, f := range []struct{ name, value string }{{"flowId", flowID}, {"imsOrgId", orgID}, {"sandboxName", sandbox}} {
 		if f.value != "" {
 			if err := validName(f.name, f.value); err != nil {
-				return fault(InvalidField, err.Error())
+				return item(nil, faultf(InvalidField, "%v", err))
 			}
 		}
 	}
-	failedAt := p.UpdatedAt
-	if p.Metrics.Duration.CompletedAt != 0 {
-		failedAt = p.Metrics.Duration.CompletedAt
-	}
-	return Item{Raw: raw, Request: &Request{
-		RunID: string(p.ID), FlowID: string(p.FlowID), OrgID: orgID, Sandbox: string(p.Sandbox),
+	created := aeptime.Parse(o.get("createdAt"))
+	return Item{Raw: o.raw, Request: &Request{
+		RunID: id, FlowID: flowID, OrgID: orgID, Sandbox: sandbox, Source: FromAdobe,
 		Origin: Origin{
-			EventID: bounded(m.eventID, MaxID), FlowName: bounded(string(p.FlowName), maxErrorText), FailedAt: failedAt.time(),
-			CreatedAt: p.CreatedAt.time(), CreatedClient: bounded(string(p.CreatedClient), MaxID), Errors: p.errors(),
+			EventID: bounded(a.eventID, MaxID), FlowName: bounded(o.text("flowName"), maxErrorText), FailedAt: endOf(o, created),
+			CreatedAt: created, CreatedClient: bounded(o.text("createdClient"), MaxID), Errors: errorsOf(o),
 		},
 	}}
 }
 
-// follows reports whether the run names runs before it.
-func (p *payload) follows() bool {
-	var list []json.RawMessage
-	if len(p.Predecessors) == 0 || json.Unmarshal(p.Predecessors, &list) == nil {
-		return len(list) > 0
+// skipReason reports whether a status is known, and why a run with it is not retried;
+// no reason means that it has failed. Adobe writes statuses in several ways.
+func skipReason(status string) (known bool, reason SkipReason) {
+	switch folded(status) {
+	case "failed", "failure", "error":
+		return true, ""
+	case "success", "succeeded", "completed":
+		return true, RunSucceeded
+	case "partialsuccess", "partialfailure":
+		return true, RunPartlySucceeded
+	case "inprogress", "queued", "scheduled", "started", "running", "pending":
+		return true, RunInProgress
+	default:
+		return false, ""
 	}
-	return true
 }
 
-// errors returns the run's errors and its activities', each once.
-func (p *payload) errors() []RunError {
-	summaries := []statusSummary{p.Metrics.Status}
-	for _, activity := range p.Activities {
-		summaries = append(summaries, activity.Status)
+// endOf is when the run ended, as far as its times can be believed.
+func endOf(o object, created time.Time) time.Time {
+	duration := o.object("metrics").object("durationSummary")
+	return aeptime.Run{
+		Created: created, Started: aeptime.Parse(duration.get("startedAtUTC")),
+		Completed: aeptime.Parse(duration.get("completedAtUTC")), Updated: aeptime.Parse(o.get("updatedAt")),
+	}.Ended()
+}
+
+// follows reports whether the run names runs before it.
+func follows(o object) bool {
+	value := o.get("predecessors")
+	var list []json.RawMessage
+	switch {
+	case value == nil, json.Unmarshal(value, &list) == nil:
+		return len(list) > 0
+	case value[0] == '{':
+		return len(parsed(value).members) > 0
+	default:
+		return text(value) != ""
 	}
+}
+
+// errorsOf returns the run's errors and its activities', each once. errorDetail is left
+// out: it may name hosts and files.
+func errorsOf(o object) []RunError {
 	var kept []RunError
-	for _, summary := range summaries {
-		for _, e := range slices.Concat(summary.Errors, summary.Extensions.Errors) {
-			short := NewRunError(string(e.Code), string(e.Message))
-			if short != (RunError{}) && !slices.Contains(kept, short) && len(kept) < MaxErrors {
-				kept = append(kept, short)
+	keep := func(summary object) {
+		for _, list := range []json.RawMessage{summary.get("errors"), summary.object("extensions").get("errors")} {
+			var errs []json.RawMessage
+			_ = json.Unmarshal(list, &errs) // a list of another type is no error of the run
+			for _, e := range errs {
+				one := NewRunError(scalar(parsed(e).get("code")), parsed(e).text("message"))
+				if one != (RunError{}) && !slices.Contains(kept, one) && len(kept) < MaxErrors {
+					kept = append(kept, one)
+				}
 			}
 		}
+	}
+	keep(o.object("metrics").object("statusSummary"))
+	var activities []json.RawMessage
+	_ = json.Unmarshal(o.get("activities"), &activities)
+	for _, activity := range activities {
+		if len(kept) == MaxErrors {
+			break
+		}
+		keep(parsed(activity).object("statusSummary"))
 	}
 	return kept
 }
@@ -216,17 +249,9 @@ func bounded(text string, most int) string {
 }
 
 // short bounds an id or a name that was not checked, for logs and attributes.
-func short(id lenient) string { return bounded(string(id), MaxID) }
+func short(id string) string { return bounded(id, MaxID) }
 
-// lenient is a text that stays empty where the JSON is no string.
-type lenient string
-
-// UnmarshalJSON reads a string and passes over anything else.
-func (l *lenient) UnmarshalJSON(raw []byte) error {
-	*l = lenient(text(raw))
-	return nil
-}
-
+// text returns a JSON text, and an empty one for anything else.
 func text(raw json.RawMessage) string {
 	var s string
 	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
@@ -235,26 +260,12 @@ func text(raw json.RawMessage) string {
 	return s
 }
 
-// instant is a time in milliseconds since 1970, 0 where unknown. AEP's times are
-// such numbers; in some events they are text in ISO 8601.
-type instant int64
-
-// UnmarshalJSON reads a number, a number in a string or RFC 3339, and passes over
-// anything else.
-func (i *instant) UnmarshalJSON(raw []byte) error {
-	*i = 0
-	number := strings.Trim(string(raw), `"`)
-	if t, err := time.Parse(time.RFC3339, number); err == nil {
-		*i = instant(t.UnixMilli())
-	} else if ms, err := strconv.ParseFloat(number, 64); err == nil && ms > 0 && ms < math.MaxInt32*1e6 {
-		*i = instant(ms)
+// scalar returns a JSON text or number as a text. Adobe writes the codes of some errors
+// as numbers.
+func scalar(raw json.RawMessage) string {
+	var number json.Number
+	if len(raw) > 0 && raw[0] != '"' && json.Unmarshal(raw, &number) == nil {
+		return number.String()
 	}
-	return nil
-}
-
-func (i instant) time() time.Time {
-	if i == 0 || i < 0 || i > 253402300799999 { // the year 9999, the last that RFC 3339 can write
-		return time.Time{}
-	}
-	return time.UnixMilli(int64(i)).UTC()
+	return text(raw)
 }

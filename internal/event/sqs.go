@@ -35,17 +35,16 @@ func (r SQSRecord) SentAt() time.Time {
 }
 
 // SQSRecords reports whether the payload is an SQS batch, and returns its
-// messages, none for an empty batch. An empty list beside other fields is no
+// messages, none for an empty batch. Lambda's event source mapping delivers
+// {"Records":[…]}, EventBridge Pipes the bare list; both read a partial batch response
+// (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html).
+// An empty list beside other fields is no
 // batch: it would be answered as done, whatever the fields ask for. A batch
 // whose messages can't be named in a partial batch response is an error: nothing
 // of it must be started, since nothing could be returned.
 func SQSRecords(payload []byte) ([]SQSRecord, bool, error) {
-	var fields map[string]json.RawMessage // unlike a struct's, its names are not folded
-	var list []json.RawMessage
-	if json.Unmarshal(payload, &fields) != nil || json.Unmarshal(fields["Records"], &list) != nil || list == nil {
-		return nil, false, nil
-	}
-	if len(list) == 0 && len(fields) > 1 {
+	list, is := recordList(payload)
+	if !is {
 		return nil, false, nil
 	}
 	records := make([]SQSRecord, len(list))
@@ -63,4 +62,17 @@ func SQSRecords(payload []byte) ([]SQSRecord, bool, error) {
 		}
 	}
 	return records, true, nil
+}
+
+// recordList returns the elements of what may be a batch.
+func recordList(payload []byte) ([]json.RawMessage, bool) {
+	var list []json.RawMessage
+	if begins(trimmed(payload), '[') {
+		return list, json.Unmarshal(payload, &list) == nil && len(list) > 0
+	}
+	var fields map[string]json.RawMessage // unlike a struct's, its names are not folded
+	if json.Unmarshal(payload, &fields) != nil || json.Unmarshal(fields["Records"], &list) != nil || list == nil {
+		return nil, false
+	}
+	return list, len(list) > 0 || len(fields) == 1
 }

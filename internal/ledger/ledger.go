@@ -272,7 +272,7 @@ func (l *Ledger) link(ctx context.Context, v, next View, newRunID string) (View,
 	next.Run.State, next.Run.Reason = Retriggered, ""
 	next.Run.ClaimID, next.Run.ClaimUntil, next.Run.Due = "", time.Time{}, time.Time{}
 	child := Run{
-		OrgID: v.Run.OrgID, RunID: newRunID, FlowID: v.Run.FlowID, Sandbox: v.Run.Sandbox,
+		OrgID: v.Run.OrgID, RunID: newRunID, FlowID: v.Run.FlowID, FlowName: v.Run.FlowName, Sandbox: v.Run.Sandbox,
 		Root: v.Run.Root, Parent: v.Run.RunID, Attempt: next.Lineage.Attempts, Forgiven: next.Lineage.Forgiven, State: Made, FirstSeen: l.time(),
 	}
 	if !child.FirstSeen.After(v.Run.FirstSeen) { // the indexes are in this order

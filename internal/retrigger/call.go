@@ -1,7 +1,6 @@
 package retrigger
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,6 +151,10 @@ func (w *work) notSent(err error) Result {
 		return result
 	case flowclient.KindRejected:
 		return w.rejected(v)
+	case flowclient.KindNotYet:
+		result := w.back(v.reason, v.message)
+		result.RetryAfter = notYetWait
+		return result
 	case flowclient.KindUnknownOutcome:
 		w.held, w.sent = unsure, true
 		return w.lost(v.message)
@@ -181,7 +184,12 @@ func (w *work) lost(message string) Result {
 	return result
 }
 
-// verdict reads a fault of a call that changed nothing.
+// notYetWait is the least time before a run is tried again that Adobe does not re-trigger
+// yet. Ten deliveries bound how often that is done.
+const notYetWait = 2 * time.Minute
+
+// verdict reads a fault of a call that changed nothing. The catalog of Adobe's codes gives
+// the reason of a refusal; for a code that it does not know the fault's kind does.
 func (w *work) verdict(fault *flowclient.Error) verdict {
 	v := verdict{reason: AdobeUnavailable, message: fault.Error(), answer: answer{fault.Code, fault.Status, fault.RequestID}}
 	switch fault.Kind {
@@ -189,10 +197,21 @@ func (w *work) verdict(fault *flowclient.Error) verdict {
 		v.reason = Forbidden
 	case flowclient.KindNotFound:
 		v.reason = RunNotFound
-	case flowclient.KindRejected, flowclient.KindTooLarge:
+	case flowclient.KindRejected:
 		v.reason = Rejected
+	case flowclient.KindNotYet:
+		v.reason = NotYet
+	case flowclient.KindTooLarge:
+		v.reason = RunTooLarge
+		return v
 	case flowclient.KindThrottled:
 		v.reason = Throttled
+		return v
+	default:
+		return v
+	}
+	if entry, known := fault.Catalog(); known && entry.Reason != "" {
+		v.reason = Reason(entry.Reason)
 	}
 	return v
 }
@@ -201,6 +220,9 @@ func (w *work) verdict(fault *flowclient.Error) verdict {
 // that can't have one. Without an answer it is a dead letter, with the words of
 // the rejection.
 func (w *work) rejected(v verdict) Result {
+	if v.reason == FlowDisabled { // whatever the run's state is
+		return w.giveUp(v)
+	}
 	var run *flowclient.Run
 	noAccount, err := w.withAccount(func(account *credentials.Account) (err error) {
 		run, err = account.Client.Run(w.ctx, w.req.Sandbox, w.req.RunID)
@@ -236,6 +258,7 @@ func (w *work) inquire() *Result {
 	run, known := found[w.req.RunID]
 	if known = known && !run.Open(w.Now()); known { // one that is worked on may be done when it is this one's turn
 		w.view = ledger.Known(run)
+		w.names.put(w.req.OrgID, run.FlowID, run.FlowName)
 		if end := w.known(w.Now()); end != nil {
 			if w.req.DryRun {
 				end = new(w.would(string(end.Outcome), end.Reason, end.Message))
@@ -264,18 +287,21 @@ func (w *work) complete() *Result {
 		return end
 	}
 	w.run = run
-	w.req.FlowID = cmp.Or(run.FlowID, w.req.FlowID)
+	if run.FlowID != "" && run.FlowID != w.req.FlowID {
+		w.req.FlowID, w.req.FlowName = run.FlowID, "" // it is another dataflow's
+	}
 	w.view.Run.FlowID = w.req.FlowID // the rest of the view may be known already
 	if w.view.Flow.FlowID != w.req.FlowID {
 		w.view.Flow = ledger.Flow{OrgID: w.req.OrgID, FlowID: w.req.FlowID}
 	}
 	w.req.CreatedAt, w.req.CreatedClient = run.CreatedAt.Time(), run.CreatedClient
-	w.req.FailedAt = run.Ended()
+	w.req.FailedAt, w.req.Errors = run.Ended(), nil
 	for _, e := range run.Errors() {
 		if len(w.req.Errors) < event.MaxErrors {
 			w.req.Errors = append(w.req.Errors, event.NewRunError(e.Code, e.Message))
 		}
 	}
+	w.askName()
 	reason := needsNone(run)
 	// Adobe retries a run that succeeded without a record, too.
 	empty := run.Metrics.Records.Input == 0 && run.Metrics.Records.Output == 0

@@ -7,6 +7,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
+	"github.com/aep-retrigger/aep-retrigger/pkg/aepcodes"
 )
 
 // Outcome is what became of a request. The same word stands in the answer, the
@@ -50,6 +51,8 @@ const (
 	ByPolicy          = Reason(policy.ByPolicy)
 	AttemptsExhausted = Reason(policy.AttemptsExhausted)
 	BreakerOpen       = Reason(policy.BreakerOpen)
+	DataError         = Reason(policy.DataError)
+	DuplicateBatch    = Reason(policy.DuplicateBatch)
 	RetryDelay        = Reason(policy.RetryDelay)
 
 	// Reasons of skipped requests.
@@ -75,6 +78,16 @@ const (
 	RunNotFound Reason = "run_not_found"
 	// Rejected means that Flow Service refused to retry this run.
 	Rejected Reason = "rejected"
+	// SandboxNotFound means that the org has no such sandbox.
+	SandboxNotFound = Reason(aepcodes.SandboxNotFound)
+	// FlowDisabled means that the run's dataflow is switched off: Adobe re-triggers
+	// nothing of it.
+	FlowDisabled = Reason(aepcodes.FlowDisabled)
+	// NotRetryable means that Adobe does not re-trigger runs of this source, or in this
+	// state, whatever the spelling of the operation.
+	NotRetryable = Reason(aepcodes.NotRetryable)
+	// RunTooLarge means that Flow Service's answer about the run is above the limit.
+	RunTooLarge Reason = "run_too_large"
 	// OutcomeUnknown means that no answer tells whether the run was retried: the
 	// request is returned until that can be looked up, and a dead letter where it
 	// can't be told.
@@ -95,6 +108,8 @@ const (
 	// Paused means that everything, the org or the dataflow is paused, or was, and
 	// what waited is let go one after the other.
 	Paused Reason = "paused"
+	// NotYet means that Adobe does not re-trigger the run yet, and says to try again.
+	NotYet = Reason(aepcodes.StateNotYet)
 	// AdobeUnavailable means that Flow Service or IMS could not be reached and
 	// nothing was sent.
 	AdobeUnavailable Reason = "adobe_unavailable"
@@ -139,10 +154,16 @@ type Result struct {
 	// Attempt counts the re-triggers sent for the run's lineage, this one included.
 	Attempt int `json:"attempt,omitempty"`
 	// Root is the first run of the lineage, where the ledger knows the run.
-	Root    string `json:"root,omitempty"`
-	FlowID  string `json:"flowId,omitempty"`
-	Sandbox string `json:"sandbox,omitempty"`
-	OrgID   string `json:"orgId,omitempty"`
+	Root   string `json:"root,omitempty"`
+	FlowID string `json:"flowId,omitempty"`
+	// FlowName is the dataflow's name for people, where it is known.
+	FlowName string `json:"flowName,omitempty"`
+	// ErrorCode and ErrorText are why the run failed, as its source says, where that is
+	// known.
+	ErrorCode string `json:"errorCode,omitempty"`
+	ErrorText string `json:"errorText,omitempty"`
+	Sandbox   string `json:"sandbox,omitempty"`
+	OrgID     string `json:"orgId,omitempty"`
 	// RetryAfter is the least time before a returned request is worth another
 	// delivery; zero if nothing is known.
 	RetryAfter time.Duration `json:"-"`
@@ -164,10 +185,10 @@ type Result struct {
 	held holding
 }
 
-// Waits reports whether a returned request waits its turn. There is no fault in
-// that.
+// Waits reports whether a returned request waits its turn, or for a credential that is
+// to be mended. There is no fault of the request in that, however long it takes.
 func (r Result) Waits() bool {
-	return slices.Contains([]Reason{NotDue, InProgress, FlowBusy, LedgerBusy, Throttled, Paused}, r.Reason)
+	return slices.Contains([]Reason{NotDue, InProgress, FlowBusy, LedgerBusy, Throttled, Paused, CredentialsRefused, CredentialsUnavailable}, r.Reason)
 }
 
 // Skip is the result of an event that asks for nothing.
@@ -184,7 +205,10 @@ func Return(req event.Request, reason Reason, message string) Result {
 }
 
 func newResult(req event.Request) Result {
-	return Result{RunID: req.RunID, FlowID: req.FlowID, Sandbox: req.Sandbox, OrgID: req.OrgID}
+	return Result{
+		RunID: req.RunID, FlowID: req.FlowID, FlowName: req.FlowName, ErrorCode: req.Cause().Code, ErrorText: req.Cause().Message,
+		Sandbox: req.Sandbox, OrgID: req.OrgID,
+	}
 }
 
 func (r Result) returned(reason Reason, message string) Result {

@@ -98,6 +98,7 @@ type Service struct {
 	requests    Requests // nil where no request queue is configured
 	Options
 	turns turns
+	names names
 }
 
 // Options are the settings of a [Service].
@@ -165,10 +166,7 @@ func (s *Service) Early(req event.Request) (result Result, early bool) {
 // Refuse settles input, or a part of it, that can't be read as a request. Input that is
 // too large for a dead letter is returned as too_large: its sender must keep it.
 func (s *Service) Refuse(ctx context.Context, payload []byte, fault *event.Error) Result {
-	result := Result{
-		RunID: fault.RunID, FlowID: fault.FlowID, OrgID: fault.OrgID,
-		Outcome: DeadLettered, Reason: Reason(fault.Reason), Message: fault.Message,
-	}
+	result := Counted(fault)
 	now := s.Now()
 	w := s.work(ctx, event.Request{})
 	defer w.cancel()
@@ -185,6 +183,14 @@ func (s *Service) Refuse(ctx context.Context, payload []byte, fault *event.Error
 		}
 	}
 	return result
+}
+
+// Counted is the result of input that can't be read, of which another dead letter tells.
+func Counted(fault *event.Error) Result {
+	return Result{
+		RunID: fault.RunID, FlowID: fault.FlowID, OrgID: fault.OrgID,
+		Outcome: DeadLettered, Reason: Reason(fault.Reason), Message: fault.Message,
+	}
 }
 
 // GiveUp makes a dead letter of a returned request that can't be delivered again.
@@ -236,8 +242,10 @@ type work struct {
 	cancel context.CancelFunc
 	until  time.Time // a claim made now expires then
 	req    event.Request
-	// told means that an event has told of the run, or Flow Service has since. Without
-	// it the request is a person's, who may have named another dataflow.
+	// told means that the request's dataflow, errors and times are believed: they are
+	// of an event, or of a message that waits and that the ledger knows. A person may
+	// have named another dataflow, and whoever may send to the queue could write an
+	// origin: then the run is read.
 	told bool
 	// raw marks an event of Adobe's as it came: no request of a person, no message
 	// of our own.
@@ -265,8 +273,8 @@ const (
 
 func (s *Service) work(ctx context.Context, req event.Request) *work {
 	w := &work{Service: s, until: s.Now().Add(claimTime), req: req}
-	w.told = req.EventID != "" || req.CreatedClient != "" || !req.FailedAt.IsZero() || !req.CreatedAt.IsZero() || len(req.Errors) > 0
-	w.raw = w.told && req.FirstSeen.IsZero()
+	w.raw = req.Source == event.FromAdobe
+	w.told = w.raw || req.Source == event.FromQueue && !req.Due.IsZero() && req.WasTold()
 	if req.FirstSeen.IsZero() { // however often its message is delivered, this is the same
 		w.req.FirstSeen = cmp.Or(req.SentAt, s.Now())
 	}
@@ -323,6 +331,7 @@ func (w *work) retry() Result {
 		}
 		w.view = w.guess()
 	}
+	w.name()
 	if end := w.look(); end != nil {
 		return *end
 	}
@@ -409,8 +418,15 @@ func (w *work) round() *Result {
 	if w.paused.Wait > 0 {
 		return w.wait(now, w.paused.Wait, Paused, w.paused.Detail)
 	}
+	if w.told && !w.raw && w.view.Run.State == ledger.Unknown { // the ledger knows of no message that waits
+		w.told = false
+		if end := w.complete(); end != nil {
+			return end
+		}
+	}
 	run := &w.view.Run
 	run.FlowID, run.Sandbox = w.req.FlowID, w.req.Sandbox // an earlier request may have named others
+	w.describe()
 	if run.Parent == "" && run.Sends == 0 && len(w.view.Flow.Sends) > 0 {
 		if end, again := w.place(now); end != nil || again {
 			return end

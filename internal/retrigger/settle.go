@@ -1,12 +1,14 @@
 package retrigger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 )
@@ -152,6 +154,7 @@ func (w *work) settle(ctx context.Context, state ledger.State, reason Reason, du
 
 // noteOnce writes an outcome, and counts an exhausted lineage for the breaker.
 func (w *work) noteOnce(ctx context.Context, state ledger.State, reason Reason, due time.Time) (ledger.View, error) {
+	w.describe()
 	if state != ledger.DeadLettered || reason != AttemptsExhausted {
 		return w.ledger.Note(ctx, w.view, state, string(reason), due)
 	}
@@ -273,7 +276,7 @@ func (w *work) giveUp(v verdict) Result {
 	}
 	err := w.send(deadletter.Letter{
 		Request: req, Reason: string(v.reason), Message: v.message, FirstTime: req.FirstSeen, LastTime: w.Now(),
-		Code: v.answer.code, HTTPStatus: v.answer.status, AdobeRequestID: v.answer.requestID,
+		Code: cmp.Or(v.answer.code, req.Cause().Code), HTTPStatus: v.answer.status, AdobeRequestID: v.answer.requestID,
 	})
 	if err != nil {
 		result := w.back(DeadLetterQueueUnavailable, fmt.Sprintf("%v (was to be a dead letter: %s)", err, v.message))
@@ -296,9 +299,25 @@ func (w *work) send(l deadletter.Letter) error {
 
 // result names the request.
 func (w *work) result() Result {
-	return Result{
-		RunID: w.req.RunID, FlowID: w.req.FlowID, Sandbox: w.req.Sandbox, OrgID: w.req.OrgID, Root: w.root(),
-		view: w.view, held: w.held,
+	result := newResult(w.req)
+	result.Root, result.view, result.held = w.root(), w.view, w.held
+	if result.FlowName == "" {
+		result.FlowName = w.view.Run.FlowName
+	}
+	if result.ErrorCode == "" && result.ErrorText == "" {
+		result.ErrorCode, result.ErrorText = w.view.Run.ErrorCode, w.view.Run.ErrorText
+	}
+	return result
+}
+
+// describe puts into the run's entry what people want to know of it.
+func (w *work) describe() {
+	run, cause := &w.view.Run, w.req.Cause()
+	if w.req.FlowName != "" {
+		run.FlowName = w.req.FlowName
+	}
+	if cause != (event.RunError{}) {
+		run.ErrorCode, run.ErrorText = cause.Code, cause.Message
 	}
 }
 

@@ -163,6 +163,8 @@ func (w *work) again(err error) error {
 	switch {
 	case w.req.DryRun:
 		return w.abandon(err)
+	case w.refusedCredential(err): // it is mended in the secret, and then the sweep goes on
+		w.at.Failures = min(w.at.Failures, maxFailures-1)
 	case w.at.Failures >= maxFailures:
 		return w.abandon(fmt.Errorf("%d failures in a row: %w", w.at.Failures, err))
 	}
@@ -170,6 +172,13 @@ func (w *work) again(err error) error {
 	w.Log.WarnContext(w.ctx, "a page of a sweep could not be listed; it is tried again", "sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "failures", w.at.Failures, "error", err.Error())
 	w.wait(min(firstBackoff<<(w.at.Failures-1), maxBackoff))
 	return w.save()
+}
+
+// refusedCredential reports whether IMS or Adobe refuse the org's credential, whatever is
+// asked for.
+func (w *work) refusedCredential(err error) bool {
+	credential, ok := errors.AsType[*credentials.Error](err)
+	return ok && credential.Kind == credentials.Refused || errors.Is(err, flowclient.KindUnauthorized)
 }
 
 // restart begins the listing again, since its continuation token is refused: at the
@@ -253,15 +262,26 @@ func (w *work) handle(target Target, page flowclient.RunPage) error {
 		if err != nil {
 			return err
 		}
+		w.describe(target, run, &entry)
 		if reason == "" && !w.mine(entry) {
 			requests = append(requests, w.request(target, run, entry))
 		}
-		w.count(target, run, reason, detail)
+		w.count(target, run, &entry, reason, detail)
 	}
 	if w.req.DryRun {
 		return nil
 	}
 	return w.send(target, requests)
+}
+
+// describe completes a run's entry with what people want to know of it: the dataflow's
+// name, and why the run failed.
+func (w *work) describe(target Target, run *flowclient.Run, entry *ledger.Run) {
+	entry.FlowName = cmp.Or(w.names[flowKey(target, run.FlowID)], entry.FlowName)
+	if errs := run.Errors(); len(errs) > 0 {
+		cause := event.NewRunError(errs[0].Code, errs[0].Message)
+		entry.ErrorCode, entry.ErrorText = cause.Code, cause.Message
+	}
 }
 
 // mine reports whether this sweep has requested the run already.
@@ -292,8 +312,11 @@ func (w *work) see(run *flowclient.Run) bool {
 // filter that it does not know is nowhere said.
 func (w *work) wanted(target Target, run *flowclient.Run) bool {
 	at := run.Ended()
+	// A time that is not known, or is still to come, says nothing: the filter of Flow
+	// Service has selected the run.
+	known := !at.IsZero() && at.Before(w.Now().Add(ledger.Skew))
 	switch {
-	case !run.Status().Failed(), at.Before(w.p.Since), !at.Before(w.p.Until):
+	case !run.Status().Failed(), known && (at.Before(w.p.Since) || !at.Before(w.p.Until)):
 		return false
 	case run.OrgID != "" && run.OrgID != target.OrgID, run.SandboxName != "" && run.SandboxName != target.Sandbox:
 		return false
@@ -378,10 +401,16 @@ func (w *work) decide(target Target, run *flowclient.Run, entry ledger.Run) poli
 }
 
 // count puts a failed run into the report.
-func (w *work) count(target Target, run *flowclient.Run, reason Reason, detail string) {
-	r := RunReport{RunID: run.ID, FlowID: run.FlowID, OrgID: target.OrgID, Sandbox: target.Sandbox, Decision: "requested", Reason: reason, Detail: detail}
+func (w *work) count(target Target, run *flowclient.Run, entry *ledger.Run, reason Reason, detail string) {
+	r := RunReport{
+		RunID: run.ID, FlowID: run.FlowID, FlowName: entry.FlowName, ErrorCode: entry.ErrorCode, ErrorText: entry.ErrorText,
+		OrgID: target.OrgID, Sandbox: target.Sandbox, Decision: "requested", Reason: reason, Detail: detail,
+	}
 	flow := w.p.Report.flow(run.FlowID)
-	for _, c := range []*Counts{&w.p.Report.Counts, flow, &w.news} {
+	if w.p.Report.Flows[run.FlowID] != nil { // it is not among the others
+		flow.Name = cmp.Or(entry.FlowName, flow.Name)
+	}
+	for _, c := range []*Counts{&w.p.Report.Counts, &flow.Counts, &w.news} {
 		c.Failed++
 		if reason == "" {
 			c.Requested++
@@ -391,7 +420,8 @@ func (w *work) count(target Target, run *flowclient.Run, reason Reason, detail s
 		}
 	}
 	if !w.req.DryRun {
-		w.Log.DebugContext(w.ctx, "a failed run is "+r.Decision, "sweepId", w.req.ID, "runId", r.RunID, "flowId", r.FlowID, "reason", string(reason), "detail", detail)
+		w.Log.DebugContext(w.ctx, "a failed run is "+r.Decision, "sweepId", w.req.ID, "runId", r.RunID, "flowId", r.FlowID, "flowName", r.FlowName,
+			"errorCode", r.ErrorCode, "errorText", r.ErrorText, "reason", string(reason), "detail", detail)
 		return
 	}
 	if len(w.runs) == maxListed {
@@ -414,7 +444,7 @@ func (w *work) request(target Target, run *flowclient.Run, entry ledger.Run) req
 	entry.FlowID, entry.Sandbox = run.FlowID, target.Sandbox
 	req := event.Request{RunID: run.ID, FlowID: run.FlowID, OrgID: target.OrgID, Sandbox: target.Sandbox, Reason: "found by " + w.mark()}
 	req.Origin = event.Origin{
-		FailedAt: run.Ended(), CreatedClient: run.CreatedClient, CreatedAt: run.CreatedAt.Time(), FirstSeen: w.Now().UTC().Truncate(time.Millisecond),
+		FlowName: entry.FlowName, FailedAt: run.Ended(), CreatedClient: run.CreatedClient, CreatedAt: run.CreatedAt.Time(), FirstSeen: w.Now().UTC().Truncate(time.Millisecond),
 		Root: entry.Root, Parent: entry.Parent, Attempts: entry.Attempt, Forgiven: entry.Forgiven, Hops: w.req.Hops + 1,
 	}
 	for _, e := range run.Errors() {
@@ -496,7 +526,7 @@ func (w *work) refused(req event.Request, why *requestqueue.RefusedError) error 
 		return errors.New(message + ", and the dead letter of it could not be written")
 	}
 	w.gaveUp++
-	for _, c := range []*Counts{&w.p.Report.Counts, w.p.Report.flow(req.FlowID), &w.news} {
+	for _, c := range []*Counts{&w.p.Report.Counts, &w.p.Report.flow(req.FlowID).Counts, &w.news} {
 		c.Requested--
 		c.skip(Reason(retrigger.Unsendable))
 	}

@@ -59,6 +59,13 @@ type Counts struct {
 	Skipped map[Reason]int `json:"skipped,omitempty"`
 }
 
+// FlowCounts are the counts of one dataflow.
+type FlowCounts struct {
+	// Name is the dataflow's for people; empty where the sweep did not learn it.
+	Name string `json:"name,omitempty"`
+	Counts
+}
+
 func (c *Counts) skip(reason Reason) {
 	if c.Skipped == nil {
 		c.Skipped = map[Reason]int{}
@@ -112,11 +119,14 @@ type Report struct {
 	Until time.Time `json:"until"`
 	Counts
 	// Flows are the counts of each dataflow whose runs were listed, by its id.
-	Flows map[string]*Counts `json:"flows,omitempty"`
+	Flows map[string]*FlowCounts `json:"flows,omitempty"`
 	// Pages were listed. Restarts are how often the listing began again, since the
 	// continuation token was no longer valid.
 	Pages    int `json:"pages"`
 	Restarts int `json:"restarts,omitempty"`
+	// Repeated means that the sweep was finished before this delivery, which has done
+	// nothing: the report is that of the first one.
+	Repeated bool `json:"repeated,omitempty"`
 	// Limited means that the limit ended the sweep before its time.
 	Limited bool `json:"limited,omitempty"`
 	// Failures are the sandboxes that could not be swept to the end. What was left
@@ -148,10 +158,15 @@ type Failure struct {
 
 // RunReport is what a dry run says of a failed run.
 type RunReport struct {
-	RunID   string `json:"runId"`
-	FlowID  string `json:"flowId"`
-	OrgID   string `json:"orgId"`
-	Sandbox string `json:"sandbox"`
+	RunID  string `json:"runId"`
+	FlowID string `json:"flowId"`
+	// FlowName is the dataflow's for people, ErrorCode and ErrorText why the run failed,
+	// as its source says; each is empty where it is not known.
+	FlowName  string `json:"flowName,omitempty"`
+	ErrorCode string `json:"errorCode,omitempty"`
+	ErrorText string `json:"errorText,omitempty"`
+	OrgID     string `json:"orgId"`
+	Sandbox   string `json:"sandbox"`
 	// Decision is requested or skipped, the latter with a reason.
 	Decision string `json:"decision"`
 	Reason   Reason `json:"reason,omitempty"`
@@ -159,16 +174,16 @@ type RunReport struct {
 }
 
 // flow returns the counts of a dataflow.
-func (r *Report) flow(id string) *Counts {
+func (r *Report) flow(id string) *FlowCounts {
 	if r.Flows == nil {
-		r.Flows = map[string]*Counts{}
+		r.Flows = map[string]*FlowCounts{}
 	}
 	if r.Flows[id] == nil {
 		if len(r.Flows) >= maxFlows {
 			id = OtherFlows
 		}
 		if r.Flows[id] == nil {
-			r.Flows[id] = &Counts{}
+			r.Flows[id] = &FlowCounts{}
 		}
 	}
 	return r.Flows[id]
@@ -182,9 +197,9 @@ func (c Counts) clone() Counts {
 func (r Report) clone() Report {
 	r.Counts = r.Counts.clone()
 	r.Failures = slices.Clone(r.Failures)
-	flows := make(map[string]*Counts, len(r.Flows))
+	flows := make(map[string]*FlowCounts, len(r.Flows))
 	for id, c := range r.Flows {
-		flows[id] = new(c.clone())
+		flows[id] = &FlowCounts{c.Name, c.clone()}
 	}
 	r.Flows = flows
 	return r

@@ -11,6 +11,20 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
+// maxName is how many bytes of a dataflow's name a report keeps.
+const maxName = 100
+
+// name takes note of a dataflow's name.
+func (w *work) name(key, name string) {
+	if w.names == nil || len(w.names) >= maxStreaming {
+		w.names = map[string]string{}
+	}
+	if len(name) > maxName {
+		name = strings.ToValidUTF8(name[:maxName], "") + "…"
+	}
+	w.names[key] = name
+}
+
 // streaming remembers for one invocation which dataflows are of streaming sources, by
 // [flowKey].
 type streaming map[string]bool
@@ -44,6 +58,7 @@ func (w *work) learn(target Target, runs []*flowclient.Run, known map[string]led
 			flows, err := account.Client.Flows(w.ctx, target.Sandbox, ids...)
 			for i := range flows {
 				w.streaming[flowKey(target, flows[i].ID)] = !flows[i].Batch()
+				w.name(flowKey(target, flows[i].ID), flows[i].Name)
 			}
 			return err
 		})

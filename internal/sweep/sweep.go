@@ -200,6 +200,7 @@ func (s *Sweeper) Run(ctx context.Context, req event.Sweep, asked time.Time) Res
 		result.Report.Since, result.Report.Until = instant(w.req.Since), instant(w.req.Until)
 	}
 	result.Report.Error, result.Reasons = cmp.Or(result.Refused, w.fault), w.reasons
+	result.Report.Repeated = w.repeated
 	result.Report.DryRun, result.Report.Runs, result.Report.Left = req.DryRun, w.runs, w.left
 	return result
 }
@@ -246,7 +247,10 @@ type work struct {
 	gaveUp    int
 	turns     turns
 	streaming streaming
-	fault     string // the last thing that went wrong
+	names     map[string]string // of dataflows, by [flowKey]
+	found     bool              // the sweep was begun by an earlier invocation
+	repeated  bool              // and finished by one
+	fault     string            // the last thing that went wrong
 	reasons   []retrigger.Reason
 	runs      []RunReport // of a dry run
 	left      int         // that the list of a dry run has no room for
@@ -285,6 +289,7 @@ func (w *work) sweep() (after time.Duration, err error) {
 		return 0, err
 	}
 	if w.p.done() {
+		w.repeated = w.found
 		return 0, nil
 	}
 	if err := w.enter(); err != nil {
@@ -339,7 +344,7 @@ var errTooShort = errors.New("the time of an invocation was too short for a page
 func (w *work) begin() error {
 	if !w.req.DryRun {
 		found, err := w.load()
-		if err != nil || found {
+		if w.found = found; err != nil || found {
 			return err
 		}
 	}

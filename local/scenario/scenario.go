@@ -137,7 +137,7 @@ func delivery(name string, payload []byte) (string, func(context.Context, *stack
 			}
 			return queued(ctx, s, bodies...)
 		})
-	case strings.HasPrefix(name, "eventbridge-"), strings.HasPrefix(name, "pipeline-"), name == "sns-failure.json":
+	case strings.HasPrefix(name, "eventbridge-"), strings.HasPrefix(name, "custom-bus-"), strings.HasPrefix(name, "adobe-"), strings.HasPrefix(name, "pipeline-"), name == "sns-failure.json":
 		return "EventBridge → SQS", seeded(func(ctx context.Context, s *stack.Stack) error { return queued(ctx, s, string(payload)) })
 	case strings.HasPrefix(name, "dead-letter"), strings.HasPrefix(name, "on-failure-"):
 		return "redrive", seeded(func(ctx context.Context, s *stack.Stack) error { return queued(ctx, s, string(payload)) })
@@ -421,7 +421,7 @@ func Faults() []Step {
 					}
 					s.AWS.Advance(time.Minute)
 				}
-				err := failed("mended-run", fault(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"error_code":"403025","message":"Profile is not valid"}`}))(ctx, s)
+				err := failed("mended-run", fault(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`}))(ctx, s)
 				if err != nil {
 					return err
 				}

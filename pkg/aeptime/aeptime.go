@@ -24,9 +24,9 @@ const (
 	endSecond   = 7_258_118_400 // 2200-01-01T00:00:00Z
 )
 
-// platformBegan is 2017-01-01 in seconds since 1970. Adobe presented Experience
-// Platform later that year, so no run can have ended before.
-const platformBegan = 1_483_228_800
+// earliestEnd is 1990-01-01 in seconds since 1970, long before there was a dataflow. A
+// number that is no time at all, such as a count, would be a day of the years before.
+const earliestEnd = 631_152_000
 
 // Time is a time as Adobe writes it in JSON. It decodes by [Parse], so it never makes
 // decoding fail: what is no time is the zero time.
@@ -90,11 +90,10 @@ type Run struct{ Created, Started, Completed, Updated time.Time }
 
 // Ended is when the run ended, as far as its times can be believed: when it was
 // completed, or else last updated, or else started, or else created. A time before
-// the run's creation is passed over, and so is one from before there was an
-// Experience Platform. It is zero where no time is left.
+// the run's creation is passed over, and so is one from before 1990. It is zero where no time is left.
 func (r Run) Ended() time.Time {
 	for _, t := range []time.Time{r.Completed, r.Updated, r.Started, r.Created} {
-		if !t.IsZero() && !t.Before(r.Created) && t.Unix() >= platformBegan {
+		if !t.IsZero() && !t.Before(r.Created) && t.Unix() >= earliestEnd {
 			return t
 		}
 	}

@@ -1,0 +1,194 @@
+package event
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// object is a JSON object with its fields in their order. Unlike a struct of
+// encoding/json it does not fold the case of names, and it keeps repetitions.
+type object struct {
+	raw     json.RawMessage
+	members []member
+}
+
+// member is one field of an object.
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+// parse splits an object that is known to be valid JSON.
+func parse(raw json.RawMessage) (object, *Error) {
+	o := object{raw: raw}
+	if len(raw) == 0 || raw[0] != '{' {
+		return o, faultf(WrongType, "the request is %s, want a JSON object such as {\"runId\":\"…\"}", literal(raw))
+	}
+	for at := next(raw, 1); at < len(raw) && raw[at] == '"'; {
+		end := valueEnd(raw, at)
+		m := member{name: text(raw[at:end])}
+		at = next(raw, next(raw, end)+1) // behind the colon
+		end = valueEnd(raw, at)
+		m.value = raw[at:end:end]
+		o.members = append(o.members, m)
+		if at = next(raw, end); at < len(raw) && raw[at] == ',' {
+			at = next(raw, at+1)
+		}
+	}
+	return o, nil
+}
+
+// next returns the place of the first byte from a place on that is no white space.
+func next(raw json.RawMessage, at int) int {
+	for at < len(raw) && strings.IndexByte(" \t\r\n", raw[at]) >= 0 {
+		at++
+	}
+	return at
+}
+
+// valueEnd returns the place behind the value that begins at a place of valid JSON.
+func valueEnd(raw json.RawMessage, at int) int {
+	depth := 0
+	for at < len(raw) {
+		switch c := raw[at]; {
+		case c == '"':
+			at = textEnd(raw, at)
+		case c == '{', c == '[':
+			depth++
+			at++
+		case depth > 0 && (c == '}' || c == ']'):
+			depth--
+			at++
+		case depth > 0 || strings.IndexByte(" \t\r\n,:}]", c) < 0: // a number, or true, false, null
+			at++
+			continue
+		}
+		if depth == 0 {
+			return at
+		}
+	}
+	return at
+}
+
+// textEnd returns the place behind the text that begins at a place.
+func textEnd(raw json.RawMessage, at int) int {
+	for at++; at < len(raw) && raw[at] != '"'; at++ {
+		if raw[at] == '\\' {
+			at++
+		}
+	}
+	return min(at+1, len(raw))
+}
+
+// parsed is parse for a part of an event, where anything but an object is an empty one.
+func parsed(raw json.RawMessage) object {
+	if len(raw) == 0 || raw[0] != '{' {
+		return object{}
+	}
+	o, _ := parse(raw) // it was valid as a part
+	return o
+}
+
+// elements splits a list.
+func elements(raw json.RawMessage) ([]json.RawMessage, *Error) {
+	var list []json.RawMessage
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, faultf(Unreadable, "the payload is not JSON: %v", err)
+	}
+	return list, nil
+}
+
+// get returns the value of a field; nil where there is none.
+func (o object) get(name string) json.RawMessage {
+	for _, m := range o.members {
+		if m.name == name {
+			return m.value
+		}
+	}
+	return nil
+}
+
+// text returns a field's text; empty where it has none.
+func (o object) text(name string) string { return text(o.get(name)) }
+
+// object returns a field's object; an empty one where it has none.
+func (o object) object(name string) object { return parsed(o.get(name)) }
+
+// has reports whether all fields are there.
+func (o object) has(names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return o.get(name) == nil })
+}
+
+// hasAny reports whether one of the fields is there.
+func (o object) hasAny(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return o.get(name) != nil })
+}
+
+// isObject and isList report what a field's value is.
+func (o object) isObject(name string) bool { return begins(o.get(name), '{') }
+func (o object) isList(name string) bool   { return begins(o.get(name), '[') }
+
+func begins(raw json.RawMessage, with byte) bool { return len(raw) > 0 && raw[0] == with }
+
+// clash refuses an object that has one of the names twice, or in a second spelling
+// that differs in case alone: which of them counts, its readers would not agree on.
+func (o object) clash(names ...string) *Error {
+	first := map[string]string{} // the spelling that came first
+	for _, m := range o.members {
+		i := slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(name, m.name) })
+		if i < 0 {
+			continue
+		}
+		if before, known := first[names[i]]; known {
+			return twice(before, m.name)
+		}
+		first[names[i]] = m.name
+	}
+	return nil
+}
+
+func twice(a, b string) *Error {
+	if a == b {
+		return faultf(RepeatedField, "field %s stands twice", excerpt([]byte(a)))
+	}
+	return faultf(RepeatedField, "fields %s and %s are two spellings of one name", excerpt([]byte(a)), excerpt([]byte(b)))
+}
+
+// repeated refuses an object that has any field twice.
+func (o object) repeated() *Error {
+	seen := make(map[string]bool, len(o.members))
+	for _, m := range o.members {
+		if seen[m.name] {
+			return twice(m.name, m.name)
+		}
+		seen[m.name] = true
+	}
+	return nil
+}
+
+// quotesRuns reports whether the field's name says that the runs in it are only
+// mentioned: those before the one that the event is about.
+func (m member) quotesRuns() bool {
+	name := strings.ToLower(m.name)
+	return strings.Contains(name, "predecessor") || strings.Contains(name, "previous")
+}
+
+// named adds the orgs that an object around a run names.
+func (a around) named(o object) (around, *Error) {
+	for _, m := range o.members {
+		switch name := bare(m.name); {
+		case name == "imsorgid", name == "imsorg", name == "xdm:imsorg":
+			if !begins(m.value, '"') && string(m.value) != "null" { // a guess could be another org's
+				return a, wrongType(m.name, "a string", m.value)
+			}
+		case name == "orgid" && strings.HasSuffix(text(m.value), "@AdobeOrg"):
+		default:
+			continue
+		}
+		if org := text(m.value); org != "" && !slices.Contains(a.orgs, org) {
+			a.orgs = append(slices.Clip(a.orgs), org)
+		}
+	}
+	return a, nil
+}

@@ -1,0 +1,82 @@
+package event
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// values draws JSON as anything may write it, white space included.
+func values() *rapid.Generator[string] {
+	space := rapid.SampledFrom([]string{"", " ", "\n\t", "\r\n"})
+	return rapid.Custom(func(t *rapid.T) string { return space.Draw(t, "before") + value(t, 3) + space.Draw(t, "after") })
+}
+
+func value(t *rapid.T, depth int) string {
+	space := rapid.SampledFrom([]string{"", " ", "\n"})
+	text := func() string {
+		b, err := json.Marshal(rapid.SampledFrom([]string{"", "a", "a\"b", `\\`, "{", "}]", ",:", "é", "\u0000", "tab\t"}).Draw(t, "text"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	kinds := 3
+	if depth > 0 {
+		kinds = 5
+	}
+	switch rapid.IntRange(0, kinds-1).Draw(t, "kind") {
+	case 0:
+		return rapid.SampledFrom([]string{"0", "-1.5e+3", "12"}).Draw(t, "number")
+	case 1:
+		return rapid.SampledFrom([]string{"true", "false", "null"}).Draw(t, "literal")
+	case 2:
+		return text()
+	}
+	object := rapid.Bool().Draw(t, "object")
+	inner := ""
+	for i := range rapid.IntRange(0, 4).Draw(t, "members") {
+		if i > 0 {
+			inner += space.Draw(t, "space") + "," + space.Draw(t, "space")
+		}
+		if object {
+			inner += text() + space.Draw(t, "space") + ":" + space.Draw(t, "space")
+		}
+		inner += value(t, depth-1)
+	}
+	if object {
+		return "{" + inner + "}"
+	}
+	return "[" + inner + "]"
+}
+
+// TestAnObjectIsSplitAsEncodingJSONReadsIt compares with the library, which keeps the
+// last of two fields of one name.
+func TestAnObjectIsSplitAsEncodingJSONReadsIt(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		raw := trimmed([]byte("{" + `"x":` + values().Draw(t, "x") + `, "y" :` + values().Draw(t, "y") + "}"))
+		if rapid.Bool().Draw(t, "whole") {
+			if raw = trimmed([]byte(values().Draw(t, "value"))); raw[0] != '{' {
+				return
+			}
+		}
+		var want map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &want); err != nil {
+			t.Fatal(err)
+		}
+		o, fault := parse(raw)
+		if fault != nil {
+			t.Fatal(fault)
+		}
+		got := map[string]json.RawMessage{}
+		for _, m := range o.members {
+			got[m.name] = m.value
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("%s (-encoding/json +parse):\n%s", raw, diff)
+		}
+	})
+}

@@ -1,0 +1,92 @@
+// Package unrecognized counts the events of Adobe's in which the decoder finds no run,
+// by their shape.
+//
+// Such an event may be a failure in a shape that Adobe has not documented, so it must
+// be seen. If a shape is new it comes with every failure, and a dead letter for each
+// would bury the dead-letter queue: so one event of each shape becomes a dead letter in
+// an hour, and the others are counted. The counts are in the ledger's table, since many
+// processes see the events.
+package unrecognized
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+)
+
+// Store keeps the counts; see [ledger.Store].
+type Store interface {
+	Read(ctx context.Context, keys ...string) ([]ledger.Record, error)
+	Commit(ctx context.Context, writes ...ledger.Write) error
+}
+
+// remembered is how long a shape's count is kept after its last event: a shape that
+// comes back after that begins at one.
+const remembered = 8 * 24 * time.Hour
+
+// Counter counts events. It is safe for concurrent use. Make it with [New].
+type Counter struct {
+	store Store
+	now   func() time.Time
+}
+
+// New returns a Counter; now is the clock.
+func New(store Store, now func() time.Time) *Counter { return &Counter{store: store, now: now} }
+
+// Seen is what is known of a shape when an event of it comes.
+type Seen struct {
+	// Count is how many events of the shape there were, this one included.
+	Count int
+	// Written means that an event of the shape has become a dead letter in this hour.
+	Written bool
+}
+
+// Look reads what is known of a shape. It changes nothing. The error is the store's.
+func (c *Counter) Look(ctx context.Context, shape string) (Seen, error) {
+	letter, count := c.keys(shape)
+	found, err := c.store.Read(ctx, letter, count)
+	if err != nil {
+		return Seen{Count: 1}, err
+	}
+	seen := Seen{Count: 1}
+	for _, record := range found {
+		switch record[ledger.AttributeKey] {
+		case letter:
+			seen.Written = true
+		case count:
+			n, _ := strconv.Atoi(record[ledger.AttributeCount]) // a counter always is a number
+			seen.Count += n
+		}
+	}
+	return seen, nil
+}
+
+// Add counts one event of a shape; written says that it has become a dead letter. Call
+// it when the dead letter is durable: after a crash in between there may be two, and
+// never none. The error is the store's.
+func (c *Counter) Add(ctx context.Context, shape string, written bool) error {
+	letter, count := c.keys(shape)
+	ttl := ledger.Record{ledger.AttributeTTL: strconv.FormatInt(c.now().Add(remembered).Unix(), 10)}
+	if err := c.store.Commit(ctx, ledger.Write{Key: count, New: ttl, Add: 1}); err != nil || !written {
+		return err
+	}
+	err := c.store.Commit(ctx, ledger.Write{Key: letter, New: ledger.Record{
+		ledger.AttributeKey: letter, ledger.AttributeRev: "written", ledger.AttributeTTL: ttl[ledger.AttributeTTL], "shape": shape,
+	}})
+	if errors.As(err, new(*ledger.ConflictError)) {
+		return nil // another process has written one, too
+	}
+	return err
+}
+
+// keys are those of this hour's dead letter and of the count.
+func (c *Counter) keys(shape string) (letter, count string) {
+	sum := sha256.Sum256([]byte(shape))
+	name := "unrecognized#" + hex.EncodeToString(sum[:16])
+	return name + "#" + c.now().UTC().Format("2006-01-02T15"), name
+}
