@@ -344,7 +344,7 @@ func Faults() []Step {
 		{Trigger: "by hand", Name: "an org without a secret", Want: one("foreign-run", "dead_lettered", "org_unknown"), Do: func(ctx context.Context, s *stack.Stack) error {
 			return byHand(ctx, s, `{"runId":"foreign-run","orgId":"FEDCBA0987654321@AdobeOrg","sandbox":"prod"}`)
 		}},
-		{Trigger: "SQS", Name: "a streaming source", Want: one("streaming-run", "dead_lettered", "rejected"), Do: failed("streaming-run", func(s *stack.Stack) {
+		{Trigger: "SQS", Name: "a streaming source", Want: one("streaming-run", "dead_lettered", "not_retryable"), Do: failed("streaming-run", func(s *stack.Stack) {
 			s.Adobe.AddFlow(flowsim.Flow{ID: "streaming-flow", OrgID: stack.OrgID, Sandbox: stack.Sandbox, Streaming: true})
 			s.Adobe.AddRun(flowsim.Run{ID: "streaming-run", FlowID: "streaming-flow", Status: flowsim.Failed})
 		})},
