@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -93,7 +94,7 @@ func codeCell(e aepcodes.Entry) string {
 func statusCell(e aepcodes.Entry) string {
 	switch {
 	case e.Status != 0:
-		return fmt.Sprint(e.Status)
+		return strconv.Itoa(e.Status)
 	case e.Kind == aepcodes.Passing, e.Kind == aepcodes.Done, e.Operation == aepcodes.RunError && e.Text != "":
 		return "any"
 	default:

@@ -162,14 +162,7 @@ func (c *Client) do(ctx context.Context, k call) error {
 		if err != nil {
 			return err
 		}
-		failure := k.stop(ctx.Err())
-		if failure == nil && attempt > 1 && k.mutates() {
-			failure = k.stop(c.timeForCall(ctx))
-		}
-		var done func(*Error)
-		if failure == nil {
-			done, failure = c.turn(ctx, k)
-		}
+		done, failure := c.ready(ctx, k, attempt)
 		if failure != nil {
 			failure.Attempts = attempt - 1
 			return failure
@@ -193,6 +186,19 @@ func (c *Client) do(ctx context.Context, k call) error {
 			return failure
 		}
 	}
+}
+
+// ready waits until the call can be sent. With an error nothing may be sent.
+func (c *Client) ready(ctx context.Context, k call, attempt int) (done func(*Error), failure *Error) {
+	if failure := k.stop(ctx.Err()); failure != nil {
+		return nil, failure
+	}
+	if attempt > 1 && k.mutates() {
+		if failure := k.stop(c.timeForCall(ctx)); failure != nil {
+			return nil, failure
+		}
+	}
+	return c.turn(ctx, k)
 }
 
 // exchange sends the call once. Its result is nil or the failure.

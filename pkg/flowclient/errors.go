@@ -211,7 +211,7 @@ func (e *Error) flowKind(mutates bool) Kind {
 	switch {
 	case e.Status == http.StatusTooManyRequests:
 		return KindThrottled
-	case mayPass && mutates && !(known && entry.NoEffect):
+	case mayPass && mutates && !entry.NoEffect:
 		return KindUnknownOutcome
 	case mayPass:
 		return KindTransient

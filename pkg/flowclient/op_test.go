@@ -210,7 +210,7 @@ func TestTheOtherSpellingIsNotSentWithoutTimeForAWholeCall(t *testing.T) {
 	t.Parallel()
 	for limit, want := range map[time.Duration]string{19 * time.Second: tutorial, 21 * time.Second: tutorial + "," + openAPI} {
 		synctest.Test(t, func(t *testing.T) {
-			slow := answer{fault: func(w http.ResponseWriter, r *http.Request) {
+			slow := answer{fault: func(w http.ResponseWriter, _ *http.Request) {
 				time.Sleep(5 * time.Second) //nolint:forbidigo // fake time: the answer takes that long
 				w.WriteHeader(http.StatusBadRequest)
 				_, _ = io.WriteString(w, refuses("FLOW-1434-400", "").body)

@@ -158,76 +158,86 @@ func (v *view) addByte(b byte, origin span) {
 func (v view) decode() view {
 	var next view
 	for i := 0; i < len(v.text); {
-		r, size := unescape(v.text[i:])
-		origin := span{v.spans[i].from, v.spans[i+size-1].to}
-		switch {
-		case r < 0: // one byte of a percent escape, which may be part of a character
-			if b := byte(-r); b < utf8.RuneSelf {
-				next.add(rune(b), origin)
-			} else {
-				next.addByte(b, origin)
-			}
-		case size == 1:
-			next.addByte(v.text[i], origin)
-		default:
-			next.add(r, origin)
+		c := unescape(v.text[i:])
+		origin := span{v.spans[i].from, v.spans[i+c.size-1].to}
+		if c.isByte {
+			next.addByte(c.value, origin)
+		} else {
+			next.add(c.char, origin)
 		}
-		i += size
+		i += c.size
 	}
 	return next
 }
 
-// unescape reads the escape that the text begins with: the character that it stands
-// for and its length. The value of a percent escape, which is a byte, is negative. The
-// length is 1 if the text begins with no escape.
-func unescape(text []byte) (r rune, size int) {
+// decoded is what the beginning of a text stands for, and how long that beginning is:
+// a character, or a byte that may be part of one.
+type decoded struct {
+	char   rune
+	value  byte
+	isByte bool
+	size   int
+}
+
+// unescape reads the escape that the text begins with; if there is none, the first
+// byte.
+func unescape(text []byte) decoded {
+	if size, r := unicodeEscape(text); size > 0 {
+		return decoded{char: r, size: size}
+	}
 	switch text[0] {
 	case '%':
-		if r, size := unicodeEscape(text); size > 0 { // %u002b, of old JavaScript
-			return r, size
-		}
-		if n, ok := hex(text, 1, 2); ok {
-			return -n, 3
+		if n, ok := hex(text, 1, 2); ok && n < utf8.RuneSelf {
+			return decoded{char: n, size: 3}
+		} else if ok {
+			return decoded{value: byte(n & 0xff), isByte: true, size: 3}
 		}
 	case '\\':
-		if r, size := unicodeEscape(text); size > 0 {
-			return r, size
-		}
 		if n, ok := hex(text, 2, 2); ok && text[1] == 'x' {
-			return n, 4
+			return decoded{char: n, size: 4}
 		}
 		if len(text) > 1 {
 			if i := strings.IndexByte(`/\"'nrtbf`, text[1]); i >= 0 {
-				return rune("/\\\"'\n\n\n\n\n"[i]), 2
+				return decoded{char: rune("/\\\"'\n\n\n\n\n"[i]), size: 2}
 			}
 		}
 	case '&':
-		const longest = 10
-		if end := slices.Index(text[:min(len(text), longest)], ';'); end > 0 {
-			entity := string(text[:end+1])
-			if r, size := utf8.DecodeRuneInString(html.UnescapeString(entity)); size < len(entity) && size == len(html.UnescapeString(entity)) {
-				return r, end + 1
-			}
+		if r, size := entity(text); size > 0 {
+			return decoded{char: r, size: size}
 		}
 	}
-	return rune(text[0]), 1
+	return decoded{value: text[0], isByte: true, size: 1}
 }
 
-// unicodeEscape reads \u002b, or two of them that stand for one character. The length
-// is 0 if there is none.
-func unicodeEscape(text []byte) (r rune, size int) {
+// entity reads an entity of HTML, such as &#43; or &amp;. The size is 0 if there is none.
+func entity(text []byte) (r rune, size int) {
+	const longest = 10
+	end := slices.Index(text[:min(len(text), longest)], ';')
+	if end < 0 {
+		return 0, 0
+	}
+	char := html.UnescapeString(string(text[:end+1]))
+	if r, size := utf8.DecodeRuneInString(char); size == len(char) && size > 0 && r != '&' || char == "&" {
+		return r, end + 1
+	}
+	return 0, 0
+}
+
+// unicodeEscape reads \u002b, its old form %u002b, or two of them that stand for one
+// character. The size is 0 if there is none.
+func unicodeEscape(text []byte) (size int, r rune) {
 	n, ok := hex(text, 2, 4)
-	if !ok || text[1] != 'u' {
+	if !ok || text[1] != 'u' || text[0] != '\\' && text[0] != '%' {
 		return 0, 0
 	}
 	if utf16.IsSurrogate(n) && len(text) > 7 && text[6] == text[0] && text[7] == 'u' {
 		if low, ok := hex(text, 8, 4); ok {
 			if pair := utf16.DecodeRune(n, low); pair != unicode.ReplacementChar {
-				return pair, 12
+				return 12, pair
 			}
 		}
 	}
-	return n, 6
+	return 6, n
 }
 
 // hex reads hexadecimal digits at a place of the text.
