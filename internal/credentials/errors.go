@@ -53,7 +53,9 @@ func refusal(e *entry, cause error) *Error {
 	}
 	const advice = "put a valid client_id, client_secret and scopes there"
 	err := fmt.Errorf("%s refused the credential of org %s%s; %s", refuser(cause), orgID, each, advice)
-	if cause != nil {
+	if fault, ok := errors.AsType[*flowclient.Error](cause); ok && fault.NextStep() != "" {
+		err = fmt.Errorf("%s refused the credential of org %s%s: %w", refuser(cause), orgID, each, cause)
+	} else if cause != nil {
 		err = fmt.Errorf("%s refused the credential of org %s%s: %w; %s", refuser(cause), orgID, each, cause, advice)
 	}
 	return &Error{Kind: Refused, SecretID: e.id, Err: err, orgID: orgID}

@@ -182,6 +182,9 @@ func TestABareListOfSQSRecordsIsABatch(t *testing.T) {
 		if len(records) != tt.records || batch != tt.batch || (err != nil) != tt.fails {
 			t.Errorf("%s: %d records, batch %t, error %v", name, len(records), batch, err)
 		}
+		if name == "odd attributes" && (len(records) != 1 || records[0].SentAt().UnixMilli() != 1795413604000) {
+			t.Errorf("%s: %+v", name, records)
+		}
 	}
 }
 

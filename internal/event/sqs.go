@@ -10,12 +10,28 @@ import (
 // SQSRecord is one message of a batch that Lambda's event source mapping
 // delivers: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html.
 type SQSRecord struct {
-	MessageID      string            `json:"messageId"`
-	ReceiptHandle  string            `json:"receiptHandle"`
-	Body           string            `json:"body"`
-	Attributes     map[string]string `json:"attributes"`
-	EventSource    string            `json:"eventSource"`
-	EventSourceARN string            `json:"eventSourceARN"`
+	MessageID      string     `json:"messageId"`
+	ReceiptHandle  string     `json:"receiptHandle"`
+	Body           string     `json:"body"`
+	Attributes     Attributes `json:"attributes"`
+	EventSource    string     `json:"eventSource"`
+	EventSourceARN string     `json:"eventSourceARN"`
+}
+
+// Attributes are what SQS says of a message, by name. SQS writes all of them as texts;
+// a pipe's transformer may have made numbers of them, and those are read as texts, too.
+type Attributes map[string]string
+
+// UnmarshalJSON passes over values that are neither texts nor numbers: no attribute is
+// worth failing a batch for.
+func (a *Attributes) UnmarshalJSON(raw []byte) error {
+	*a = Attributes{}
+	for _, m := range parsed(raw).members {
+		if value := scalar(m.value); value != "" {
+			(*a)[m.name] = value
+		}
+	}
+	return nil
 }
 
 // ReceiveCount is how often the message was received, this time included; 0

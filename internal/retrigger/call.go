@@ -420,7 +420,7 @@ func (w *work) succeededSince(since time.Time) (succeeded bool, noAccount error)
 				return err
 			}
 			succeeded = slices.ContainsFunc(page.Runs, func(run flowclient.Run) bool {
-				return run.Status().Succeeded() && run.FlowID == w.req.FlowID && run.CompletedAt().After(since)
+				return run.Status().Succeeded() && run.FlowID == w.req.FlowID && run.Ended().After(since)
 			})
 			break // the newest page tells
 		}

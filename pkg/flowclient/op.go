@@ -13,8 +13,8 @@ import (
 // re-trigger, and none says which spelling production takes.
 const (
 	// OpAuto sends SpellingTutorial first. If Adobe refuses it, SpellingOpenAPI is sent
-	// once within the same call. The spelling that made a run is remembered, and from
-	// then on it is the only one that is sent.
+	// once within the same call. The spelling that made a run is remembered and sent
+	// first from then on; the other one is sent where Adobe refuses it after all.
 	OpAuto = "auto"
 	// SpellingTutorial is the spelling in the tutorial "Retry failed dataflow runs".
 	SpellingTutorial = "re-trigger"
@@ -26,8 +26,8 @@ const (
 // zero value knows none. It is safe for concurrent use, and must not be copied.
 type AcceptedOp struct{ spelling atomic.Pointer[string] }
 
-// Spelling returns the spelling that a re-trigger succeeded with; empty before the
-// first success.
+// Spelling returns the spelling that the last re-trigger succeeded with; empty before
+// the first success.
 func (a *AcceptedOp) Spelling() string {
 	if known := a.spelling.Load(); known != nil {
 		return *known
@@ -35,16 +35,16 @@ func (a *AcceptedOp) Spelling() string {
 	return ""
 }
 
-// learn takes note of a success. The first one counts.
-func (a *AcceptedOp) learn(spelling string) { a.spelling.CompareAndSwap(nil, &spelling) }
+// learn takes note of a success.
+func (a *AcceptedOp) learn(spelling string) { a.spelling.Store(&spelling) }
 
 // spellings returns the spellings of op to send, in this order, until one is accepted.
 func (c *Client) spellings() []string {
 	if c.op != OpAuto {
 		return []string{c.op}
 	}
-	if known := c.accepted.Spelling(); known != "" {
-		return []string{known}
+	if c.accepted.Spelling() == SpellingOpenAPI {
+		return []string{SpellingOpenAPI, SpellingTutorial}
 	}
 	return []string{SpellingTutorial, SpellingOpenAPI}
 }

@@ -174,20 +174,28 @@ func TestAutoAfterTheSecondSpelling(t *testing.T) {
 	}
 }
 
-func TestAKnownSpellingIsTheOnlyOneThatIsSent(t *testing.T) {
+func TestAKnownSpellingIsSentFirstAndTheOtherOneWhereAdobeRefusesIt(t *testing.T) {
 	t.Parallel()
-	server := &strict{answers: map[string]answer{tutorial: accepts, openAPI: accepts}}
-	client := newClient(t, server.ServeHTTP)
-	if _, err := client.Retrigger(t.Context(), sandbox, runID); err != nil {
-		t.Fatal(err)
+	server := &strict{answers: map[string]answer{tutorial: refuses("FLOW-1434-400", ""), openAPI: accepts}}
+	accepted := new(flowclient.AcceptedOp)
+	client := newClient(t, server.ServeHTTP, flowclient.WithAcceptedOp(accepted))
+	retrigger := func(sent string, fails bool) {
+		t.Helper()
+		server.ops = nil
+		if _, err := client.Retrigger(t.Context(), sandbox, runID); (err != nil) != fails || server.sent() != sent {
+			t.Errorf("sent %s, want %s; error %v", server.sent(), sent, err)
+		}
 	}
-	server.answers[tutorial] = refuses("1333-400", "The action is not supported for source")
-	if _, err := client.Retrigger(t.Context(), sandbox, runID); failure(t, err).Attempts != 1 {
-		t.Errorf("got %v", err)
+	retrigger(tutorial+","+openAPI, false)
+	retrigger(openAPI, false)
+	server.answers[openAPI] = refuses("1333-400", "The action is not supported for source") // a streaming source, for example
+	retrigger(openAPI+","+tutorial, true)
+	if accepted.Spelling() != openAPI {
+		t.Errorf("%q is known", accepted.Spelling())
 	}
-	if server.sent() != tutorial+","+tutorial {
-		t.Errorf("sent %s", server.sent())
-	}
+	server.answers[tutorial] = accepts // Adobe has changed its mind
+	retrigger(openAPI+","+tutorial, false)
+	retrigger(tutorial, false)
 }
 
 func TestEachSpellingCanBeForced(t *testing.T) {
