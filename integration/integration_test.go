@@ -263,7 +263,7 @@ func TestReturnedMessagesBackOffAndEndOnTheDeadLetterQueue(t *testing.T) {
 	t.Parallel()
 	s := embedded(t)
 	failedRuns(s, 1)
-	s.Adobe.RotateSecret(stack.OrgID, "another") // the function's secret is refused from now on
+	s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Times: 1 << 20, Status: http.StatusServiceUnavailable}) // IMS is down
 	if err := s.Send(t.Context(), request("run-0")); err != nil {
 		t.Fatal(err)
 	}
@@ -294,10 +294,10 @@ func TestReturnedMessagesBackOffAndEndOnTheDeadLetterQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	letters := deadLetters(t, s)
-	if len(letters) != 1 || *letters[0].MessageAttributes["reason"].StringValue != "credentials_refused" {
+	if len(letters) != 1 || *letters[0].MessageAttributes["reason"].StringValue != "adobe_unavailable" {
 		t.Errorf("dead letters = %v, want the request with its reason", letters)
 	}
-	wantOutcomes(t, s, map[string]int{"returned credentials_refused": deliveries - 1, "dead_lettered credentials_refused": 1})
+	wantOutcomes(t, s, map[string]int{"returned adobe_unavailable": deliveries - 1, "dead_lettered adobe_unavailable": 1})
 	t.Logf("%d receives in %s", len(waits), s.AWS.Now().Sub(began).Round(time.Minute))
 }
 
