@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"slices"
@@ -44,24 +45,33 @@ func statusOf(o object) (string, bool) {
 	return status, status != ""
 }
 
-// alert recognizes Adobe's messages that name no failed run. A code alone is not
-// enough: a wrapping of a run that is not documented may have it, too.
+// alert recognizes Adobe's messages that name no failed run. A code or a name alone is
+// not enough: a wrapping of a run that is not documented may have it, too, and so may one
+// with a status of its own, such as that of its delivery.
 func alert(o object) (reason SkipReason, detail string, is bool) {
 	code := cmp.Or(o.object("header").object("_adobeio").text("eventCode"), o.text("eventCode"), o.text("xdm:eventCode"))
-	name, nested := o.text("name"), slices.ContainsFunc(o.members, func(m member) bool {
+	name, status, holdsRun := o.text("name"), o.text("status"), bytes.Contains(o.raw, []byte("statusSummary"))
+	nested := slices.ContainsFunc(o.members, func(m member) bool {
 		return begins(m.value, '{') && m.name != "header" || begins(m.value, '[')
 	})
-	switch firing := o.text("status") != "" && (strings.HasPrefix(name, "source") || strings.HasPrefix(code, "source")); {
-	case o.text("xdm:ingestionId") != "", strings.HasPrefix(code, "ing_") && !nested:
+	firing := isAlertState(status) && (strings.HasPrefix(name, "source") || strings.HasPrefix(code, "source"))
+	switch silent := status == "" && !holdsRun; {
+	case o.text("xdm:ingestionId") != "" && !holdsRun, strings.HasPrefix(code, "ing_") && !nested:
 		return IngestionEvent, "a data-ingestion event names no run", true
-	case strings.HasPrefix(name, "sources_flow_run_delay"), o.text("flowRunId") != "" && (firing || !nested):
+	case strings.HasPrefix(name, "sources_flow_run_delay"), o.text("flowRunId") != "" && (firing || silent && !nested):
 		return RunDelayedAlert, "an alert that the run takes long; the run has not failed", true
-	case firing, strings.HasPrefix(name, "sources_"), strings.HasPrefix(code, "source") && !nested && o.has("flowId"):
+	case firing, strings.HasPrefix(name, "sources_") && silent, strings.HasPrefix(code, "source") && silent && !nested && o.has("flowId"):
 		return ErrorRateAlert, "an alert that names no run", true
 	case o.has("challenge") && len(o.members) == 1:
 		return ForeignEvent, "a challenge of Adobe I/O Events, which is for webhooks", true
 	}
 	return "", "", false
+}
+
+// isAlertState reports whether a status is one of an alert. Adobe documents FIRING; the
+// others are the usual ones of alerts. No run and no delivery has one of them.
+func isAlertState(status string) bool {
+	return slices.Contains([]string{"firing", "alerting", "triggered", "resolved", "normal", "inactive"}, folded(status))
 }
 
 // orgOf returns the org that a run or an alert names.
