@@ -41,3 +41,27 @@ func TestALayerWithAnAlertsNameOrCodeHidesNoRun(t *testing.T) {
 		"a failure in another, with the id": {eventBridge(`{"flowRunId":"r","flowId":"f","eventCode":"source_flow_run_error","status":"FAILED"}`), "error unrecognized"},
 	})
 }
+
+func TestAnOrgThatIsNamedBesideTheRunCounts(t *testing.T) {
+	t.Parallel()
+	without := strings.Replace(failed(runA, ""), `"imsOrgId":"`+org+`",`, "", 1)
+	for name, payload := range map[string]string{
+		"in the header of Adobe I/O beside it": eventBridge(`{"header":{"_adobeio":{"imsOrgId":"` + foreignOrg + `"}},"body":` + without + `}`),
+		"in metadata behind it":                eventBridge(`{"body":` + without + `,"metadata":{"x":{"imsOrgId":"` + foreignOrg + `"}}}`),
+		"in a batch delivery's header":         `[{"event_id":"e","event":{"header":{"imsOrgId":"` + foreignOrg + `"},"body":` + without + `}}]`,
+		"in a pipeline message's meta":         `[{"messages":[{"_eventNotificationMeta":{"imsOrgId":"` + foreignOrg + `"},"value":` + without + `}]}]`,
+		"by a field org":                       eventBridge(`{"org":"` + foreignOrg + `","body":` + without + `}`),
+		"in the run, by another name":          strings.Replace(without, "{", `{"organizationId":"`+foreignOrg+`",`, 1),
+		"in the run's header":                  strings.Replace(without, "{", `{"header":{"imsOrgId":"`+foreignOrg+`"},`, 1),
+		"beside a run of another org":          eventBridge(`{"first":` + without + `,"header":{"orgId":"` + foreignOrg + `"},"previous":` + failed(runB, "") + `}`),
+	} {
+		if got := only(t, []byte(payload)).OrgID; got != foreignOrg {
+			t.Errorf("an org that is named %s is %q", name, got)
+		}
+	}
+	wants(t, map[string][2]string{
+		"two orgs":               {eventBridge(`{"header":{"_adobeio":{"imsOrgId":"` + foreignOrg + `"}},"body":` + failed(runA, "") + `}`), "error org_mismatch"},
+		"an org that is no text": {eventBridge(`{"header":{"_adobeio":{"imsOrgId":5}},"body":` + without + `}`), "error wrong_type"},
+		"runs of two orgs":       {eventBridge(`{"a":{"imsOrgId":"` + org + `","run":` + failed(runA, "") + `},"b":{"imsOrgId":"` + foreignOrg + `","run":` + without + `}}`), "retry " + runA + ", retry " + runA},
+	})
+}

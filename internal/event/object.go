@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -174,21 +175,41 @@ func (m member) quotesRuns() bool {
 	return strings.Contains(name, "predecessor") || strings.Contains(name, "previous")
 }
 
-// named adds the orgs that an object around a run names.
-func (a around) named(o object) (around, *Error) {
+// headerDepth is how many objects deep the decoder looks for an org beside a run.
+const headerDepth = 4
+
+// named adds the orgs that an object around a run names: by its own fields, and by those
+// of headers and the like beside the run. The fields with the given names are left out,
+// and so are objects that hold runs: their orgs are those of these runs.
+func (a around) named(o object, except ...string) (around, *Error) {
+	return a.namedIn(o, headerDepth, except)
+}
+
+func (a around) namedIn(o object, depth int, except []string) (around, *Error) {
 	for _, m := range o.members {
 		switch name := bare(m.name); {
+		case slices.Contains(except, m.name), m.quotesRuns():
 		case name == "imsorgid", name == "imsorg", name == "xdm:imsorg":
 			if !begins(m.value, '"') && string(m.value) != "null" { // a guess could be another org's
 				return a, wrongType(m.name, "a string", m.value)
 			}
-		case name == "orgid" && strings.HasSuffix(text(m.value), "@AdobeOrg"):
-		default:
-			continue
-		}
-		if org := text(m.value); org != "" && !slices.Contains(a.orgs, org) {
-			a.orgs = append(slices.Clip(a.orgs), org)
+			a = a.of(text(m.value))
+		case strings.Contains(name, "org") && strings.HasSuffix(text(m.value), "@AdobeOrg"):
+			a = a.of(text(m.value))
+		case depth > 1 && begins(m.value, '{') && !bytes.Contains(m.value, []byte("statusSummary")):
+			var fault *Error
+			if a, fault = a.namedIn(parsed(m.value), depth-1, nil); fault != nil {
+				return a, fault
+			}
 		}
 	}
 	return a, nil
+}
+
+// of adds an org.
+func (a around) of(org string) around {
+	if org != "" && !slices.Contains(a.orgs, org) {
+		a.orgs = append(slices.Clip(a.orgs), org)
+	}
+	return a
 }

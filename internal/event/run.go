@@ -110,10 +110,7 @@ func runClash(o object) *Error {
 func readRun(o object, status string, a around) Item {
 	id, flowID, sandbox := o.text("id"), o.text("flowId"), o.text("sandboxName")
 	outside := a
-	a, oddOrg := a.named(o)
-	if oddOrg == nil {
-		a, oddOrg = a.named(o.object("header").object("_adobeio"))
-	}
+	a, oddOrg := a.named(o, "metrics", "activities")
 	orgID, agree := oneOf(append([]string{o.text("imsOrgId")}, a.orgs...)...)
 	item := func(s *Skip, e *Error) Item {
 		if e != nil {
