@@ -65,3 +65,65 @@ func TestAnOrgThatIsNamedBesideTheRunCounts(t *testing.T) {
 		"runs of two orgs":       {eventBridge(`{"a":{"imsOrgId":"` + org + `","run":` + failed(runA, "") + `},"b":{"imsOrgId":"` + foreignOrg + `","run":` + without + `}}`), "retry " + runA + ", retry " + runA},
 	})
 }
+
+func TestARunBesideTheContentOfAKnownWrappingIsFound(t *testing.T) {
+	t.Parallel()
+	run, done := failed(runA, ""), ended(`"success"`)
+	wants(t, map[string][2]string{
+		"beside records of nothing":         {eventBridge(`{"Records":[{"x":1}],"run":` + run + `}`), retried},
+		"the same, an application's":        {ofApplication(`{"Records":[{"x":1}],"run":` + run + `}`), retried},
+		"beside records that are none":      {ofApplication(`{"Records":5,"run":` + run + `}`), retried},
+		"beside a pipeline's messages":      {eventBridge(`{"messages":[{"value":` + done + `}],"run":` + run + `}`), "skip run_succeeded, " + retried},
+		"beside a journal's events":         {eventBridge(`{"events":[{"position":1,"event":` + done + `}],"run":` + run + `}`), "skip run_succeeded, " + retried},
+		"beside a listing's items":          {eventBridge(`{"items":[` + done + `],"_links":{},"run":` + run + `}`), "skip run_succeeded, " + retried},
+		"beside a type and a topic":         {eventBridge(`{"Type":"a","TopicArn":"b","run":` + run + `}`), retried},
+		"beside data that are unknown":      {`{"specversion":"1.0","id":"c","type":"source_flow_run_error","data":{"x":1},"run":` + run + `}`, retried},
+		"in a CloudEvent without data":      {`{"specversion":"1.0","id":"c","type":"x","source":"com.example","body":` + run + `}`, retried},
+		"in an envelope without detail":     {`{"detail-type":"x","source":"com.example","run":` + run + `}`, retried},
+		"in Adobe's without detail":         {`{"detail-type":"x","source":"aws.partner/developer.adobe.com/x","run":` + run + `}`, retried},
+		"in a message without a value":      {`[{"messages":[{"value":` + done + `},{"payload":` + run + `}]}]`, "skip run_succeeded, " + retried},
+		"beside a request that is faulty":   {ofApplication(`{"specversion":"1.0","data":{"runId":""},"run":` + run + `}`), retried + ", error invalid_run_id"},
+		"in an event of an AWS service":     {`{"detail-type":"x","source":"aws.states","detail":{},"run":` + run + `}`, "skip foreign_event"},
+		"in the answer beside a record":     {`{"requestContext":{},"requestPayload":` + done + `,"responsePayload":` + run + `}`, "skip run_succeeded"},
+		"in the predecessors of a wrapping": {`{"specversion":"1.0","data":` + done + `,"predecessors":[` + run + `]}`, "skip run_succeeded"},
+		"as a text beside a detail":         {`{"detail-type":"x","source":"com.example","detail":{},"note":` + quote(run) + `}`, "skip foreign_event"},
+	})
+}
+
+func TestAnOrgThatAKnownWrappingNamesCounts(t *testing.T) {
+	t.Parallel()
+	without := strings.Replace(failed(runA, ""), `"imsOrgId":"`+org+`",`, "", 1)
+	names := func(payload string) string { return strings.Replace(payload, "{", `{"imsOrgId":"`+foreignOrg+`",`, 1) }
+	for name, payload := range map[string]string{
+		"EventBridge's envelope":    names(eventBridge(without)),
+		"an entry of a journal":     `{"events":[` + names(`{"position":"p","event":`+without+`}`) + `],"_page":{}}`,
+		"a list of messages":        `[` + names(`{"messages":[{"value":`+without+`}]}`) + `]`,
+		"a listing":                 names(`{"items":[` + without + `],"_links":{}}`),
+		"the metadata of a new bus": `{"Data":` + without + `,"Metadata":` + names(`{"x":1}`) + `,"SystemMetadata":{}}`,
+	} {
+		if got := only(t, []byte(payload)).OrgID; got != foreignOrg {
+			t.Errorf("an org that is named by %s is %q", name, got)
+		}
+	}
+}
+
+func TestAPartOfAnEventOfAdobesIsNotTakenForAnothersEvent(t *testing.T) {
+	t.Parallel()
+	for name, content := range map[string]string{
+		"a topic":        `{"a":{"Type":"x","TopicArn":"y"}}`,
+		"records":        `{"Records":[{"eventSource":"x"}]}`,
+		"empty records":  `{"Records":[]}`,
+		"an AWS service": `{"detail-type":"x","source":"aws.s3","detail":{}}`,
+		"a test event":   `{"Event":"s3:TestEvent"}`,
+		"a challenge":    `{"challenge":"x"}`,
+		"a schedule":     `{"x":{"detail-type":"Scheduled Event","source":"aws.events","detail":{}}}`,
+	} {
+		for _, payload := range []string{
+			eventBridge(content), adobeEvent(content), cloudEvent(content), `{"source":"aws.partner/developer.adobe.com/x","detail":` + content + `}`,
+		} {
+			if got := onlyFault(t, payload); got == nil || got.Reason != "unrecognized" || got.Shape == "" {
+				t.Errorf("%s: %s: %v", name, payload, decoded(t, payload))
+			}
+		}
+	}
+}

@@ -144,6 +144,15 @@ func (d *decoder) add(item Item) *Error {
 	return nil
 }
 
+// pass passes over an event or a message of somebody else's that stands for itself. In
+// an event it is a part, and the event is answered for all its parts.
+func (d *decoder) pass(a around, detail string, raw json.RawMessage) (bool, *Error) {
+	if a.sender != person {
+		return false, nil
+	}
+	return true, d.skip(detail, raw)
+}
+
 // skip passes over an event of somebody else's.
 func (d *decoder) skip(detail string, raw json.RawMessage) *Error {
 	return d.add(Item{Skip: &Skip{Reason: ForeignEvent, Detail: detail}, Raw: raw})

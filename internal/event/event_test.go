@@ -108,7 +108,7 @@ func TestDecode(t *testing.T) {
 		"schedule, Scheduler":    {`{"detail-type":"Scheduled Event","source":"aws.scheduler","detail":"{}"}`, []string{"sweep"}},
 		"schedule, on-failure":   {onFailure(`{"detail-type":"Scheduled Event","source":"aws.events","detail":{}}`), []string{"sweep"}},
 		"schedule of another":    {`{"detail-type":"Scheduled Event","source":"com.example","detail":{}}`, []string{"skip foreign_event"}},
-		"schedule in an event":   {eventBridge(`{"detail-type":"Scheduled Event","source":"aws.events","detail":{}}`), []string{"skip foreign_event"}},
+		"schedule in an event":   {eventBridge(`{"detail-type":"Scheduled Event","source":"aws.events","detail":{}}`), []string{"error unrecognized"}},
 
 		// Wrappings, alone and nested.
 		"bare run":                   {run, []string{retryA}},

@@ -26,7 +26,7 @@ func runOrAlert(o object, a around) (Item, bool) {
 	if status, is := statusOf(o); is {
 		return readRun(o, status, a), true
 	}
-	if reason, detail, is := alert(o); is {
+	if reason, detail, is := alert(o); is && (reason != ForeignEvent || a.sender == person) {
 		return Item{Skip: &Skip{
 			Reason: reason, Detail: detail,
 			RunID: short(o.text("flowRunId")), FlowID: short(o.text("flowId")), OrgID: short(orgOf(o)), Sandbox: short(o.text("sandboxName")),

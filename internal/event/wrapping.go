@@ -19,7 +19,7 @@ type wrapping struct {
 func wrappings() []wrapping {
 	return []wrapping{
 		{isOnFailure, []string{"requestContext", "requestPayload"}, (*decoder).onFailure},
-		{has("detail-type", "source"), []string{"detail-type", "source", "detail"}, (*decoder).eventBridge},
+		{isEventBridges, []string{"detail-type", "source", "detail"}, (*decoder).eventBridge},
 		{has("Data", "SystemMetadata"), []string{"Data", "Metadata", "SystemMetadata"}, content("Data")},
 		{has("Type", "TopicArn"), []string{"Type", "TopicArn", "Message"}, (*decoder).sns},
 		{has("Records"), nil, (*decoder).records},
@@ -32,8 +32,11 @@ func wrappings() []wrapping {
 			return o.isList("events") && (o.has("_page") || o.firstOf("events").has("position", "event"))
 		}, []string{"events"}, (*decoder).journal},
 		{func(o object) bool { return o.isList("items") && o.has("_links") }, []string{"items"}, (*decoder).runs},
-		{func(o object) bool { return o.text("Event") == "s3:TestEvent" }, nil, func(d *decoder, o object, _ around) (bool, *Error) {
-			return true, d.skip("a test event of S3", o.raw)
+		{func(o object) bool { return o.text("Event") == "s3:TestEvent" }, nil, func(d *decoder, o object, a around) (bool, *Error) {
+			if found, fault := d.search(o, a); found || fault != nil {
+				return found, fault
+			}
+			return d.pass(a, "a test event of S3", o.raw)
 		}},
 	}
 }
@@ -44,7 +47,56 @@ func has(names ...string) func(object) bool {
 
 // content opens a wrapping whose content is one field.
 func content(name string) func(*decoder, object, around) (bool, *Error) {
-	return func(d *decoder, o object, a around) (bool, *Error) { return true, d.unit(o.get(name), a.deeper()) }
+	return func(d *decoder, o object, a around) (bool, *Error) {
+		return d.inside(o, a, a.deeper(), name, func(inner around) *Error { return d.unit(o.get(name), inner) })
+	}
+}
+
+// inside reads the content of a wrapping, which is one of its fields, and looks for runs
+// in the others. The content is inside of inner, the wrapping inside of outer. Where the
+// field is missing, the wrapping is searched; read is asked only if there is no run.
+func (d *decoder) inside(o object, outer, inner around, content string, read func(around) *Error) (bool, *Error) {
+	inner, fault := inner.named(o, content)
+	if fault != nil {
+		return false, fault
+	}
+	if o.has(content) {
+		fault = read(inner)
+	}
+	if fault != nil && fault.Reason == TooLarge {
+		return false, fault
+	}
+	found, rest, bad := d.beside(o, inner, content)
+	switch {
+	case bad != nil:
+		return false, bad
+	case !found && !o.has(content):
+		return true, read(inner)
+	case !found:
+		return true, fault
+	case fault == nil, fault.Shape != "": // the event does hold a run
+		return true, nil
+	default:
+		return true, d.add(Item{Err: fault, Raw: outer.part(rest)})
+	}
+}
+
+// beside looks for runs in the fields of a wrapping beside its content. The rest is the
+// wrapping without the fields that have some.
+func (d *decoder) beside(o object, a around, content string) (found bool, rest json.RawMessage, fault *Error) {
+	var fields []string
+	for _, m := range o.members {
+		f := false
+		if m.name != content && !m.quotesRuns() {
+			if f, fault = d.find(m.value, a); fault != nil {
+				return false, nil, fault
+			}
+		}
+		if found = found || f; !f {
+			fields = append(fields, quoted(m.name)+":"+string(m.value))
+		}
+	}
+	return found, json.RawMessage("{" + strings.Join(fields, ",") + "}"), nil
 }
 
 // firstOf returns the first element of a list; an empty object where there is none.
@@ -68,56 +120,67 @@ func (d *decoder) onFailure(o object, a around) (bool, *Error) {
 	return true, d.unit(o.get("requestPayload"), around{depth: a.depth + 1})
 }
 
+// isEventBridges recognizes EventBridge's envelope, and what a rule's input transformer
+// leaves of Adobe's.
+func isEventBridges(o object) bool {
+	return o.has("detail-type", "source") || strings.HasPrefix(o.text("source"), "aws.partner/developer.adobe.com")
+}
+
 // eventBridge opens EventBridge's envelope:
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html.
 // Adobe does not document what it puts into detail.
 func (d *decoder) eventBridge(o object, a around) (bool, *Error) {
-	source, kind := o.text("source"), o.text("detail-type")
+	source, kind, outer := o.text("source"), o.text("detail-type"), a
 	detail := o.get("detail")
 	switch {
 	case kind == "Scheduled Event":
-		return true, d.scheduled(o, a)
+		return d.scheduled(o, a)
 	case isAdobeName(source), strings.HasPrefix(kind, "Platform notifications"):
 		a = a.from(adobe)
 		a.detailType = bounded(kind, MaxID)
 	case isOnFailure(parsed(detail)):
 		a = a.deeper()
 	case strings.HasPrefix(source, "aws."): // reserved to AWS's services
-		return true, d.skip("an event of the AWS service "+excerpt([]byte(source)), nil)
+		return d.pass(a, "an event of the AWS service "+excerpt([]byte(source)), nil)
 	default:
 		a = a.from(application)
 	}
-	if detail == nil {
-		detail = json.RawMessage("null")
-	}
-	return true, d.unit(detail, a)
+	return d.inside(o, outer, a, "detail", func(a around) *Error { return d.unit(orNull(detail), a) })
 }
 
 // isAdobeName reports whether a sender's name is one of Adobe's.
 func isAdobeName(name string) bool { return strings.Contains(strings.ToLower(name), "adobe") }
 
 // scheduled reads the event of a schedule: it asks for a sweep.
-func (d *decoder) scheduled(o object, a around) *Error {
+func (d *decoder) scheduled(o object, a around) (bool, *Error) {
 	// Sources that begin with "aws." are reserved to AWS; the first is of rules, the
 	// second of EventBridge Scheduler.
 	if source := o.text("source"); a.sender != person || source != "aws.events" && source != "aws.scheduler" {
-		return d.skip("a Scheduled Event that is not of a schedule of AWS", nil)
+		return d.pass(a, "a Scheduled Event that is not of a schedule of AWS", nil)
 	}
 	if d.sweep != nil {
-		return nil
+		return true, nil
 	}
 	d.others++
 	d.sweep = &Sweep{}
 	if id := o.text("id"); validName("id", id) == nil {
 		d.sweep.ID = "schedule-" + id // a schedule may deliver its event twice
 	}
-	return nil
+	return true, nil
+}
+
+// orNull is the value, and null where there is none.
+func orNull(raw json.RawMessage) json.RawMessage {
+	if raw == nil {
+		return json.RawMessage("null")
+	}
+	return raw
 }
 
 // cloudEvent opens a CloudEvent:
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md.
 func (d *decoder) cloudEvent(o object, a around) (bool, *Error) {
-	kind, source := o.text("type"), o.text("source")
+	kind, source, outer := o.text("type"), o.text("source"), a
 	if isAdobeName(kind) || isAdobeName(source) || strings.Contains(source, "aep") || strings.Contains(kind, "flow_run") {
 		a = a.from(adobe)
 	} else {
@@ -126,27 +189,33 @@ func (d *decoder) cloudEvent(o object, a around) (bool, *Error) {
 	if a.eventID == "" {
 		a.eventID = o.text("id")
 	}
-	a, fault := a.named(o)
-	if fault != nil {
-		return false, fault
+	field := "data"
+	if value := o.get(field); value == nil || string(value) == "null" {
+		field = "data_base64"
 	}
-	if data := o.get("data"); data != nil && string(data) != "null" {
-		return true, d.unit(data, a)
-	}
-	if data, err := base64.StdEncoding.DecodeString(o.text("data_base64")); err == nil && json.Valid(trimmed(data)) {
-		return true, d.unit(trimmed(data), a)
-	}
-	if a.sender == adobe {
-		return true, d.unit(json.RawMessage("null"), a)
-	}
-	return true, d.skip("the CloudEvent has no data", o.raw)
+	return d.inside(o, outer, a, field, func(a around) *Error {
+		data := o.get(field)
+		if field == "data_base64" {
+			decoded, err := base64.StdEncoding.DecodeString(text(data))
+			if data = trimmed(decoded); err != nil || !json.Valid(data) {
+				data = json.RawMessage("null")
+			}
+		}
+		if string(data) == "null" && a.sender != adobe {
+			return d.skip("the CloudEvent has no data", o.raw)
+		}
+		return d.unit(data, a)
+	})
 }
 
 // sns opens a notification of SNS:
 // https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html.
 func (d *decoder) sns(o object, a around) (bool, *Error) {
 	if kind := o.text("Type"); kind != "Notification" {
-		return true, d.skip("an SNS message of type "+excerpt([]byte(kind))+", not a notification", o.raw)
+		if found, fault := d.search(o, a); found || fault != nil {
+			return found, fault
+		}
+		return d.pass(a, "an SNS message of type "+excerpt([]byte(kind))+", not a notification", o.raw)
 	}
 	return true, d.body(o.text("Message"), a.deeper())
 }
@@ -164,10 +233,14 @@ func (d *decoder) body(text string, a around) *Error {
 }
 
 // records opens the records that SNS and SQS hand to Lambda.
-func (d *decoder) records(o object, a around) (bool, *Error) {
+func (d *decoder) records(o object, a around) (found bool, fault *Error) {
 	list, fault := elements(o.get("Records"))
-	if fault != nil || len(list) == 0 {
+	switch {
+	case fault == nil && len(list) > 0:
+	case a.sender == person:
 		return false, faultf(Unreadable, "\"Records\" is no list of SNS or SQS records")
+	default:
+		return d.search(o, a)
 	}
 	a = a.deeper()
 	var bodies []json.RawMessage
@@ -179,18 +252,20 @@ func (d *decoder) records(o object, a around) (bool, *Error) {
 		case record.has("body"):
 			bodies = append(bodies, record.get("body"))
 		default:
-			found, fault := d.search(record, a.deeper())
-			if fault != nil {
-				return false, fault
+			f, fault := d.search(record, a.deeper())
+			if fault == nil && !f {
+				f, fault = d.pass(a, "a record of "+excerpt([]byte(record.text("eventSource"))), o.raw)
 			}
-			if !found {
-				if fault := d.skip("a record of "+excerpt([]byte(record.text("eventSource"))), o.raw); fault != nil {
-					return false, fault
-				}
+			if found = found || f; fault != nil {
+				return false, fault
 			}
 		}
 	}
-	return true, d.units(bodies, a)
+	if fault := d.units(bodies, a); fault != nil {
+		return false, fault
+	}
+	f, _, fault := d.beside(o, a, "Records")
+	return found || f || len(bodies) > 0, fault
 }
 
 // isSQSRecord recognizes one record of SQS by itself.
@@ -205,7 +280,7 @@ func (d *decoder) received(o object, a around) (bool, *Error) {
 	for _, one := range list {
 		bodies = append(bodies, json.RawMessage(quoted(parsed(one).text("Body"))))
 	}
-	return true, d.units(bodies, a.deeper())
+	return d.inside(o, a, a.deeper(), "Messages", func(inner around) *Error { return d.units(bodies, inner) })
 }
 
 // isAdobes recognizes what Adobe I/O Events puts around an event. The field event_id
@@ -237,28 +312,27 @@ func (d *decoder) adobeEvent(o object, a around) (bool, *Error) {
 // an item of its own.
 func (d *decoder) pipeline(o object, a around) (bool, *Error) {
 	list, _ := elements(o.get("messages")) // it is a list
-	a = a.from(adobe)
-	for _, one := range list {
-		message := parsed(one)
-		inner, fault := a.named(message)
-		if fault == nil {
-			value := message.get("value")
-			if value == nil {
-				value = json.RawMessage("null")
+	return d.inside(o, a, a.from(adobe), "messages", func(inner around) *Error {
+		for _, one := range list {
+			fault := d.message(parsed(one), inner.deeper())
+			if fault == nil {
+				continue
 			}
-			fault = d.unit(value, inner.deeper())
+			if fault.Reason == TooLarge || fault.Reason == TooDeep {
+				return fault
+			}
+			if fault := d.add(Item{Err: fault, Raw: inner.part(json.RawMessage(`{"messages":[` + string(one) + `]}`))}); fault != nil {
+				return fault
+			}
 		}
-		if fault == nil {
-			continue
-		}
-		if fault.Reason == TooLarge || fault.Reason == TooDeep {
-			return false, fault
-		}
-		if fault := d.add(Item{Err: fault, Raw: json.RawMessage(`{"messages":[` + string(one) + `]}`)}); fault != nil {
-			return false, fault
-		}
-	}
-	return true, nil
+		return nil
+	})
+}
+
+// message reads one message of a pipeline notification.
+func (d *decoder) message(o object, a around) *Error {
+	_, fault := d.inside(o, a, a, "value", func(inner around) *Error { return d.unit(orNull(o.get("value")), inner) })
+	return fault
 }
 
 // journal opens a page of Adobe's Journaling API:
@@ -278,12 +352,20 @@ func (d *decoder) entries(o object, name string, a around, inside func(object) j
 	if len(list) == 0 {
 		return false, faultf(Unreadable, "%q is an empty list: there is no run in it", name)
 	}
-	for i, one := range list {
-		if value := inside(parsed(one)); value != nil {
-			list[i] = value
+	return d.inside(o, a, a.from(adobe).deeper(), name, func(inner around) *Error {
+		for _, one := range list {
+			entry, at, fault := parsed(one), inner, (*Error)(nil)
+			if value := inside(entry); value != nil {
+				if at, fault = inner.named(entry, "event"); fault == nil {
+					one = value
+				}
+			}
+			if fault := d.units([]json.RawMessage{one}, at); fault != nil {
+				return fault
+			}
 		}
-	}
-	return true, d.units(list, a.from(adobe).deeper())
+		return nil
+	})
 }
 
 // byHand reads {"runId":…}, {"requests":[…]}, {"sweep":{…}}, {"pause":{…}} and
