@@ -127,3 +127,31 @@ func TestAPartOfAnEventOfAdobesIsNotTakenForAnothersEvent(t *testing.T) {
 		}
 	}
 }
+
+func TestPredecessorsThatNameNothingAreNone(t *testing.T) {
+	t.Parallel()
+	for value, follows := range map[string]bool{
+		`[null]`: false, `[{}]`: false, `[""]`: false, `{"runs":[]}`: false, `[[],{"id":null}]`: false, `0`: false, `false`: false,
+		`["r"]`: true, `[{"id":"r"}]`: true, `{"runs":[{"id":"r"}]}`: true, `"r"`: true, `[5]`: true,
+		strings.Repeat("[", 5000) + strings.Repeat("]", 5000): true,
+	} {
+		want := []string{retried}
+		if follows {
+			want = []string{"skip downstream_run"}
+		}
+		if diff := cmp.Diff(want, decoded(t, failed(runA, `,"predecessors":`+value))); diff != "" {
+			t.Errorf("predecessors %.40s (-want +got):\n%s", value, diff)
+		}
+	}
+}
+
+func TestATextInATextInAFieldIsOpened(t *testing.T) {
+	t.Parallel()
+	run := failed(runA, "")
+	wants(t, map[string][2]string{
+		"twice":            {eventBridge(`{"payload":` + quote(quote(run)) + `}`), retried},
+		"three times":      {eventBridge(`{"payload":` + quote(quote(quote(run))) + `}`), retried},
+		"a quoted word":    {eventBridge(`{"payload":` + quote(quote("failed")) + `,"run":` + run + `}`), retried},
+		"an application's": {ofApplication(`{"payload":` + quote(quote(run)) + `}`), "skip foreign_event"},
+	})
+}

@@ -367,7 +367,7 @@ func (d *decoder) find(raw json.RawMessage, a around) (found bool, fault *Error)
 		}
 	case '"':
 		// What an application says of itself in a text is its own affair.
-		if inner := trimmed([]byte(text(raw))); a.sender != application && len(inner) > 0 && strings.ContainsRune("{[", rune(inner[0])) && json.Valid(inner) {
+		if inner := trimmed([]byte(text(raw))); a.sender != application && len(inner) > 0 && strings.ContainsRune("{[\"", rune(inner[0])) && json.Valid(inner) {
 			return d.find(inner, a.deeper())
 		}
 	}

@@ -192,16 +192,22 @@ func endOf(o object, created time.Time) time.Time {
 }
 
 // follows reports whether the run names runs before it.
-func follows(o object) bool {
-	value := o.get("predecessors")
-	var list []json.RawMessage
+func follows(o object) bool { return tells(o.get("predecessors"), MaxDepth) }
+
+// tells reports whether there is a text or a number anywhere in a value: 0, [null] and
+// {"runs":[]} name nothing. A value that is deeper than depth is taken for one that does.
+func tells(raw json.RawMessage, depth int) bool {
 	switch {
-	case value == nil, json.Unmarshal(value, &list) == nil:
-		return len(list) > 0
-	case value[0] == '{':
-		return len(parsed(value).members) > 0
+	case depth == 0:
+		return true
+	case begins(raw, '{'):
+		return slices.ContainsFunc(parsed(raw).members, func(m member) bool { return tells(m.value, depth-1) })
+	case begins(raw, '['):
+		list, _ := elements(raw) // it is a list
+		return slices.ContainsFunc(list, func(one json.RawMessage) bool { return tells(one, depth-1) })
 	default:
-		return text(value) != ""
+		said := scalar(raw)
+		return said != "" && said != "0"
 	}
 }
 
