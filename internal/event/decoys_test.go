@@ -155,3 +155,42 @@ func TestATextInATextInAFieldIsOpened(t *testing.T) {
 		"an application's": {ofApplication(`{"payload":` + quote(quote(run)) + `}`), "skip foreign_event"},
 	})
 }
+
+func TestALayerOfAdobesIsNotRefusedForItsNames(t *testing.T) {
+	t.Parallel()
+	run := failed(runA, "")
+	for name, content := range map[string]string{
+		"headers and a body":            `{"headers":{"a":"b"},"body":` + run + `}`,
+		"headers and a body, as a text": `{"headers":{"a":"b"},"body":` + quote(run) + `}`,
+		"pauses":                        `{"pauses":[],"run":` + run + `}`,
+		"failed messages":               `{"busArn":"b","failedMessages":[],"run":` + run + `}`,
+		"an object in S3":               `{"s3BucketName":"b","s3Key":"k","run":` + run + `}`,
+		"results with an outcome":       `{"results":[{"outcome":"failure","run":` + run + `}]}`,
+	} {
+		for _, payload := range []string{eventBridge(content), adobeEvent(content), `{"events":[{"position":"p","event":` + content + `}],"_page":{}}`} {
+			if diff := cmp.Diff([]string{retried}, decoded(t, payload)); diff != "" {
+				t.Errorf("%s: %s (-want +got):\n%s", name, payload, diff)
+			}
+		}
+	}
+}
+
+func TestWhatTheFunctionItselfHasToldIsNotRetriedWhereverItIs(t *testing.T) {
+	t.Parallel()
+	run := failed(runA, "")
+	own := `{"detail-type":"Run Given Up","source":"aep-retrigger","detail":{"runId":"` + runB + `"}}`
+	answer := `{"results":[{"runId":"` + runB + `","outcome":"dead_lettered","run":` + failed(runB, "") + `}]}`
+	succeeded := func(payload, answer string) string {
+		return `{"version":"1.0","requestContext":{"condition":"Success"},"requestPayload":` + payload + `,"responsePayload":` + answer + `}`
+	}
+	wants(t, map[string][2]string{
+		"in a layer of an application":          {ofApplication(`{"forwarded":` + own + `}`), "skip foreign_event"},
+		"in a layer of Adobe's":                 {eventBridge(`{"forwarded":` + own + `}`), "error unrecognized"},
+		"beside a run":                          {eventBridge(`{"told":` + answer + `,"run":` + run + `}`), retried},
+		"the destination of a success":          {succeeded(request, answer), "error own_output"},
+		"the destination of a sweep's success":  {succeeded(`{"sweep":{}}`, `{"sweep":{"id":"x","state":"finished","seen":1}}`), "error own_output"},
+		"the same by way of a bus":              {ofApplication(succeeded(`{"sweep":{}}`, `{"sweep":{"id":"x","state":"finished","seen":1}}`)), "error own_output"},
+		"the success of another function":       {succeeded(run, `{"ok":true}`), retried},
+		"an on-failure record without response": {onFailure(request), retried},
+	})
+}

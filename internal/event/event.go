@@ -310,8 +310,11 @@ func (d *decoder) object(raw json.RawMessage, a around, unit bool) (found bool, 
 	if item, is := runOrAlert(o, a); is {
 		return true, d.add(item)
 	}
+	if !unit && ownOutput(o) != nil {
+		return false, nil // its runs are those that the function has told of
+	}
 	if unit {
-		if fault := refused(o); fault != nil {
+		if fault := refused(o, a.sender); fault != nil {
 			return false, fault
 		}
 		if a.sender != adobe && o.hasAny(commands()...) {

@@ -11,13 +11,12 @@ import (
 // decoder refuses them: their runs are those that the function could not retry.
 const EventSource = "aep-retrigger"
 
-// refused names payloads that are known and can't be handled.
-func refused(o object) *Error {
-	switch {
-	case strings.HasPrefix(o.text("source"), EventSource) && o.has("detail-type"):
-		return faultf(OwnOutput, "the event is one that aep-retrigger itself has published: it asks for nothing. Take the rule away that sends it here")
-	case o.isList("batchItemFailures"), o.isList("pauses"), ownResults(o), o.object("sweep").has("state", "seen"):
-		return faultf(OwnOutput, "the payload is an answer of aep-retrigger itself: it asks for nothing. To retry a run send {\"runId\":\"…\"}")
+// refused names payloads that are known and can't be handled. A layer of Adobe's event
+// may have any names, and is refused for none of them.
+func refused(o object, from sender) *Error {
+	switch own := ownOutput(o); {
+	case own != nil || from == adobe:
+		return own
 	case o.has("failedMessages") && o.hasAny("subscriberArn", "busArn"):
 		return faultf(EventIDsOnly, "the payload is a dead-letter record of an EventBridge custom event bus. It has the ids of the events and not the events: replay them from the bus, or send {\"sweep\":{\"since\":\"24h\"}}, which finds the failed runs")
 	case o.has("s3BucketName", "s3Key"):
@@ -28,13 +27,29 @@ func refused(o object) *Error {
 	return nil
 }
 
+// ownOutput refuses the function's own events and answers.
+func ownOutput(o object) *Error {
+	switch {
+	case strings.HasPrefix(o.text("source"), EventSource) && o.has("detail-type"):
+		return faultf(OwnOutput, "the event is one that aep-retrigger itself has published: it asks for nothing. Take the rule away that sends it here")
+	case len(o.members) == 1 && (o.isList("batchItemFailures") || o.isList("pauses")), ownResults(o), o.object("sweep").has("state", "seen"):
+		return faultf(OwnOutput, "the payload is an answer of aep-retrigger itself: it asks for nothing. To retry a run send {\"runId\":\"…\"}")
+	}
+	return nil
+}
+
 // ownResults recognizes the answer to a direct invocation, and one result of it.
 func ownResults(o object) bool {
-	if o.has("runId", "outcome") {
+	if o.has("runId") && isOutcome(o.text("outcome")) {
 		return true
 	}
 	list, fault := elements(o.get("results"))
-	return fault == nil && len(list) > 0 && parsed(list[0]).has("outcome")
+	return fault == nil && len(list) > 0 && isOutcome(parsed(list[0]).text("outcome"))
+}
+
+// isOutcome reports whether a word is one of the function's outcomes (docs/outcomes.md).
+func isOutcome(word string) bool {
+	return slices.Contains([]string{"retriggered", "deferred", "skipped", "dead_lettered", "returned"}, word)
 }
 
 // isS3Pointer recognizes a message whose body the extended SQS client libraries have put

@@ -115,8 +115,13 @@ func isOnFailure(o object) bool {
 }
 
 // onFailure reads the payload of the failed invocation afresh, whatever brought the
-// record: a queue, a bus, another function.
+// record: a queue, a bus, another function. Lambda sends the same record about a success
+// to the on-success destination. If that is of this function, its answer is in the
+// record; to do the same once more would never end.
 func (d *decoder) onFailure(o object, a around) (bool, *Error) {
+	if fault := ownOutput(o.object("responsePayload")); fault != nil {
+		return false, fault
+	}
 	return true, d.unit(o.get("requestPayload"), around{depth: a.depth + 1})
 }
 
