@@ -194,3 +194,22 @@ func TestWhatTheFunctionItselfHasToldIsNotRetriedWhereverItIs(t *testing.T) {
 		"an on-failure record without response": {onFailure(request), retried},
 	})
 }
+
+func TestAStatusBehindANameThatStandsTwiceIsNotPassedOver(t *testing.T) {
+	t.Parallel()
+	for _, metrics := range []string{
+		`"metrics":{},"metrics":{"statusSummary":{"status":"failed"}}`,
+		`"metrics":5,"Metrics":{"statusSummary":{"status":"failed"}}`,
+		`"metrics":{"statusSummary":{},"StatusSummary":{"status":"failed"}}`,
+		`"metrics":{"statusSummary":{"status":null,"status":"failed"}}`,
+		`"metrics":{"statusSummary":{"status":"","Status":"failed"}}`,
+	} {
+		run := `{"id":"r","flowId":"f",` + metrics + `}`
+		for _, payload := range []string{run, eventBridge(run), ofApplication(run), ofApplication(`{"x":` + run + `}`)} {
+			if diff := cmp.Diff([]string{"error repeated_field"}, decoded(t, payload)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", payload, diff)
+			}
+		}
+	}
+	wants(t, map[string][2]string{"of an application's own": {ofApplication(`{"id":5,"metrics":1,"Metrics":2}`), "skip foreign_event"}})
+}

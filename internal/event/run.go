@@ -36,13 +36,17 @@ func runOrAlert(o object, a around) (Item, bool) {
 }
 
 // statusOf returns the status of a run, and whether the object is one: it has the text
-// metrics.statusSummary.status beside an id or a dataflow.
+// metrics.statusSummary.status beside an id or a dataflow. So is one that has a part of
+// this path in two spellings, of which the second may have the status.
 func statusOf(o object) (string, bool) {
-	if !o.isObject("metrics") || !o.hasAny("id", "flowId") {
+	if !o.has("metrics") || !o.hasAny("id", "flowId") {
 		return "", false
 	}
-	status := o.object("metrics").object("statusSummary").text("status")
-	return status, status != ""
+	metrics := o.object("metrics")
+	summary := metrics.object("statusSummary")
+	status := summary.text("status")
+	return status, status != "" || bytes.Contains(bytes.ToLower(o.raw), []byte("statussummary")) &&
+		(o.clash("metrics") != nil || metrics.clash("statusSummary") != nil || summary.clash("status") != nil)
 }
 
 // alert recognizes Adobe's messages that name no failed run. A code or a name alone is
