@@ -213,3 +213,20 @@ func TestAStatusBehindANameThatStandsTwiceIsNotPassedOver(t *testing.T) {
 	}
 	wants(t, map[string][2]string{"of an application's own": {ofApplication(`{"id":5,"metrics":1,"Metrics":2}`), "skip foreign_event"}})
 }
+
+func TestALayerWithAStatusIsNoRun(t *testing.T) {
+	t.Parallel()
+	run := failed(runA, "")
+	layer := func(more, status string) string {
+		return `{` + more + `"metrics":{"statusSummary":{"status":"` + status + `"}},"run":` + run + `}`
+	}
+	wants(t, map[string][2]string{
+		"with the event's id":           {eventBridge(layer(`"id":"the-event",`, "failed")), retried},
+		"with a success of its own":     {eventBridge(layer(`"id":"the-event",`, "success")), retried},
+		"with the dataflow":             {eventBridge(layer(`"flowId":"flow",`, "failed")), retried},
+		"two of them":                   {eventBridge(`{"x":` + strings.Replace(layer(`"id":"e",`, "failed"), run, layer(`"id":"f",`, "success"), 1) + `}`), retried},
+		"a whole run, which counts":     {eventBridge(strings.Replace(layer(`"id":"b","flowId":"f",`, "success"), run, run, 1)), "skip run_succeeded"},
+		"without another run in it":     {`{"id":"a","metrics":{"statusSummary":{"status":"failed"}}}`, "retry a"},
+		"with a run among predecessors": {`{"id":"a","metrics":{"statusSummary":{"status":"success"}},"predecessors":[` + run + `]}`, "skip run_succeeded"},
+	})
+}

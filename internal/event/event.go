@@ -308,6 +308,9 @@ func (d *decoder) object(raw json.RawMessage, a around, unit bool) (found bool, 
 		return false, fault
 	}
 	if item, is := runOrAlert(o, a); is {
+		if around, fault := d.aroundRun(o, a); around || fault != nil {
+			return true, fault
+		}
 		return true, d.add(item)
 	}
 	if !unit && ownOutput(o) != nil {
@@ -330,6 +333,27 @@ func (d *decoder) object(raw json.RawMessage, a around, unit bool) (found bool, 
 		}
 	}
 	return d.search(o, a)
+}
+
+// aroundRun reports whether an object that looks like a run is a layer around one: it has
+// a status, and lacks the id or the dataflow that the run in it has. Then the run counts.
+func (d *decoder) aroundRun(o object, a around) (bool, *Error) {
+	if _, status := statusOf(o); !status || isWhole(o) || bytes.Count(o.raw, []byte("statusSummary")) < 2 {
+		return false, nil
+	}
+	var inner decoder
+	if _, fault := inner.search(o, a); fault != nil {
+		return false, fault
+	}
+	if !slices.ContainsFunc(inner.items, func(i Item) bool { return i.Request != nil && i.Request.FlowID != "" }) {
+		return false, nil
+	}
+	for _, item := range inner.items {
+		if fault := d.add(item); fault != nil {
+			return false, fault
+		}
+	}
+	return true, nil
 }
 
 // search looks for runs in an object of an unknown shape.

@@ -49,6 +49,9 @@ func statusOf(o object) (string, bool) {
 		(o.clash("metrics") != nil || metrics.clash("statusSummary") != nil || summary.clash("status") != nil)
 }
 
+// isWhole reports whether an object has the id and the dataflow of a run.
+func isWhole(o object) bool { return o.text("id") != "" && o.text("flowId") != "" }
+
 // alert recognizes Adobe's messages that name no failed run. A code or a name alone is
 // not enough: a wrapping of a run that is not documented may have it, too, and so may one
 // with a status of its own, such as that of its delivery.
