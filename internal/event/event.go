@@ -95,6 +95,9 @@ func Decode(payload []byte) (Decoded, error) {
 	if fault := d.unit(trimmed(payload), around{}); fault != nil {
 		return Decoded{}, fault
 	}
+	if fault := d.depth(); fault != nil {
+		return Decoded{}, fault
+	}
 	switch {
 	case d.others > 1, d.others > 0 && len(d.items) > 0:
 		return Decoded{}, faultf(Unreadable, "the payload asks for more than one of a sweep, a pause, a resume and single runs: send them separately")
@@ -129,8 +132,28 @@ func hopeless(items []Item) *Error {
 	return fault
 }
 
+// depth is the error of a payload that is too deep in all that it holds. Where something
+// could be read, the rest is an item of its own, and the dead letter has the payload as it
+// came: sent again, runs that were retried are not retried twice.
+func (d *decoder) depth() *Error {
+	if !d.tooDeep {
+		return nil
+	}
+	fault := faultf(TooDeep, "the payload has more than %d wrappings", MaxDepth)
+	switch read := func(i Item) bool { return i.Err == nil }; {
+	case len(d.items) == 0, d.others > 0:
+		return fault
+	case slices.ContainsFunc(d.items, read):
+		return d.add(Item{Err: fault})
+	default:
+		return nil // the payload is a dead letter as it is
+	}
+}
+
 type decoder struct {
-	items  []Item
+	items []Item
+	// tooDeep says that a part was not searched, being deeper than [MaxDepth].
+	tooDeep bool
 	sweep  *Sweep
 	toggle *Switch
 	others int // sweeps and switches
@@ -222,7 +245,8 @@ func quoted(text string) string {
 func (d *decoder) unit(raw json.RawMessage, a around) *Error {
 	switch {
 	case a.depth > MaxDepth:
-		return faultf(TooDeep, "the payload has more than %d wrappings", MaxDepth)
+		d.tooDeep = true
+		return nil
 	case len(raw) == 0:
 		return faultf(Unreadable, "the payload is empty")
 	case a.depth == 0 && !json.Valid(raw):
@@ -274,7 +298,7 @@ func (d *decoder) units(values []json.RawMessage, a around) *Error {
 		if fault == nil {
 			continue
 		}
-		if fault.Reason == TooLarge || fault.Reason == TooDeep {
+		if fault.Reason == TooLarge {
 			return fault
 		}
 		if fault := d.add(Item{Err: fault, Raw: a.part(value)}); fault != nil {
@@ -300,8 +324,8 @@ func (d *decoder) unexplained(raw json.RawMessage, a around) *Error {
 // answer. A part of an object that is being searched is no unit: it can be a run or a
 // wrapping, and no request by hand.
 func (d *decoder) object(raw json.RawMessage, a around, unit bool) (found bool, fault *Error) {
-	if a.depth > MaxDepth {
-		return false, faultf(TooDeep, "the payload has more than %d wrappings", MaxDepth)
+	if d.ends(a) {
+		return false, nil
 	}
 	o, fault := parse(raw)
 	if fault != nil {
@@ -348,6 +372,7 @@ func (d *decoder) aroundRun(o object, a around) (bool, *Error) {
 	if !slices.ContainsFunc(inner.items, func(i Item) bool { return i.Request != nil && i.Request.FlowID != "" }) {
 		return false, nil
 	}
+	d.tooDeep = d.tooDeep || inner.tooDeep
 	for _, item := range inner.items {
 		if fault := d.add(item); fault != nil {
 			return false, fault
@@ -375,12 +400,25 @@ func (d *decoder) search(o object, a around) (found bool, fault *Error) {
 	return found, nil
 }
 
+// ends reports whether a search is as deep as it may be. What an application's own event
+// has so deep is its own affair.
+func (d *decoder) ends(a around) bool {
+	if a.depth <= MaxDepth {
+		return false
+	}
+	d.tooDeep = d.tooDeep || a.sender != application
+	return true
+}
+
 // find looks for runs in a value of an unknown shape.
 func (d *decoder) find(raw json.RawMessage, a around) (found bool, fault *Error) {
 	switch raw[0] {
 	case '{':
 		found, fault = d.object(raw, a, false)
 	case '[':
+		if d.ends(a) {
+			return false, nil
+		}
 		list, fault := elements(raw)
 		if fault != nil {
 			return false, fault
@@ -400,12 +438,6 @@ func (d *decoder) find(raw json.RawMessage, a around) (found bool, fault *Error)
 	}
 	if fault == nil || fault.Reason == TooLarge {
 		return found, fault
-	}
-	if fault.Reason == TooDeep && a.sender == application {
-		return false, nil // the search ends there
-	}
-	if fault.Reason == TooDeep {
-		return false, fault
 	}
 	return true, d.add(Item{Err: fault, Raw: a.part(raw)})
 }

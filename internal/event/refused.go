@@ -43,6 +43,9 @@ func ownResults(o object) bool {
 	if o.has("runId") && isOutcome(o.text("outcome")) {
 		return true
 	}
+	if !o.isList("results") {
+		return false
+	}
 	list, fault := elements(o.get("results"))
 	return fault == nil && len(list) > 0 && isOutcome(parsed(list[0]).text("outcome"))
 }

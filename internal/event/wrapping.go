@@ -323,7 +323,7 @@ func (d *decoder) pipeline(o object, a around) (bool, *Error) {
 			if fault == nil {
 				continue
 			}
-			if fault.Reason == TooLarge || fault.Reason == TooDeep {
+			if fault.Reason == TooLarge {
 				return fault
 			}
 			if fault := d.add(Item{Err: fault, Raw: inner.part(json.RawMessage(`{"messages":[` + string(one) + `]}`))}); fault != nil {
