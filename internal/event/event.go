@@ -205,6 +205,8 @@ type around struct {
 	detailType string
 	// orgs are the orgs that the wrappings name.
 	orgs []string
+	// sandboxes are those that the wrappings name. They count for a run that names none.
+	sandboxes []string
 }
 
 // deeper is for the content of one more wrapping.
@@ -225,6 +227,9 @@ func (a around) from(s sender) around {
 func (a around) part(raw json.RawMessage) json.RawMessage {
 	for _, org := range a.orgs[:min(len(a.orgs), 2)] { // two are enough for a mismatch
 		raw = json.RawMessage(`{"imsOrgId":` + quoted(org) + `,"event":` + string(raw) + `}`)
+	}
+	for _, sandbox := range a.sandboxes[:min(len(a.sandboxes), 2)] {
+		raw = json.RawMessage(`{"sandboxName":` + quoted(sandbox) + `,"event":` + string(raw) + `}`)
 	}
 	if a.sender == adobe && (a.eventID != "" || a.detailType == "") {
 		raw = json.RawMessage(`{"event_id":` + quoted(a.eventID) + `,"event":` + string(raw) + `}`)

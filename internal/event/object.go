@@ -178,8 +178,8 @@ func (m member) quotesRuns() bool {
 // headerDepth is how many objects deep the decoder looks for an org beside a run.
 const headerDepth = 4
 
-// named adds the orgs that an object around a run names: by its own fields, and by those
-// of headers and the like beside the run. The fields with the given names are left out,
+// named adds the orgs and sandboxes that an object around a run names: by its own fields,
+// and by those of headers and the like beside the run. The fields with the given names are left out,
 // and so are objects that hold runs: their orgs are those of these runs.
 func (a around) named(o object, except ...string) (around, *Error) {
 	return a.namedIn(o, headerDepth, except)
@@ -196,6 +196,10 @@ func (a around) namedIn(o object, depth int, except []string) (around, *Error) {
 			a = a.of(text(m.value))
 		case strings.Contains(name, "org") && strings.HasSuffix(text(m.value), "@AdobeOrg"):
 			a = a.of(text(m.value))
+		case name == "sandboxname":
+			if sandbox := text(m.value); sandbox != "" && !slices.Contains(a.sandboxes, sandbox) {
+				a.sandboxes = append(slices.Clip(a.sandboxes), sandbox)
+			}
 		case depth > 1 && begins(m.value, '{') && !bytes.Contains(m.value, []byte("statusSummary")):
 			var fault *Error
 			if a, fault = a.namedIn(parsed(m.value), depth-1, nil); fault != nil {

@@ -149,6 +149,11 @@ func readRun(o object, status string, a around) Item {
 	if !agree {
 		return item(nil, faultf(OrgMismatch, "the event names two orgs: imsOrgId of the run and of what is around it differ"))
 	}
+	if sandbox == "" {
+		if sandbox, agree = oneOf(outside.sandboxes...); !agree {
+			return item(nil, faultf(InvalidField, "the event names two sandboxes around a run that names none"))
+		}
+	}
 	if id == "" {
 		return item(nil, faultf(MissingRunID, "the failed run has no id that is a text"))
 	}

@@ -137,10 +137,12 @@ func isEventBridges(o object) bool {
 func (d *decoder) eventBridge(o object, a around) (bool, *Error) {
 	source, kind, outer := o.text("source"), o.text("detail-type"), a
 	detail := o.get("detail")
+	// The names of an application may have Adobe's in them.
+	asks := !strings.HasPrefix(source, "aws.partner/") && parsed(detail).hasAny(commands()...)
 	switch {
 	case kind == "Scheduled Event":
 		return d.scheduled(o, a)
-	case isAdobeName(source), strings.HasPrefix(kind, "Platform notifications"):
+	case isAdobeName(source) && !asks, strings.HasPrefix(kind, "Platform notifications"):
 		a = a.from(adobe)
 		a.detailType = bounded(kind, MaxID)
 	case isOnFailure(parsed(detail)):
@@ -256,6 +258,8 @@ func (d *decoder) records(o object, a around) (found bool, fault *Error) {
 			bodies = append(bodies, json.RawMessage(quoted(record.object("Sns").text("Message"))))
 		case record.has("body"):
 			bodies = append(bodies, record.get("body"))
+		case streamed(record) != nil:
+			bodies = append(bodies, streamed(record))
 		default:
 			f, fault := d.search(record, a.deeper())
 			if fault == nil && !f {
@@ -271,6 +275,15 @@ func (d *decoder) records(o object, a around) (found bool, fault *Error) {
 	}
 	f, _, fault := d.beside(o, a, "Records")
 	return found || f || len(bodies) > 0, fault
+}
+
+// streamed is the JSON in a record of a Kinesis stream; nil where there is none.
+func streamed(record object) json.RawMessage {
+	data, err := base64.StdEncoding.DecodeString(record.object("kinesis").text("data"))
+	if data = trimmed(data); err != nil || !json.Valid(data) {
+		return nil
+	}
+	return data
 }
 
 // isSQSRecord recognizes one record of SQS by itself.
