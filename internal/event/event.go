@@ -154,9 +154,9 @@ type decoder struct {
 	items []Item
 	// tooDeep says that a part was not searched, being deeper than [MaxDepth].
 	tooDeep bool
-	sweep  *Sweep
-	toggle *Switch
-	others int // sweeps and switches
+	sweep   *Sweep
+	toggle  *Switch
+	others  int // sweeps and switches
 }
 
 func (d *decoder) add(item Item) *Error {

@@ -177,6 +177,9 @@ func TestABareListOfSQSRecordsIsABatch(t *testing.T) {
 		"a list of others":   {`[{"eventSource":"aws:s3"}]`, 0, false, false},
 		"a list of anything": {`[1,2]`, 0, false, false},
 		"an empty list":      {`[]`, 0, false, false},
+		"odd attributes": {
+			`[{"messageId":"m","eventSource":"aws:sqs","body":"b","attributes":{"SentTimestamp":1795413604000,"x":{"y":1},"z":null}}]`, 1, true, false,
+		},
 	} {
 		records, batch, err := event.SQSRecords([]byte(tt.payload))
 		if len(records) != tt.records || batch != tt.batch || (err != nil) != tt.fails {
@@ -184,6 +187,19 @@ func TestABareListOfSQSRecordsIsABatch(t *testing.T) {
 		}
 		if name == "odd attributes" && (len(records) != 1 || records[0].SentAt().UnixMilli() != 1795413604000) {
 			t.Errorf("%s: %+v", name, records)
+		}
+	}
+}
+
+func TestABodyThatAPipeHasMadeAnObjectOfIsRead(t *testing.T) {
+	t.Parallel()
+	records, batch, err := event.SQSRecords([]byte(`[{"messageId":"m","eventSource":"aws:sqs","body":` + request + `},{"messageId":"n","eventSource":"aws:sqs","body":5},{"messageId":"o","eventSource":"aws:sqs"}]`))
+	if err != nil || !batch || len(records) != 3 || records[2].Body != "" {
+		t.Fatalf("%d records, batch %t, error %v", len(records), batch, err)
+	}
+	for i, want := range []string{"retry " + runA, "error wrong_type", "error unreadable"} {
+		if got := decoded(t, records[i].Body); len(got) != 1 || got[0] != want {
+			t.Errorf("record %d: %v, want %s", i, got, want)
 		}
 	}
 }

@@ -34,6 +34,20 @@ func (a *Attributes) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
+// read reads a record. A pipe's transformer makes an object of a body that is JSON; such
+// a body is read as the text that it is written in.
+func (r *SQSRecord) read(raw json.RawMessage) error {
+	in := struct {
+		*SQSRecord
+		Body json.RawMessage `json:"body"`
+	}{SQSRecord: r}
+	err := json.Unmarshal(raw, &in)
+	if r.Body = string(in.Body); begins(in.Body, '"') {
+		r.Body = text(in.Body)
+	}
+	return err
+}
+
 // ReceiveCount is how often the message was received, this time included; 0
 // where SQS does not say.
 func (r SQSRecord) ReceiveCount() int {
@@ -65,7 +79,7 @@ func SQSRecords(payload []byte) ([]SQSRecord, bool, error) {
 	}
 	records := make([]SQSRecord, len(list))
 	for i, raw := range list {
-		err := json.Unmarshal(raw, &records[i])
+		err := records[i].read(raw)
 		switch {
 		case records[i].EventSource != "aws:sqs" && i == 0:
 			return nil, false, nil
