@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -34,6 +35,7 @@ type Handler struct {
 	brake       *brake.Brake
 	requests    *requestqueue.Queue // nil where none is configured
 	shapes      *unrecognized.Counter
+	firstOf     sync.Mutex // held while a shape's dead letter of the hour is written
 	metrics     *telemetry.Metrics
 	log         *slog.Logger
 	concurrency int
@@ -66,6 +68,8 @@ type delivery struct {
 	reasons []retrigger.Reason
 
 	asked time.Time // when what it asks for was asked for
+
+	letter bool // the message has been a dead letter
 
 	settled bool // it is decided whether the delivery's message comes again
 }
@@ -105,6 +109,7 @@ func (h *Handler) batch(ctx context.Context, records []event.SQSRecord) ([]byte,
 	deliveries := make([]delivery, len(records))
 	for i, record := range records {
 		deliveries[i] = decode([]byte(record.Body), "message-"+record.MessageID)
+		deliveries[i].letter = record.IsLetter()
 		deliveries[i].onQueue()
 		if at := record.SentAt(); !at.IsZero() {
 			deliveries[i].sent(at)
@@ -361,7 +366,7 @@ func (h *Handler) work(ctx context.Context, deliveries []delivery) {
 			}
 			group.Go(func() error {
 				if item.Err != nil {
-					d.results[j] = h.refuse(ctx, d.part(j), item.Err)
+					d.results[j] = h.refuse(ctx, d.part(j), item.Err, d.letter)
 				} else {
 					d.results[j] = h.retry(ctx, *item.Request)
 				}
@@ -373,12 +378,18 @@ func (h *Handler) work(ctx context.Context, deliveries []delivery) {
 }
 
 // refuse makes a dead letter of input that can't be read. Of Adobe's events without a
-// run one of each shape becomes one in an hour; the others are counted.
-func (h *Handler) refuse(ctx context.Context, payload []byte, fault *event.Error) retrigger.Result {
-	if fault.Shape == "" {
+// run one of each shape becomes one in an hour; the others are counted. A letter that was
+// sent again becomes a letter again: it may be the only one of its shape.
+func (h *Handler) refuse(ctx context.Context, payload []byte, fault *event.Error, letter bool) retrigger.Result {
+	if fault.Shape == "" || letter {
 		return h.service.Refuse(ctx, payload, fault)
 	}
 	seen, err := h.shapes.Look(ctx, fault.Shape)
+	if err == nil && !seen.Written { // the invocation's other events of the shape wait
+		h.firstOf.Lock()
+		defer h.firstOf.Unlock()
+		seen, err = h.shapes.Look(ctx, fault.Shape)
+	}
 	if err != nil { // seen twice is better than never
 		h.log.WarnContext(ctx, "events without a run can't be counted", "error", err.Error())
 		return h.service.Refuse(ctx, payload, fault)

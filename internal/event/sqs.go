@@ -16,6 +16,8 @@ type SQSRecord struct {
 	Attributes     Attributes `json:"attributes"`
 	EventSource    string     `json:"eventSource"`
 	EventSourceARN string     `json:"eventSourceARN"`
+	// MessageAttributes are the sender's, as Lambda writes them.
+	MessageAttributes json.RawMessage `json:"messageAttributes"`
 }
 
 // Attributes are what SQS says of a message, by name. SQS writes all of them as texts;
@@ -54,6 +56,10 @@ func (r SQSRecord) ReceiveCount() int {
 	n, _ := strconv.Atoi(r.Attributes["ApproximateReceiveCount"])
 	return n
 }
+
+// IsLetter reports whether the message has been a dead letter of the function, as after a
+// redrive: the function gives each a reason.
+func (r SQSRecord) IsLetter() bool { return parsed(r.MessageAttributes).has("reason") }
 
 // SentAt is when the message was sent to its queue; zero where SQS does not say.
 func (r SQSRecord) SentAt() time.Time {
