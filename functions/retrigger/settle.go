@@ -9,6 +9,7 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/sqstext"
 )
 
 // Visibility timeouts of returned messages: they double with each receive, with
@@ -204,9 +205,11 @@ func (d *delivery) retryAfter() time.Duration {
 	return longest
 }
 
-// part is the payload that the item was read from.
+// part is the payload that the item was read from. It is the whole payload where the part
+// by itself is too large for a dead letter: without its wrappings, base64 for example, a
+// part may be longer than the message that it came in.
 func (d *delivery) part(item int) []byte {
-	if raw := d.items[item].Raw; raw != nil {
+	if raw := d.items[item].Raw; raw != nil && len(sqstext.Body(raw)) <= sqstext.MaxRequest {
 		return raw
 	}
 	return d.payload

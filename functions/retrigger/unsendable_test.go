@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -207,6 +208,47 @@ func TestTheLargestMessageThatCantBeReadBecomesALetter(t *testing.T) {
 				letter := w.letter()
 				if letter.Attributes["reason"].StringValue == "" || len(letter.Body) > sqstext.MaxRequest {
 					t.Errorf("the letter has %d bytes and the attributes %v", len(letter.Body), letter.Attributes)
+				}
+			})
+		})
+	}
+}
+
+// TestAPartThatIsLongerThanItsMessageIsKeptAsTheMessage: base64 and texts of JSON can be
+// shorter than what is written for their content. The letter is written at the first
+// delivery, so that the message does not come again and again.
+func TestAPartThatIsLongerThanItsMessageIsKeptAsTheMessage(t *testing.T) {
+	t.Parallel()
+	const request, event = `{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"}`, `{"specversion":"1.0","type":"flow_run","source":"aep","data_base64":"`
+	bad := `[{"shape":"` + strings.Repeat("\uffff", 200_000) + `"},{"id":"","flowId":"f","metrics":{"statusSummary":{"status":"failed"}}}]`
+	for name, tt := range map[string]struct {
+		body    string
+		letters int
+		whole   int // of the letters, those that are the message as it came
+	}{
+		"in base64":              {`[` + request + `,` + event + base64.StdEncoding.EncodeToString([]byte(bad)) + `"}]`, 2, 1},
+		"in a message of SNS":    {`{"Records":[{"Sns":{"Message":` + strconv.Quote(request) + `}},{"Sns":{"Message":"` + strings.Repeat("\u2028", sqstext.MaxRequest/3-70) + `"}}]}`, 1, 1},
+		"it fits without its id": {`{"event_id":"` + strings.Repeat("<", sqstext.MaxRequest-300) + `","event":[{"id":"","flowId":"f","metrics":{"statusSummary":{"status":"failed"}}},{"id":"","flowId":"f","metrics":{"statusSummary":{"status":"failed"}}}]}`, 2, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.fail("f")
+				w.send(tt.body)
+				if n := w.poll(w.start(-1, false)); n != 1 || len(w.aws.Messages(w.requests)) != 0 {
+					t.Errorf("%d delivered, %d messages are left", n, len(w.aws.Messages(w.requests)))
+				}
+				letters, whole := w.aws.Messages(w.letters), 0
+				for _, letter := range letters {
+					if letter.Body == tt.body {
+						whole++
+					}
+				}
+				if len(letters) != tt.letters || whole != tt.whole {
+					t.Errorf("%d letters, of which %d are the message; want %d and %d\n%s", len(letters), whole, tt.letters, tt.whole, w)
+				}
+				if n := w.lineages()["root-f-1"]; strings.Contains(tt.body, "root-f-1") && n != 1 {
+					t.Errorf("the request beside it was sent %d times, want once", n)
 				}
 			})
 		})

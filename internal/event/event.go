@@ -199,7 +199,8 @@ const (
 type around struct {
 	depth  int
 	sender sender
-	// eventID is Adobe's id of the event.
+	// eventID is Adobe's id of the event. Like the texts below it is short, since every
+	// part that can't be read gets a copy ([around.part]).
 	eventID string
 	// detailType is EventBridge's.
 	detailType string
@@ -225,10 +226,10 @@ func (a around) from(s sender) around {
 
 // part returns the content such that it reads the same without its wrappings.
 func (a around) part(raw json.RawMessage) json.RawMessage {
-	for _, org := range a.orgs[:min(len(a.orgs), 2)] { // two are enough for a mismatch
+	for _, org := range a.orgs {
 		raw = json.RawMessage(`{"imsOrgId":` + quoted(org) + `,"event":` + string(raw) + `}`)
 	}
-	for _, sandbox := range a.sandboxes[:min(len(a.sandboxes), 2)] {
+	for _, sandbox := range a.sandboxes {
 		raw = json.RawMessage(`{"sandboxName":` + quoted(sandbox) + `,"event":` + string(raw) + `}`)
 	}
 	if a.sender == adobe && (a.eventID != "" || a.detailType == "") {
@@ -240,9 +241,14 @@ func (a around) part(raw json.RawMessage) json.RawMessage {
 	return raw
 }
 
+// quoted writes a text as JSON. It leaves <, > and & as they are: six bytes for one could
+// make a part larger than the message that it came in.
 func quoted(text string) string {
-	b, _ := json.Marshal(text) // a text always encodes
-	return string(b)
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(text) // a text always encodes
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // unit reads a value that stands for itself: a payload, an element of a list, the

@@ -187,33 +187,36 @@ func (a around) named(o object, except ...string) (around, *Error) {
 
 func (a around) namedIn(o object, depth int, except []string) (around, *Error) {
 	for _, m := range o.members {
+		var fault *Error
 		switch name := bare(m.name); {
 		case slices.Contains(except, m.name), m.quotesRuns():
 		case name == "imsorgid", name == "imsorg", name == "xdm:imsorg":
 			if !begins(m.value, '"') && string(m.value) != "null" { // a guess could be another org's
 				return a, wrongType(m.name, "a string", m.value)
 			}
-			a = a.of(text(m.value))
+			a.orgs, fault = with(a.orgs, m)
 		case strings.Contains(name, "org") && strings.HasSuffix(text(m.value), "@AdobeOrg"):
-			a = a.of(text(m.value))
+			a.orgs, fault = with(a.orgs, m)
 		case name == "sandboxname":
-			if sandbox := text(m.value); sandbox != "" && !slices.Contains(a.sandboxes, sandbox) {
-				a.sandboxes = append(slices.Clip(a.sandboxes), sandbox)
-			}
+			a.sandboxes, fault = with(a.sandboxes, m)
 		case depth > 1 && begins(m.value, '{') && !bytes.Contains(m.value, []byte("statusSummary")):
-			var fault *Error
-			if a, fault = a.namedIn(parsed(m.value), depth-1, nil); fault != nil {
-				return a, fault
-			}
+			a, fault = a.namedIn(parsed(m.value), depth-1, nil)
+		}
+		if fault != nil {
+			return a, fault
 		}
 	}
 	return a, nil
 }
 
-// of adds an org.
-func (a around) of(org string) around {
-	if org != "" && !slices.Contains(a.orgs, org) {
-		a.orgs = append(slices.Clip(a.orgs), org)
+// with adds what the field names. Two names already disagree, so no more are kept.
+func with(names []string, m member) ([]string, *Error) {
+	name := text(m.value)
+	switch {
+	case len(name) > MaxID:
+		return names, faultf(InvalidField, "the %s has %d bytes, more than %d", short(m.name), len(name), MaxID)
+	case name == "" || len(names) == 2 || slices.Contains(names, name):
+		return names, nil
 	}
-	return a
+	return append(slices.Clip(names), name), nil
 }

@@ -140,9 +140,6 @@ func readRun(o object, status string, a around) Item {
 	case follows(o):
 		return item(&Skip{Reason: DownstreamRun, Detail: "the run follows another dataflow's run: retry that one"}, nil)
 	}
-	if oddOrg != nil { // a guess could be another org's
-		return item(nil, oddOrg)
-	}
 	if value := o.get("sandboxName"); value != nil && value[0] != '"' && string(value) != "null" {
 		return item(nil, wrongType("sandboxName", "a string", value))
 	}
@@ -159,6 +156,9 @@ func readRun(o object, status string, a around) Item {
 	}
 	if err := ValidRunID(id); err != nil {
 		return item(nil, faultf(InvalidRunID, "%v", err))
+	}
+	if oddOrg != nil { // a guess could be another org's
+		return item(nil, oddOrg)
 	}
 	for _, f := range []struct{ name, value string }{{"flowId", flowID}, {"imsOrgId", orgID}, {"sandboxName", sandbox}} {
 		if f.value != "" {

@@ -194,7 +194,7 @@ func (d *decoder) cloudEvent(o object, a around) (bool, *Error) {
 		a = a.from(application)
 	}
 	if a.eventID == "" {
-		a.eventID = o.text("id")
+		a.eventID = short(o.text("id"))
 	}
 	field := "data"
 	if value := o.get(field); value == nil || string(value) == "null" {
@@ -312,9 +312,9 @@ func isAdobes(o object) bool {
 func (d *decoder) adobeEvent(o object, a around) (bool, *Error) {
 	a = a.from(adobe)
 	if id := o.text("eventid"); id != "" {
-		a.eventID = id
+		a.eventID = short(id)
 	} else if id := o.text("event_id"); id != "" {
-		a.eventID = id
+		a.eventID = short(id)
 	}
 	if found, fault := d.search(o, a); fault != nil || found {
 		return found, fault
