@@ -87,7 +87,8 @@ type Answer struct {
 // Invoke implements [lambda.Handler]. For an SQS batch the answer is a partial
 // batch response and an error means that nothing was done. Otherwise the answer
 // is an [Answer], and an error means that Lambda is to deliver the event again:
-// it could not be handled and could not be put on the request queue.
+// it could not be handled and could not be put on the request queue. The error of an
+// event that is too large for a dead letter is for its sender.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
@@ -202,7 +203,7 @@ func (h *Handler) direct(ctx context.Context, payload []byte) ([]byte, error) {
 	h.continueLater(ctx, d)
 	h.report(ctx, deliveries)
 	if n := d.returned(); n > 0 {
-		return nil, &RedeliverError{Runs: n, First: d.firstReturned()}
+		return nil, d.refusal(n)
 	}
 	if d.fault != nil {
 		return nil, fmt.Errorf("%w; deliver the event again", d.fault)
@@ -230,6 +231,18 @@ type RedeliverError struct {
 // Error says which run, why, and what happens next.
 func (e *RedeliverError) Error() string {
 	return fmt.Sprintf("run %q (%d in all) could not be handled now (%s): %s; deliver the event again", e.First.RunID, e.Runs, e.First.Reason, e.First.Message)
+}
+
+// refusal is the error of an invocation of which so many results are returned. It asks
+// for another delivery where one can help. An event that can't be read and is too large
+// for a dead letter stays with its sender, whatever is delivered again.
+func (d *delivery) refusal(returned int) error {
+	for _, r := range d.results {
+		if r.Outcome == retrigger.Returned && r.Reason != retrigger.Reason(event.TooLarge) {
+			return &RedeliverError{Runs: returned, First: r}
+		}
+	}
+	return errors.New(d.firstReturned().Message)
 }
 
 // decode never fails: input that can't be read is an item of its own. The name is

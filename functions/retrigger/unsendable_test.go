@@ -256,16 +256,33 @@ func TestAPartThatIsLongerThanItsMessageIsKeptAsTheMessage(t *testing.T) {
 }
 
 // TestALargePayloadOfADirectInvocationStaysWithItsSender: the answer is an error that says
-// why, and nothing is kept in part.
+// why and what to do, and nothing is kept in part. To deliver the event again would not help.
 func TestALargePayloadOfADirectInvocationStaysWithItsSender(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{sqstext.MaxRequest + 1, 6 << 20} {
-		t.Run(strconv.Itoa(size), func(t *testing.T) {
+	list := func(bytes int) string {
+		return `{"requests":[{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"},{"runId":"b","reason":"` + strings.Repeat("r", bytes) + `"}]}`
+	}
+	for name, tt := range map[string]struct {
+		payload, why string
+		retriggers   int
+	}{
+		"one byte too many":        {`"` + strings.Repeat("x", sqstext.MaxRequest-1) + `"`, "not JSON", 0},
+		"the most that Lambda has": {`"` + strings.Repeat("x", 6<<20-2) + `"`, "more than 1048576", 0},
+		"one element of a list":    {list(sqstext.MaxRequest), "the reason has", 1},
+		"a list, too large":        {list(event.MaxPayload), "more than 1048576", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				response, err := w.start(-1, false).Invoke(t.Context(), []byte(`"`+strings.Repeat("x", size-2)+`"`))
-				if err != nil || !strings.Contains(response.FunctionError, "too large for a dead letter") || len(response.FunctionError) > 1000 {
+				w.fail("f")
+				response, err := w.start(-1, false).Invoke(t.Context(), []byte(tt.payload))
+				if err != nil || len(response.FunctionError) > 1000 || strings.Contains(response.FunctionError, "again") {
 					t.Errorf("the answer is %.300s, %.500s, %v", response.Payload, response.FunctionError, err)
+				}
+				for _, want := range []string{"too large for a dead letter", "in parts of at most 1032192 bytes", tt.why} {
+					if !strings.Contains(response.FunctionError, want) {
+						t.Errorf("the error lacks %q: %.500s", want, response.FunctionError)
+					}
 				}
 				if n := len(w.aws.Messages(w.letters)) + len(w.aws.Messages(w.requests)); n != 0 {
 					t.Errorf("%d messages were sent", n)
@@ -273,9 +290,29 @@ func TestALargePayloadOfADirectInvocationStaysWithItsSender(t *testing.T) {
 				if w.logs.sum("returned") != 1 || w.logs.sum("dead_letter_queue_unavailable") != 0 {
 					t.Errorf("%d returned, %d of them since the queue is not available", w.logs.sum("returned"), w.logs.sum("dead_letter_queue_unavailable"))
 				}
+				if n := w.lineages()["root-f-1"]; n != tt.retriggers {
+					t.Errorf("the run beside it was sent %d times, want %d", n, tt.retriggers)
+				}
 			})
 		})
 	}
+}
+
+// TestWhatIsTooLargeForALetterDoesNotHideWhatCanBeDeliveredAgain: the error of the
+// invocation is about the run that needs another delivery.
+func TestWhatIsTooLargeForALetterDoesNotHideWhatCanBeDeliveredAgain(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.QueueURL = ""
+		w.fail("f")
+		throttle(w)
+		response, err := w.start(-1, false).Invoke(t.Context(), []byte(
+			`{"requests":[{"runId":"b","reason":"`+strings.Repeat("r", sqstext.MaxRequest)+`"},{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"}]}`,
+		))
+		if err != nil || !strings.Contains(response.FunctionError, "root-f-1") || !strings.HasSuffix(response.FunctionError, "deliver the event again") {
+			t.Errorf("the answer is %.300s, %.500s, %v", response.Payload, response.FunctionError, err)
+		}
+	})
 }
 
 // TestWhatAnInvocationCantPutOnTheQueueBecomesADeadLetter: a request that Adobe throttles,

@@ -97,7 +97,7 @@ type TooLargeError struct {
 
 // Error says how much is too much, and what the sender can do.
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("the payload is too large for a dead letter (%d bytes, at most %d), so it was not kept: send it in parts", e.Bytes, e.Most)
+	return fmt.Sprintf("the payload is too large for a dead letter (%d bytes), so it was not kept: send it in parts of at most %d bytes", e.Bytes, e.Most)
 }
 
 // Send writes the letter. When it returns nil the letter is durable; otherwise
