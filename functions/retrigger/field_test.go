@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -273,15 +274,17 @@ func TestTheDataflowsNameAndTheSourcesErrorStandEverywhere(t *testing.T) {
 func TestARunWithNonsenseTimesIsNeverTooOld(t *testing.T) {
 	t.Parallel()
 	for name, times := range map[string]func(now time.Time) (created, ended any){
-		"in seconds":               func(now time.Time) (any, any) { return now.Unix(), now.Unix() + 60 },
-		"ended in seconds":         func(now time.Time) (any, any) { return now.UnixMilli(), now.Unix() + 60 },
-		"in microseconds":          func(now time.Time) (any, any) { return now.UnixMicro(), now.UnixMicro() + 60_000_000 },
-		"created in microseconds":  func(now time.Time) (any, any) { return now.UnixMicro(), now.UnixMilli() + 60_000 },
-		"ended before it began":    func(now time.Time) (any, any) { return now.UnixMilli(), now.UnixMilli() - 30*24*3600_000 },
-		"in the year 1970":         func(time.Time) (any, any) { return 1, 2 },
-		"before the year 0":        func(now time.Time) (any, any) { return int64(-90000000000000), now.UnixMilli() },
-		"in the year 31,969":       func(now time.Time) (any, any) { return int64(946684800000000000), now.UnixMilli() },
-		"as texts":                 func(now time.Time) (any, any) { return now.UTC().Format(time.RFC3339), fmt.Sprint(now.UnixMilli()) },
+		"in seconds":              func(now time.Time) (any, any) { return now.Unix(), now.Unix() + 60 },
+		"ended in seconds":        func(now time.Time) (any, any) { return now.UnixMilli(), now.Unix() + 60 },
+		"in microseconds":         func(now time.Time) (any, any) { return now.UnixMicro(), now.UnixMicro() + 60_000_000 },
+		"created in microseconds": func(now time.Time) (any, any) { return now.UnixMicro(), now.UnixMilli() + 60_000 },
+		"ended before it began":   func(now time.Time) (any, any) { return now.UnixMilli(), now.UnixMilli() - 30*24*3600_000 },
+		"in the year 1970":        func(time.Time) (any, any) { return 1, 2 },
+		"before the year 0":       func(now time.Time) (any, any) { return int64(-90000000000000), now.UnixMilli() },
+		"in the year 31,969":      func(now time.Time) (any, any) { return int64(946684800000000000), now.UnixMilli() },
+		"as texts": func(now time.Time) (any, any) {
+			return now.UTC().Format(time.RFC3339), strconv.FormatInt(now.UnixMilli(), 10)
+		},
 		"of other types":           func(time.Time) (any, any) { return map[string]int{}, true },
 		"ended in text, long past": func(now time.Time) (any, any) { return now.UnixMilli(), "1999-01-01T00:00:00Z" },
 	} {

@@ -170,8 +170,8 @@ func (o object) repeated() *Error {
 
 // quotesRuns reports whether the field's name says that the runs in it are only
 // mentioned: those before the one that the event is about.
-func (m member) quotesRuns() bool {
-	name := strings.ToLower(m.name)
+func (f member) quotesRuns() bool {
+	name := strings.ToLower(f.name)
 	return strings.Contains(name, "predecessor") || strings.Contains(name, "previous")
 }
 

@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,20 +37,20 @@ func value(t *rapid.T, depth int) string {
 		return text()
 	}
 	object := rapid.Bool().Draw(t, "object")
-	inner := ""
+	var inner strings.Builder
 	for i := range rapid.IntRange(0, 4).Draw(t, "members") {
 		if i > 0 {
-			inner += space.Draw(t, "space") + "," + space.Draw(t, "space")
+			inner.WriteString(space.Draw(t, "space") + "," + space.Draw(t, "space"))
 		}
 		if object {
-			inner += text() + space.Draw(t, "space") + ":" + space.Draw(t, "space")
+			inner.WriteString(text() + space.Draw(t, "space") + ":" + space.Draw(t, "space"))
 		}
-		inner += value(t, depth-1)
+		inner.WriteString(value(t, depth-1))
 	}
 	if object {
-		return "{" + inner + "}"
+		return "{" + inner.String() + "}"
 	}
-	return "[" + inner + "]"
+	return "[" + inner.String() + "]"
 }
 
 // TestAnObjectIsSplitAsEncodingJSONReadsIt compares with the library, which keeps the

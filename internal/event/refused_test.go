@@ -100,7 +100,7 @@ func TestWhatIsKnownAndCannotBeHandledIsRefusedByName(t *testing.T) {
 		"an answer to a pause":       {`{"pauses":[]}`, event.OwnOutput, "itself"},
 		"a pause on a queue":         {sns(`{"pause":{}}`), event.NotDirect, `{"pause":{}}`},
 		"a resume of an application": {`{"detail-type":"x","source":"com.example","detail":{"resume":{}}}`, event.NotDirect, `{"resume":{}}`},
-		"a status of a new kind":     {ended(`"CANCELLED"`), event.RunStatusUnknown, "CANCELLED"},
+		"a status of a new kind":     {ended(`"ABORTED"`), event.RunStatusUnknown, "ABORTED"},
 		"a listing without runs":     {`{"items":[],"_links":{}}`, event.Unreadable, "empty list"},
 		"a journal without events":   {`{"events":[],"_page":{}}`, event.Unreadable, "empty list"},
 	} {

@@ -109,7 +109,7 @@ func TestAFailedRunIsFoundUnderAnyDecoys(t *testing.T) {
 			return "{" + strings.Join(rapid.Permutation(parts).Draw(t, "order"), ",") + "}"
 		},
 		func(_ *rapid.T, inner string) string { return "[" + inner + "]" },
-		func(t *rapid.T, inner string) string {
+		func(_ *rapid.T, inner string) string {
 			if len(inner) > 100_000 { // quotes in quotes double
 				return inner
 			}

@@ -2,7 +2,6 @@ package aeptime_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -88,7 +87,7 @@ func TestARunEndedAtTheFirstTimeThatCanBeTrue(t *testing.T) {
 		{aeptime.Run{Created: ancient, Completed: ancient}, time.Time{}},
 		{aeptime.Run{}, time.Time{}},
 	} {
-		t.Run(fmt.Sprint(i+1), func(t *testing.T) {
+		t.Run(strconv.Itoa(i+1), func(t *testing.T) {
 			t.Parallel()
 			if got := tt.run.Ended(); !got.Equal(tt.want) {
 				t.Errorf("Ended() = %v, want %v", got, tt.want)
