@@ -1,7 +1,8 @@
 # Needs Go and make. Each target installs what else it needs, pinned, into .tools.
 
-# The architecture of the function, as template.yaml names it: arm64, or amd64 for x86_64.
-ARCH := arm64
+# The architecture of the function, which template.yaml names: arm64, or x86_64, which is
+# amd64 for Go. sam build passes on nothing of that, and Lambda runs no other binary.
+ARCH := $(if $(shell grep -A 1 '^ *Architectures:' template.yaml | grep x86_64),amd64,arm64)
 # The version that the binary reports. Empty means the template's version and the commit;
 # see .ci/build. It counts only on make's command line, so that a VERSION that happens to
 # be in the environment does not change the binary.
