@@ -67,3 +67,30 @@ func TestEachAlarmLooksAtAMetricThatTheFunctionWrites(t *testing.T) {
 		}
 	})
 }
+
+// TestEachAlarmTellsAPersonWhatToDo: its text has something to do, and is about the log
+// where Adobe's, IMS's or AWS's own words on the matter stand there.
+func TestEachAlarmTellsAPersonWhatToDo(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	described := regexp.MustCompile(`(?ms)^  ([A-Za-z]+Alarm):\n.*?AlarmDescription: (?:>-\n)?(.*?)\n      [A-Z][A-Za-z]+:`).FindAllStringSubmatch(string(text), -1)
+	if want := len(alarms(t)); len(described) != want {
+		t.Fatalf("%d alarms have a text, want %d", len(described), want)
+	}
+	for _, match := range described {
+		name, description := match[1], strings.Join(strings.Fields(match[2]), " ")
+		if !regexp.MustCompile(`\b([Ll]ook|[Cc]heck|[Mm]end|[Pp]ut|[Ff]ind out|[Rr]eport|[Rr]esume)\b`).MatchString(description) {
+			t.Errorf("%s tells nobody what to do: %s", name, description)
+		}
+		if len(description) > 1024 { // CloudWatch's limit
+			t.Errorf("the text of %s has %d characters", name, len(description))
+		}
+		inLog := []string{"FunctionErrorsAlarm", "QueuesUnavailableAlarm", "InternalErrorsAlarm", "CredentialsRefusedAlarm", "CredentialsUnavailableAlarm", "LedgerUnavailableAlarm"}
+		if slices.Contains(inLog, name) && !strings.Contains(description, "The function's log ") {
+			t.Errorf("%s does not say what is in the log: %s", name, description)
+		}
+	}
+}
