@@ -178,10 +178,11 @@ func (f member) instant() (string, *Error) {
 	if fault != nil {
 		return "", fault
 	}
-	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+	readable := len(text) <= MaxID // a duration such as "0h0h…24h" and a fraction of a second have no end
+	if d, err := time.ParseDuration(text); readable && err == nil && d > 0 {
 		return text, nil
 	}
-	if t, err := time.Parse(time.RFC3339, text); err == nil && t.UTC().Year() >= 0 && t.UTC().Year() <= 9999 {
+	if t, err := time.Parse(time.RFC3339, text); readable && err == nil && t.UTC().Year() >= 0 && t.UTC().Year() <= 9999 {
 		return text, nil
 	}
 	return "", faultf(InvalidField, "field %q is %s, want a duration such as \"24h\" or a time such as \"2026-11-23T06:00:00Z\"", f.name, excerpt([]byte(text)))
