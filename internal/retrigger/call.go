@@ -143,6 +143,13 @@ func (w *work) notSent(err error) Result {
 		return w.giveUp(verdict{reason: InternalError, message: err.Error()})
 	}
 	v := w.verdict(fault)
+	result := w.unsent(fault, v)
+	result.answer = v.answer
+	return result
+}
+
+// unsent decides by Adobe's answer, or by its lack.
+func (w *work) unsent(fault *flowclient.Error, v verdict) Result {
 	switch fault.Kind {
 	case flowclient.KindThrottled:
 		w.share()
@@ -340,7 +347,7 @@ func (w *work) unread(err error) Result {
 		w.share()
 	}
 	result := w.back(v.reason, v.message)
-	result.RetryAfter = fault.RetryAfter
+	result.RetryAfter, result.answer = fault.RetryAfter, v.answer
 	return result
 }
 

@@ -180,9 +180,12 @@ type Result struct {
 	// dead_letter_queue_unavailable and Also has request_queue_unavailable.
 	Also []Reason `json:"-"`
 
-	// What the request has in the ledger, for the one that goes on with it.
-	view ledger.View
-	held holding
+	// What the request has in the ledger, what was learned of its run, and Adobe's answer
+	// if there was one: for the one that goes on with it.
+	view   ledger.View
+	held   holding
+	req    event.Request
+	answer answer
 }
 
 // Waits reports whether a returned request waits its turn, or for a credential that is
@@ -207,7 +210,7 @@ func Return(req event.Request, reason Reason, message string) Result {
 func newResult(req event.Request) Result {
 	return Result{
 		RunID: req.RunID, FlowID: req.FlowID, FlowName: req.FlowName, ErrorCode: req.Cause().Code, ErrorText: req.Cause().Message,
-		Sandbox: req.Sandbox, OrgID: req.OrgID,
+		Sandbox: req.Sandbox, OrgID: req.OrgID, req: req,
 	}
 }
 

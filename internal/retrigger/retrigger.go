@@ -197,7 +197,7 @@ func Counted(fault *event.Error) Result {
 func (s *Service) GiveUp(ctx context.Context, req event.Request, r Result) Result {
 	w := s.resume(ctx, req, r)
 	defer w.cancel()
-	result := w.giveUp(verdict{reason: r.Reason, message: r.Message})
+	result := w.giveUp(verdict{reason: r.Reason, message: r.Message, answer: r.answer})
 	result.Extra, result.Also = r.Extra, append(result.Also, r.Also...)
 	return result
 }
@@ -290,8 +290,11 @@ func (s *Service) work(ctx context.Context, req event.Request) *work {
 	return w
 }
 
-// resume goes on with a returned request.
+// resume goes on with a returned request, of whose run more may be known by now.
 func (s *Service) resume(ctx context.Context, req event.Request, r Result) *work {
+	if r.req.RunID == req.RunID {
+		req = r.req
+	}
 	w := s.work(ctx, req)
 	w.req.OrgID, w.req.Sandbox, w.req.FlowID = cmp.Or(req.OrgID, r.OrgID), cmp.Or(req.Sandbox, r.Sandbox), cmp.Or(req.FlowID, r.FlowID)
 	w.view, w.held = r.view, r.held
