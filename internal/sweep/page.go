@@ -33,6 +33,9 @@ const (
 	// lostAfter is how long after its last change an entry still stands for a
 	// message that will come. It is for messages that were lost, if ever one is.
 	lostAfter = 12 * time.Hour
+	// maxTooLarge is how many runs of a sandbox a listing leaves out for their size. Each is
+	// one more filter in the URL.
+	maxTooLarge = 20
 	// concurrentNotes is how many entries of the ledger are written at once.
 	concurrentNotes = 5
 	// maxCall bounds a call of the ledger.
@@ -65,13 +68,8 @@ func (w *work) page() error {
 	if err != nil {
 		return w.failed(err)
 	}
-	before, report, news := *w.at, w.p.Report.clone(), w.news.clone() // so that a page that fails counts nothing
-	if err := w.handle(target, page); err != nil {
-		*w.at, w.p.Report, w.news = before, report, news
-		if errors.As(err, new(*ledger.UnavailableError)) && w.ctx.Err() == nil {
-			return err
-		}
-		return w.failed(err)
+	if again, err := w.wholly(func() error { return w.handle(target, page) }); again || err != nil {
+		return err
 	}
 	w.at.Failures = 0
 	w.wait(0) // the others come first
@@ -87,6 +85,20 @@ func (w *work) page() error {
 		w.at.following(w.p.Since)
 	}
 	return w.save()
+}
+
+// wholly does something with runs of the listing, or counts nothing of it: then it is to
+// be done again, or the error ends the invocation's work.
+func (w *work) wholly(do func() error) (again bool, err error) {
+	before, report, news := *w.at, w.p.Report.clone(), w.news.clone()
+	if err = do(); err == nil {
+		return false, nil
+	}
+	*w.at, w.p.Report, w.news = before, report, news
+	if errors.As(err, new(*ledger.UnavailableError)) && w.ctx.Err() == nil {
+		return true, err
+	}
+	return true, w.failed(err)
 }
 
 // query asks for the failed runs of the sandbox, the oldest first, so that those
@@ -109,6 +121,9 @@ func (w *work) query() flowclient.RunQuery {
 	}
 	if len(w.p.Flows) > 0 && !slices.ContainsFunc(w.p.Flows, func(id string) bool { return strings.Contains(id, ",") }) {
 		q.Filters = append(q.Filters, flowclient.Where(flowclient.PropertyFlowID, "==", strings.Join(w.p.Flows, ",")))
+	}
+	for _, id := range w.at.TooLarge {
+		q.Filters = append(q.Filters, flowclient.Where(flowclient.PropertyID, "!=", id))
 	}
 	return q
 }
@@ -142,17 +157,42 @@ func (w *work) failed(err error) error {
 		switch {
 		case w.at.Token != "" && w.restart(err):
 			return w.save()
-		case w.at.Token == "" && kind == flowclient.KindRejected && !w.at.ByStart:
+		case w.at.Token == "" && kind == flowclient.KindRejected && !w.at.ByStart && len(w.at.TooLarge) == 0:
 			w.Log.WarnContext(w.ctx, "Flow Service does not list runs by their last change; they are listed by their start, which misses those that started more than a day before they failed, or never",
 				"sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "error", err.Error())
 			w.at.ByStart = true
 			return w.save()
 		}
 		return w.abandon(err)
-	case flowclient.KindForbidden, flowclient.KindTooLarge:
+	case flowclient.KindForbidden:
 		return w.abandon(err)
+	case flowclient.KindTooLarge:
+		return w.leaveOut(fault)
 	}
 	return w.again(err)
+}
+
+// leaveOut goes on without a run that is too large to be listed, if Flow Service tells its
+// id. The run is requested by that alone: when its turn comes it is read, and it becomes a
+// dead letter that says so. The listing begins again at the last time seen, since a
+// continuation token counts for the same filters only.
+func (w *work) leaveOut(fault *flowclient.Error) error {
+	id := fault.Resource
+	if fault.Op != flowclient.OpRuns || id == "" || strings.Contains(id, ",") || slices.Contains(w.at.TooLarge, id) || len(w.at.TooLarge) == maxTooLarge {
+		return w.abandon(fault)
+	}
+	target := w.at.target()
+	w.Log.WarnContext(w.ctx, "a run is too large to be listed; the sweep goes on without it", "sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "runId", id, "error", fault.Error())
+	run := flowclient.Run{ID: id}
+	run.Metrics.Status.Status = "failed" // Flow Service has listed it as such
+	if again, err := w.wholly(func() error { return w.deal(target, []*flowclient.Run{&run}) }); again || err != nil {
+		return err
+	}
+	w.at.TooLarge, w.at.Token, w.at.Requested, w.at.PageSize = append(slices.Clip(w.at.TooLarge), id), "", 0, 0
+	if w.at.From = w.p.Since; !w.at.Unordered && !w.at.Last.IsZero() {
+		w.at.From = w.at.Last
+	}
+	return w.save()
 }
 
 // again counts a failure, and lets the part wait before the page is tried again; after
@@ -226,13 +266,20 @@ func (w *work) abandon(err error) error {
 
 // handle requests the runs of a page that are to be requested.
 func (w *work) handle(target Target, page flowclient.RunPage) error {
+	var seen []*flowclient.Run
+	for i := range page.Runs {
+		if run := &page.Runs[i]; w.see(run) {
+			seen = append(seen, run)
+		}
+	}
+	return w.deal(target, seen)
+}
+
+// deal requests those of the runs that are to be requested.
+func (w *work) deal(target Target, runs []*flowclient.Run) error {
 	var failed []*flowclient.Run
 	var ids []string
-	for i := range page.Runs {
-		run := &page.Runs[i]
-		if !w.see(run) {
-			continue
-		}
+	for _, run := range runs {
 		w.p.Report.Seen++
 		w.p.Report.flow(run.FlowID).Seen++
 		w.news.Seen++

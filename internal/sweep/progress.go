@@ -66,6 +66,8 @@ type part struct {
 	Unordered bool `json:"unordered,omitempty"`
 	// Failures counts those in a row.
 	Failures int `json:"failures,omitempty"`
+	// TooLarge are runs that are above the limit of an answer: the listing leaves them out.
+	TooLarge []string `json:"tooLarge,omitempty"`
 }
 
 func (c *part) done() bool { return c.Current >= len(c.Sandboxes) && !c.Secrets }
@@ -101,6 +103,7 @@ func (p *progress) unfinished() *part {
 func (p *progress) place() [3]int {
 	at := [3]int{p.Report.Pages, p.Report.Restarts}
 	for i := range p.Parts {
+		at[1] += len(p.Parts[i].TooLarge)
 		at[2] += p.Parts[i].Current
 	}
 	return at

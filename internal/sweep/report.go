@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -108,7 +109,8 @@ func (r *Report) fail(target Target, message string) {
 	r.Failures = append(r.Failures, Failure{target, message})
 }
 
-// OtherFlows is under which the dataflows are counted that a report has no room for.
+// OtherFlows is under which the dataflows are counted that a report has no room for, and
+// the runs of which Flow Service does not tell the dataflow.
 const OtherFlows = "(others)"
 
 // Report is what a sweep has done.
@@ -178,6 +180,7 @@ func (r *Report) flow(id string) *FlowCounts {
 	if r.Flows == nil {
 		r.Flows = map[string]*FlowCounts{}
 	}
+	id = cmp.Or(id, OtherFlows)
 	if r.Flows[id] == nil {
 		if len(r.Flows) >= maxFlows {
 			id = OtherFlows

@@ -22,6 +22,7 @@ const DefaultPageSize = 100
 // whose path is known, and has examples of all of these but the last
 // (https://experienceleague.adobe.com/en/docs/experience-platform/dataflows/api/sort-and-filter).
 const (
+	PropertyID        = "id"
 	PropertyFlowID    = "flowId"
 	PropertyStatus    = "metrics.statusSummary.status"
 	PropertyStartedAt = "metrics.durationSummary.startedAtUTC"

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
+	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+)
+
+// tooLarge makes a run's document larger than an answer may be. The id comes before what
+// is large, as in Adobe's samples.
+func tooLarge(document map[string]any) { document["padding"] = strings.Repeat("x", 9<<20) }
+
+// TestARunThatIsTooLargeKeepsNoOtherFromASweep: of 60 failed runs two are above the
+// answer's limit, the first and one in the middle. The others are retried, and the two are
+// dead letters that say so, once.
+func TestARunThatIsTooLargeKeepsNoOtherFromASweep(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		at := time.Now().Add(-time.Hour)
+		const runs = 60
+		huge := map[string]bool{"run-00": true, "run-30": true}
+		for i := range runs {
+			run := flowsim.Run{ID: fmt.Sprintf("run-%02d", i), FlowID: "f", Status: flowsim.Failed, CreatedAt: at.Add(time.Duration(i) * time.Second), CompletedAt: at.Add(time.Hour / 2)}
+			if huge[run.ID] {
+				run.Document = tooLarge
+			}
+			w.adobe.AddRun(run)
+		}
+		w.cfg.FlowBudget, w.cfg.OrgBudget = 0, 0
+		ask := `{"sweep":{"orgId":"` + worldOrg + `"}}`
+		for _, want := range []string{"requested", "skipped"} {
+			dry := w.sweep(strings.Replace(ask, `"}}`, `","dryRun":true}}`, 1))
+			report := w.sweep(ask)
+			for _, r := range []*sweep.Report{&dry, &report} {
+				got := r.Requested
+				if want == "skipped" {
+					got = r.AllSkipped()
+				}
+				if r.State != sweep.Finished || len(r.Failures) != 0 || r.Failed != runs || got != runs {
+					t.Fatalf("the sweep that should have all runs %s reports %+v", want, r)
+				}
+			}
+			w.drain(48 * time.Hour)
+		}
+		// A size that works is looked for anew after each of the two.
+		if n := w.adobe.Count(flowsim.OpRuns); n > 4*30 {
+			t.Errorf("%d listings in four sweeps", n)
+		}
+		for i := range runs {
+			id, want := fmt.Sprintf("run-%02d", i), 1
+			if huge[id] {
+				want = 0
+			}
+			if n := w.adobe.Retriggers(id); n != want {
+				t.Errorf("%s was re-triggered %d times, want %d", id, n, want)
+			}
+		}
+		letters := w.aws.Messages(w.letters)
+		for _, letter := range letters {
+			if id, reason := letter.Attributes[deadletter.AttributeRunID].StringValue, letter.Attributes[deadletter.AttributeReason].StringValue; !huge[id] || reason != "run_too_large" {
+				t.Errorf("a dead letter of run %s: %s", id, reason)
+			}
+		}
+		if len(letters) != len(huge) {
+			t.Errorf("%d dead letters, want %d", len(letters), len(huge))
+		}
+	})
+}
+
+// TestASweepThatCannotLeaveARunOutSaysSo: Flow Service refuses the filter on ids.
+func TestASweepThatCannotLeaveARunOutSaysSo(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.adobeHandler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.RawQuery, "id%21%3D") {
+				http.Error(rw, `{"errorCode":"1449-400","message":"The property id is not valid"}`, http.StatusBadRequest)
+				return
+			}
+			w.adobe.ServeHTTP(rw, r)
+		})
+		w.adobe.AddRun(flowsim.Run{ID: "huge", FlowID: "f", Status: flowsim.Failed, CompletedAt: time.Now(), Document: tooLarge})
+		pass(time.Minute)
+		report := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+		if report.Requested != 1 || len(report.Failures) != 1 || !strings.Contains(report.Failures[0].Message, "1449-400") {
+			t.Errorf("the report is %+v", report)
+		}
+	})
+}
