@@ -92,3 +92,42 @@ func TestASweepThatCannotLeaveARunOutSaysSo(t *testing.T) {
 		}
 	})
 }
+
+// TestALostReTriggerIsLookedForBesideARunThatIsTooLarge: the run that it made is adopted,
+// also if a newer one can't be listed.
+func TestALostReTriggerIsLookedForBesideARunThatIsTooLarge(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		run := w.fail("f")
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable, AfterEffect: true})
+		w.told(run)
+		w.poll(w.start(-1, false))
+		pass(time.Second)
+		w.adobe.AddRun(flowsim.Run{ID: "huge", FlowID: "f", Status: flowsim.Success, CompletedAt: time.Now(), Document: tooLarge})
+		w.drain(time.Hour)
+		if ends := w.logs.ends(run); len(ends) != 1 || ends[0].Reason != "reconciled" || w.adobe.Retriggers(run) != 1 {
+			t.Errorf("the run ended so: %+v\n%s", ends, w)
+		}
+	})
+}
+
+// TestALostReTriggerWhoseRunMayBeTooLargeIsNotSentAgain: the run that can't be read may be
+// the one that the re-trigger made.
+func TestALostReTriggerWhoseRunMayBeTooLargeIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		run := w.fail("f")
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable})
+		w.told(run)
+		w.poll(w.start(-1, false))
+		w.adobe.AddRun(flowsim.Run{ID: "huge", FlowID: "f", Status: flowsim.Success, CreatedClient: "client-W", CompletedAt: time.Now(), Document: tooLarge})
+		w.drain(24 * time.Hour)
+		ends := w.logs.ends(run)
+		if len(ends) != 1 || ends[0].Outcome != "dead_lettered" || ends[0].Reason != "outcome_unknown" || !strings.Contains(ends[0].Detail, `"huge"`) {
+			t.Errorf("the run ended so: %+v", ends)
+		}
+		if n := w.adobe.Count(flowsim.OpRetrigger); n != 1 {
+			t.Errorf("%d re-triggers were sent, want 1", n)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package retrigger
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
 // maxLookedUp bounds how many runs of a dataflow are looked through for one that
@@ -103,6 +105,7 @@ func (w *work) reconcile() *Result {
 	}
 	w.view.Raise()
 	found, noAccount, err := w.lookUp()
+	unseen, unlisted := errors.AsType[*flowclient.Error](err)
 	switch {
 	case noAccount != nil:
 		reason := CredentialsUnavailable
@@ -110,6 +113,10 @@ func (w *work) reconcile() *Result {
 			reason = CredentialsRefused
 		}
 		return w.yield(w.later(reason, noAccount))
+	case unlisted && unseen.Kind == flowclient.KindTooLarge: // the next look-up sees no more
+		return new(w.giveUp(verdict{reason: OutcomeUnknown, message: fmt.Sprintf(
+			"it was re-triggered without a clear answer, and a run that this may have made is too large to be read (%v). It is not sent again: look for a newer run of its dataflow first", unseen,
+		)}))
 	case err != nil:
 		return w.yield(w.later(AdobeUnavailable, err))
 	}
@@ -221,12 +228,39 @@ type candidate struct {
 	send      ledger.Send
 }
 
+// maxUnseen bounds how many runs that are too large are left out of a look-up.
+const maxUnseen = 5
+
 // ours lists the runs of the dataflow that our client made around the time of the
-// re-triggers, the newest first.
+// re-triggers, the newest first. A run that is too large to be listed is left out; where
+// there is no other, that run may be the one, and the error names it.
 func (w *work) ours(account *credentials.Account, sends []ledger.Send, earliest time.Time) ([]candidate, error) {
+	query := w.newestRuns()
+	var unseen error
+	for range maxUnseen {
+		found, err := w.candidates(account, query, sends, earliest)
+		if large, ok := errors.AsType[*flowclient.Error](err); ok && large.Kind == flowclient.KindTooLarge {
+			unseen = cmp.Or(unseen, err)
+			if large.Resource == "" {
+				break
+			}
+			query.Filters = append(query.Filters, flowclient.Where(flowclient.PropertyID, "!=", large.Resource))
+			continue
+		}
+		if unseen != nil && len(found) == 0 {
+			break
+		}
+		return found, err
+	}
+	return nil, unseen
+}
+
+// candidates lists those of the query's runs that our client made around the time of the
+// re-triggers.
+func (w *work) candidates(account *credentials.Account, query flowclient.RunQuery, sends []ledger.Send, earliest time.Time) ([]candidate, error) {
 	var found []candidate
 	seen := 0
-	for run, err := range account.Client.Runs(w.ctx, w.req.Sandbox, w.newestRuns()) {
+	for run, err := range account.Client.Runs(w.ctx, w.req.Sandbox, query) {
 		if err != nil {
 			return nil, err
 		}
