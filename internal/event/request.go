@@ -121,6 +121,9 @@ func NewRunError(code, message string) RunError {
 	return RunError{Code: bounded(code, MaxID), Message: bounded(message, maxErrorText)}
 }
 
+// NewFlowName returns a dataflow's name, cut to what a request may hold.
+func NewFlowName(name string) string { return bounded(name, maxErrorText) }
+
 type originJSON struct {
 	EventID       string     `json:"eventId,omitempty"`
 	FlowName      string     `json:"flowName,omitempty"`

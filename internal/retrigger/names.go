@@ -1,23 +1,45 @@
 package retrigger
 
 import (
+	"context"
+	"errors"
 	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
-// maxNames bounds how many dataflows' names a process remembers.
-const maxNames = 10_000
+const (
+	// maxNames bounds how many dataflows' names a process remembers.
+	maxNames = 10_000
+	// namelessTime is how long no name is asked for that Flow Service did not tell, and
+	// throttledTime where it said that there are too many calls: no run is to wait for the
+	// sake of a name twice.
+	namelessTime  = 5 * time.Minute
+	throttledTime = time.Hour
+)
 
 // names are those of dataflows, as events and Flow Service tell them. They are for
 // people: nothing is decided by them.
 type names struct {
+	asking singleflight.Group // by org and dataflow
+
 	mu    sync.Mutex
 	known map[string]string // by org and dataflow
+	// nameless is until when names are not asked for: by org and dataflow, or by org
+	// where the fault was not of one dataflow.
+	nameless map[string]time.Time
 }
+
+func nameKey(orgID, flowID string) string { return orgID + "#" + flowID }
 
 func (n *names) get(orgID, flowID string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.known[orgID+"#"+flowID]
+	return n.known[nameKey(orgID, flowID)]
 }
 
 func (n *names) put(orgID, flowID, name string) {
@@ -29,7 +51,23 @@ func (n *names) put(orgID, flowID, name string) {
 	if n.known == nil || len(n.known) >= maxNames {
 		n.known = map[string]string{}
 	}
-	n.known[orgID+"#"+flowID] = name
+	n.known[nameKey(orgID, flowID)] = name
+}
+
+// fail takes note that no name was told, so that runs do not wait for it again and again.
+func (n *names) fail(key string, until time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.nameless == nil || len(n.nameless) >= maxNames {
+		n.nameless = map[string]time.Time{}
+	}
+	n.nameless[key] = until
+}
+
+func (n *names) worthAsking(orgID, flowID string, now time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !now.Before(n.nameless[orgID]) && !now.Before(n.nameless[nameKey(orgID, flowID)])
 }
 
 // name completes the request with its dataflow's name, where that is known without a
@@ -42,10 +80,11 @@ func (w *work) name() {
 	w.names.put(w.req.OrgID, w.req.FlowID, w.req.FlowName)
 }
 
-// askName asks Flow Service for the dataflow's name, if there is time for that and for
-// a re-trigger. Without an answer the run goes on without a name.
+// askName asks Flow Service for the dataflow's name, once for all runs that want to know
+// it, if there is time for that and for a re-trigger. It takes no longer than one call.
+// Without an answer the run goes on without a name.
 func (w *work) askName() {
-	if w.name(); w.req.FlowName != "" || w.req.FlowID == "" {
+	if w.name(); w.req.FlowName != "" || w.req.FlowID == "" || !w.names.worthAsking(w.req.OrgID, w.req.FlowID, w.Now()) {
 		return
 	}
 	if deadline, ok := w.ctx.Deadline(); ok && deadline.Sub(w.Now()) < 2*w.CallTimeout {
@@ -55,11 +94,41 @@ func (w *work) askName() {
 	if err != nil {
 		return
 	}
-	flow, err := account.Client.Flow(w.ctx, w.req.Sandbox, w.req.FlowID)
+	_, _, _ = w.names.asking.Do(nameKey(w.req.OrgID, w.req.FlowID), func() (any, error) {
+		if w.names.get(w.req.OrgID, w.req.FlowID) == "" && w.names.worthAsking(w.req.OrgID, w.req.FlowID, w.Now()) {
+			w.fetchName(account.Client)
+		}
+		return nil, nil
+	})
+	w.name()
+}
+
+func (w *work) fetchName(client *flowclient.Client) {
+	ctx, cancel := context.WithTimeout(w.ctx, w.CallTimeout) // with its repetitions
+	defer cancel()
+	flow, err := client.Flow(ctx, w.req.Sandbox, w.req.FlowID)
+	key, pause := nameKey(w.req.OrgID, w.req.FlowID), namelessTime
+	switch {
+	case err == nil && flow.Name != "":
+		w.names.put(w.req.OrgID, w.req.FlowID, event.NewFlowName(flow.Name))
+		return
+	case errors.Is(err, flowclient.KindThrottled):
+		key, pause = w.req.OrgID, throttledTime
+	case err != nil && !ofOne(err):
+		key = w.req.OrgID
+	}
 	if err != nil {
 		w.Log.InfoContext(w.ctx, "the name of a dataflow could not be read", "flowId", w.req.FlowID, "error", err.Error())
-		return
 	}
-	w.req.FlowName = flow.Name
-	w.name()
+	w.names.fail(key, w.Now().Add(pause))
+}
+
+// ofOne reports whether a call failed for what it asked about, so that others may go well.
+func ofOne(err error) bool {
+	for _, kind := range []flowclient.Kind{flowclient.KindNotFound, flowclient.KindRejected, flowclient.KindTooLarge, flowclient.KindMalformed} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
 }

@@ -348,6 +348,9 @@ func (w *work) retry() Result {
 			return *end
 		}
 	}
+	if w.paused.Wait == 0 {
+		w.askName()
+	}
 	if w.req.DryRun {
 		return w.dryRun()
 	}
