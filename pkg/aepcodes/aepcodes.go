@@ -100,7 +100,7 @@ type Entry struct {
 	// Code is a number ("1387", "403003"), a word of IMS ("invalid_client"), or a
 	// run's code without its status ("CONNECTOR-1001", "140"). A * at the end stands
 	// for any rest, and "*" alone for any code or none. Empty means an answer that has
-	// no code.
+	// no number of Adobe's: no code, a word such as Forbidden, or the HTTP status.
 	Code string
 	// Status is the HTTP status. 0 means any that blames the request: 408, 429 and 5xx
 	// say that the fault may pass, so an entry without a status matches them only if
@@ -146,7 +146,8 @@ func All() []Entry {
 // both are 4xx. message is Adobe's text.
 //
 // The entry for the operation itself is preferred to one for AnyCall, one that matches
-// the message to one without a text, and an exact code to one with a *. It is false
+// the message to one without a text, and an exact code to one with a *; of the gateway's
+// entries the exact code is preferred in any case. It is false
 // for a code that the catalog does not know.
 func Find(op Operation, code string, status int, message string) (Entry, bool) {
 	asked := parseCode(code)

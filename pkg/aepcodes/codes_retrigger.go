@@ -30,6 +30,13 @@ var retriggerCodes = []Entry{
 		Meaning: "The operation is not supported.", NextStep: stepSource,
 	},
 	{
+		Family: FlowService, Code: "", Status: 400, Operation: Retrigger, Kind: Permanent, Reason: NotRetryable, OtherOp: true,
+		Text: `\b(op|operations?|actions?|re[-_ ]?trigger\w*)\b.{0,60}\b(is not|isn't|are not|not|un)[- ]?(supported|allowed|available|permitted|applicable)\b` +
+			`|\bunsupported( flow)?( run)? (op|operation|action)\b`,
+		Example: "The requested action is not supported for this source type",
+		Meaning: "A refusal without a code that calls the action or the operation unsupported.", NextStep: stepSource,
+	},
+	{
 		Family: FlowService, Code: "1435", Status: 400, Operation: Retrigger, Kind: Permanent, Reason: NotRetryable,
 		Meaning: "The sub action is not supported.", NextStep: stepSource,
 	},

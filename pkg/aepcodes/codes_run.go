@@ -16,6 +16,7 @@ const (
 		`|\bexceed\w*\b.{0,40}\b(batch|file|record|row|payload|event|data) size\b` +
 		`|\b(batch|file|record|row|payload)\b.{0,20}\b(is|was) too (large|big)\b` +
 		`|\b((more|greater|larger|bigger) than|over|exceed\w*)( the| a)?( (maximum|limit|size|of|batch|file|allowed|recommended|threshold)){0,4} ` + amount + `\b` +
+		`|\b(maximum|limit|size|threshold)\b.{0,20}\b` + amount + `\b.{0,20}\b(exceeded|reached|violated|hit)\b` +
 		`|\b` + amount + `.{0,10}\b(over|above|exceed\w*) the \d[\d,.]*( ?\w+)? (threshold|limit)\b` +
 		`|\b(too many|more than|exceed\w*|number of|maximum)\b.{0,40}\b(fields|properties|columns)\b.{0,30}\b(per|in a|in the|of a) (row|record|schema)\b`
 	amount = `(\d[\d,.]* ?(tb|tib|gb|gib|terabytes?|gigabytes?)|\d[\d,.]{8,} ?bytes)`
@@ -43,6 +44,11 @@ var runCodes = []Entry{
 		Text: guardrailText, Unless: passingLimit, Example: "Batch ingestion guardrails hit: 25143 files (over the 25000 threshold); 1150000000000 bytes (over the 1099511627776 threshold)",
 		Meaning:  "A guardrail is exceeded: more than 25,000 files or 1 TB in a batch, a file, record or row that is too large, too many fields.",
 		NextStep: stepSmaller,
+	},
+	{
+		Family: Run, Code: "*", Operation: RunError, Kind: Data, Reason: DataError,
+		Text: `\bINGEST-\d{3,5}-400\b`, Unless: duplicateText, Example: "Processing failed. Ingestion error: INGEST-1212-400, some rows are not valid",
+		Meaning: "A code of ingestion with the status 400 within the message.", NextStep: stepData,
 	},
 	{
 		Family: Run, Code: "INGEST-1211", Operation: RunError, Kind: Data, Reason: DataError,

@@ -268,3 +268,40 @@ func TestAllGivesACopy(t *testing.T) {
 		t.Error("the catalog was changed from outside")
 	}
 }
+
+// TestAKnownCodeOfTheGatewayHasItsOwnNextStep: its text fits the entry for any 403 about a
+// profile or a token, too.
+func TestAKnownCodeOfTheGatewayHasItsOwnNextStep(t *testing.T) {
+	t.Parallel()
+	for code, test := range map[string]struct{ message, step string }{
+		"403025": {"Profile is not valid", "product profile"},
+		"403023": {"Profile is not valid", "product profile"},
+		"403010": {"Oauth token is missing", "fresh token"},
+		"403003": {"Api Key is invalid", "Add the Experience Platform API"},
+		"403999": {"Profile is not valid", "Add the Experience Platform API"},
+	} {
+		entry, known := aepcodes.Find(aepcodes.AnyCall, code, 403, test.message)
+		if !known || entry.Reason != aepcodes.CredentialsRefused || !strings.Contains(entry.NextStep, test.step) {
+			t.Errorf("%s: got %+v, want the next step …%s…", code, entry, test.step)
+		}
+	}
+}
+
+// TestADataErrorIsFoundWithinAMessage: the code around it is one that is retried.
+func TestADataErrorIsFoundWithinAMessage(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]aepcodes.Kind{
+		"Ingestion failed: INGEST-1212-400, some rows are not valid":        aepcodes.Data,
+		`{"errors":[{"code":"INGEST-1555-400"}]}`:                           aepcodes.Data,
+		"Maximum size of 1 TB exceeded":                                     aepcodes.Data,
+		"The limit of 1099511627776 bytes was reached":                      aepcodes.Data,
+		"INGEST-1001-500: busy":                                             aepcodes.Passing,
+		"INGEST-1001-429: busy":                                             aepcodes.Passing,
+		"INGEST-1212-400: the batch is already ingested, it is a duplicate": aepcodes.Done,
+		"The limit of 2 GB of memory was reached":                           aepcodes.Passing,
+	} {
+		if entry, _ := aepcodes.Find(aepcodes.RunError, "CONNECTOR-2001-500", 0, message); entry.Kind != want {
+			t.Errorf("%q is %q, want %q", message, entry.Kind, want)
+		}
+	}
+}

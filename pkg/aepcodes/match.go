@@ -71,6 +71,9 @@ func (e Entry) fit(op Operation, asked code, status int, message string) int {
 	if !e.matchesText(message) {
 		return -1
 	}
+	if e.Family == Gateway && strings.HasSuffix(e.Code, "*") {
+		return fit // what the catalog knows of a code tells more than the gateway's text
+	}
 	return fit + fitText
 }
 
@@ -87,8 +90,8 @@ func (e Entry) matchesCode(asked code) (exact, matches bool) {
 		return false, asked.prefix == "" && len(asked.number) == 6 && strings.HasPrefix(asked.number, rest)
 	case e.Family == Run:
 		return true, asked.whole == e.Code || asked.number == e.Code && asked.prefix == "FLOW"
-	case e.Code == "":
-		return false, asked.whole == ""
+	case e.Code == "": // a word such as Forbidden is none, nor is the HTTP status
+		return false, asked.number == "" || asked.prefix == "" && len(asked.number) == len("403")
 	default:
 		return true, asked.number == e.Code
 	}
