@@ -17,6 +17,9 @@ func TestTheGatewaysRefusalOfACredentialCostsNoRun(t *testing.T) {
 		`{"error_code":"403025","message":"Profile is not valid"}`,
 		`{"error_code":"403201","message":"Client ID not allowed to call this service"}`,
 		`{"error":{"code":"Forbidden","message":"Client ID is invalid","details":{"error_code":"403003"}}}`,
+		`{"code":403,"errors":{"403":[{"error_code":"403025"}]}}`,
+		`{"error":"Forbidden","message":"Profile is not valid"}`,
+		`<?xml version="1.0"?><error><error_code>403003</error_code></error>`,
 	} {
 		t.Run(body, func(t *testing.T) {
 			t.Parallel()

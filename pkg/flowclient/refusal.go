@@ -1,7 +1,12 @@
 package flowclient
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -9,6 +14,9 @@ import (
 // kind.
 func (s *settings) refusal(op string, answer reply, secrets scrubber) *Error {
 	said := parseRefusal(answer.body)
+	if answer.status/100 == 4 && !numbered(said.code) { // after a 5xx a code may say that nothing was done, which no text proves
+		said.code = cmp.Or(codeWithin(said.message), said.code)
+	}
 	if said.requestID == "" {
 		said.requestID = requestID(answer.header)
 	}
@@ -43,17 +51,28 @@ var (
 //	               "report":{"detailed-message":"…","request-id":"…"},"errorMessage":"…"}
 //	IMS:          {"error":"invalid_client","error_description":"…"}
 //
-// and where code and text stand one level deeper, in an object "error" or a list
-// "errors", as {"error":{"code":"Forbidden","details":{"error_code":"403003"}}}. The
-// message of any other body is its beginning.
+// and where code and text stand deeper, in an object "error", a list "errors" or JSON
+// within a text, as {"error":{"code":"Forbidden","details":{"error_code":"403003"}}}. The
+// message of any other body, such as HTML or XML, is its beginning.
 func parseRefusal(body []byte) said {
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(body, &fields) != nil {
-		return said{message: string(body)}
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
+	if text := scalar(body); text != "" {
+		body = []byte(text)
 	}
-	s := readFields(fields)
-	for _, name := range []string{"error", "errors", "details", "validation"} {
-		s.addDeeper(fields[name], maxNesting)
+	var s said
+	var fields map[string]json.RawMessage
+	var list []json.RawMessage
+	switch {
+	case json.Unmarshal(body, &fields) == nil:
+		s = readFields(fields)
+		s.addNamed(fields, maxNesting)
+	case json.Unmarshal(body, &list) == nil:
+		for _, element := range list[:min(len(list), maxElements)] {
+			s.addDeeper(element, maxNesting)
+		}
+	}
+	if strings.HasPrefix(s.message, "{") {
+		s.addDeeper([]byte(s.message), maxNesting)
 	}
 	if s.code == "" && s.message == "" {
 		s.message = string(body)
@@ -61,7 +80,27 @@ func parseRefusal(body []byte) said {
 	return s
 }
 
-// Limits on how deep, and at how many elements of a list, a refusal is read.
+// codeInText finds a code that a text calls so, as <error_code>403003</error_code> does,
+// or that is the whole text. A number of three digits is none: it is the HTTP status.
+var codeInText = regexp.MustCompile(`(?i)\b(?:error[ _-]?)?code\b["'\\>:=\s]{1,8}((?:[a-z]+-)?\d{4,6}(?:-\d{3})?)\b|^\s*((?:[a-z]+-)?\d{4,6}(?:-\d{3})?)\s*$`)
+
+// codeWithin returns the code that a text has in it, or nothing.
+func codeWithin(text string) string {
+	if found := codeInText.FindStringSubmatch(text); found != nil {
+		return found[1] + found[2]
+	}
+	return ""
+}
+
+// longNumber is in every numbered code of Adobe's.
+var longNumber = regexp.MustCompile(`\d{4}`)
+
+// numbered reports whether a code is one of Adobe's numbers, and neither a word such as
+// Forbidden nor the HTTP status.
+func numbered(code string) bool { return longNumber.MatchString(code) }
+
+// Limits on how deep, and at how many elements of a list or fields of an object, a refusal
+// is read.
 const (
 	maxNesting  = 4
 	maxElements = 5
@@ -80,8 +119,8 @@ func readFields(fields map[string]json.RawMessage) said {
 		s.requestID = firstText(fields, requestFields...)
 	}
 	if kind := firstText(fields, "type"); kind != "" && s.code == "" {
-		if i := strings.LastIndex(kind, "/"); i >= 0 {
-			s.code = kind[i+1:]
+		if last := kind[strings.LastIndexAny(kind, "/:")+1:]; strings.Contains(kind, "/") || numbered(last) {
+			s.code = last
 		}
 	}
 	if detailed := firstText(report, "detailed-message"); detailed != "" {
@@ -93,9 +132,17 @@ func readFields(fields map[string]json.RawMessage) said {
 	return s
 }
 
+// addNamed adds what those fields of an object say that hold errors.
+func (s *said) addNamed(fields map[string]json.RawMessage, depth int) {
+	for _, name := range []string{"error", "errors", "details", "validation", "report", "error-chain", "errorChain", "fault", "detail"} {
+		s.addDeeper(fields[name], depth)
+	}
+}
+
 // addDeeper adds what an object or a list within the body says. Its code counts where
-// there is none yet, or only a word and the deeper one is a number; its text where it
-// is new.
+// there is none yet, or only a word or the HTTP status and the deeper one is a number of
+// Adobe's; its text where it is new. All fields of an object that says nothing itself are
+// looked at: {"errors":{"400":[{"code":"1388"}]}}.
 func (s *said) addDeeper(raw json.RawMessage, depth int) {
 	if depth == 0 || len(raw) == 0 {
 		return
@@ -113,19 +160,22 @@ func (s *said) addDeeper(raw json.RawMessage, depth int) {
 		return
 	}
 	deeper := readFields(fields)
-	if s.code == "" || !strings.ContainsAny(s.code, digits) && strings.ContainsAny(deeper.code, digits) {
+	if s.code == "" || !numbered(s.code) && numbered(deeper.code) {
 		s.code = deeper.code
 	}
 	if s.requestID == "" {
 		s.requestID = deeper.requestID
 	}
 	s.addMessage(deeper.message)
-	for _, name := range []string{"error", "errors", "details"} {
+	if deeper.code != "" || deeper.message != "" {
+		s.addNamed(fields, depth-1)
+		return
+	}
+	names := slices.Sorted(maps.Keys(fields))
+	for _, name := range names[:min(len(names), maxElements)] {
 		s.addDeeper(fields[name], depth-1)
 	}
 }
-
-const digits = "0123456789"
 
 // addText adds an element of a list that is a text: a single word is a code.
 func (s *said) addText(text string) {
