@@ -21,7 +21,7 @@ import (
 type parameter struct {
 	variable, kind, fallback string
 	pattern                  *regexp.Regexp
-	least, most              string
+	least, most, longest     string
 	values                   []string
 }
 
@@ -59,6 +59,8 @@ func parameters(t *testing.T) map[string]*parameter {
 				p.least = value
 			case "MaxValue":
 				p.most = value
+			case "MaxLength":
+				p.longest = value
 			case "AllowedValues":
 				for v := range strings.SplitSeq(strings.Trim(value, "[]"), ",") {
 					p.values = append(p.values, strings.Trim(v, ` "`))
@@ -175,6 +177,23 @@ func TestTemplateAllowsWhatStarts(t *testing.T) {
 	}
 	if patterns < 10 {
 		t.Errorf("only %d patterns were looked at", patterns)
+	}
+}
+
+// TestTheTemplateAllowsAsLongARetryPolicyAsTheFunction: a longer one is refused at the
+// deployment, and not when the function starts.
+func TestTheTemplateAllowsAsLongARetryPolicyAsTheFunction(t *testing.T) {
+	t.Parallel()
+	all := parameters(t)
+	longest, err := strconv.Atoi(all["RetryPolicy"].longest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := load(all, map[string]string{config.RetryPolicy: rulesOf(longest)}); err != nil {
+		t.Errorf("%d bytes: %v", longest, err)
+	}
+	if _, err := load(all, map[string]string{config.RetryPolicy: rulesOf(longest + 1)}); err == nil {
+		t.Errorf("the function takes %d bytes, which the template refuses", longest+1)
 	}
 }
 
