@@ -144,6 +144,34 @@ func TestAForgedOriginChangesNothing(t *testing.T) {
 	}
 }
 
+// TestAForgedMessageDoesNotBecomeTheOneThatWaits: where a run must wait, the message that
+// waits for it has what Adobe says, and the run is retried when it is due.
+func TestAForgedMessageDoesNotBecomeTheOneThatWaits(t *testing.T) {
+	t.Parallel()
+	for name, origin := range map[string]string{
+		"too old":      `{"due":"1999-12-31T00:00:00Z","failedAt":"1990-01-01T00:00:00Z","createdClient":"x"}`,
+		"bad data":     `{"due":"1999-12-31T00:00:00Z","createdClient":"x","errors":[{"code":"INGEST-1212-400","message":"bad data"}]}`,
+		"a duplicate":  `{"due":"1999-12-31T00:00:00Z","createdClient":"x","errors":[{"code":"140","message":"already ingested"}]}`,
+		"seen by 2099": `{"firstSeen":"2099-12-31T00:00:00Z"}`,
+		"due late":     `{"due":"2000-01-12T00:00:00Z","createdClient":"x"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.cfg.RetryDelays = []time.Duration{20 * time.Minute}
+				id := w.fail("f")
+				w.send(`{"runId":"` + id + `","orgId":"` + worldOrg + `","flowId":"f","origin":` + origin + `}`)
+				w.drain(time.Minute)
+				w.told(id)
+				w.drain(2 * time.Hour)
+				if n := w.adobe.Retriggers(id); n != 1 {
+					t.Errorf("it was re-triggered %d times; the ledger has %v", n, w.entry(id))
+				}
+			})
+		})
+	}
+}
+
 func TestADueTimeFarAheadIsRefused(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {

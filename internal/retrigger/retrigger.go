@@ -275,7 +275,7 @@ func (s *Service) work(ctx context.Context, req event.Request) *work {
 	w := &work{Service: s, until: s.Now().Add(claimTime), req: req}
 	w.raw = req.Source == event.FromAdobe
 	w.told = w.raw || req.Source == event.FromQueue && !req.Due.IsZero() && req.WasTold()
-	if req.FirstSeen.IsZero() { // however often its message is delivered, this is the same
+	if req.FirstSeen.IsZero() || req.FirstSeen.After(s.Now().Add(time.Minute)) { // however often its message is delivered, this is the same
 		w.req.FirstSeen = cmp.Or(req.SentAt, s.Now())
 	}
 	w.req.FirstSeen = w.req.FirstSeen.UTC().Truncate(time.Millisecond) // as a message keeps it
@@ -425,7 +425,7 @@ func (w *work) round() *Result {
 		return w.wait(now, w.paused.Wait, Paused, w.paused.Detail)
 	}
 	if w.told && !w.raw && w.view.Run.State == ledger.Unknown { // the ledger knows of no message that waits
-		w.told = false
+		w.told, w.req.Due = false, time.Time{} // it must not wait itself, with an origin that may be forged
 		if end := w.complete(); end != nil {
 			return end
 		}
