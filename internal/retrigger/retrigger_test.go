@@ -165,7 +165,7 @@ func TestAThrottledOrgWaitsAndOthersDoNot(t *testing.T) {
 	t.Parallel()
 	limited := true
 	f := newFixture(t, func(w http.ResponseWriter, r *http.Request) {
-		if limited && r.Header.Get("X-Gw-Ims-Org-Id") == orgA {
+		if limited && r.Method == http.MethodPost && r.Header.Get("X-Gw-Ims-Org-Id") == orgA {
 			w.Header().Set("Retry-After", "60")
 			w.WriteHeader(http.StatusTooManyRequests)
 			return
