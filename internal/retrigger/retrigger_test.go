@@ -124,7 +124,7 @@ func succeed(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, 
 
 // failed is the request of an event.
 func failed(run, flow string) event.Request {
-	return event.Request{RunID: run, FlowID: flow, Source: event.FromAdobe, Origin: event.Origin{EventID: "event-of-" + run}}
+	return event.Request{RunID: run, FlowID: flow, Source: event.FromAdobe, Origin: event.Origin{EventID: "event-of-" + run, FlowName: "hourly"}}
 }
 
 func want(t *testing.T, got retrigger.Result, outcome retrigger.Outcome, reason retrigger.Reason) {

@@ -185,6 +185,9 @@ func (w *work) leaveOut(fault *flowclient.Error) error {
 	w.Log.WarnContext(w.ctx, "a run is too large to be listed; the sweep goes on without it", "sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "runId", id, "error", fault.Error())
 	run := flowclient.Run{ID: id}
 	run.Metrics.Status.Status = "failed" // Flow Service has listed it as such
+	if len(w.p.Flows) == 1 {
+		run.FlowID = w.p.Flows[0]
+	}
 	if again, err := w.wholly(func() error { return w.deal(target, []*flowclient.Run{&run}) }); again || err != nil {
 		return err
 	}
