@@ -32,11 +32,11 @@ func TestEventsOfOneShapeInOneDeliveryAreOneLetter(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		id := w.fail("f")
-		page := `{"position":"0","event":` + string(w.adobe.FailureEvent(id)) + `}`
+		page := []string{`{"position":"0","event":` + string(w.adobe.FailureEvent(id)) + `}`}
 		for i := range 40 {
-			page += fmt.Sprintf(`,{"position":"%d","event":{"event_id":"%d","event":{"runIdentifier":"r%d"}}}`, i, i, i)
+			page = append(page, fmt.Sprintf(`{"position":"%d","event":{"event_id":"%d","event":{"runIdentifier":"r%d"}}}`, i, i, i))
 		}
-		w.direct([]byte(`{"events":[`+page+`],"_page":{}}`), func() *process { return w.start(-1, false) })
+		w.direct([]byte(`{"events":[`+strings.Join(page, ",")+`],"_page":{}}`), func() *process { return w.start(-1, false) })
 		w.drain(time.Minute)
 		if letters := w.aws.Messages(w.letters); len(letters) != 1 || w.logs.sum("unrecognized") != 40 || w.adobe.Retriggers(id) != 1 {
 			t.Errorf("%d dead letters, %d counted, %d re-triggers", len(letters), w.logs.sum("unrecognized"), w.adobe.Retriggers(id))
