@@ -34,6 +34,7 @@ func TestALayerWithAnAlertsNameOrCodeHidesNoRun(t *testing.T) {
 		"a delivery's status":               {eventBridge(`{"eventCode":"source_flow_run_error","status":"delivered","payload":` + run + `}`), retried},
 		"the failure's status":              {eventBridge(`{"header":{"_adobeio":{"eventCode":"source_flow_run_error"}},"status":"failed","payload":` + run + `}`), retried},
 		"the run's id, too":                 {eventBridge(`{"flowRunId":"` + runA + `","eventCode":"source_flow_run_error","status":"failed","run":` + run + `}`), retried},
+		"the layer is a text":               {eventBridge(`{"name":"sources_flow_run_failed","value":` + quote(cloudEvent(run)) + `}`), retried},
 		"an ingestion id":                   {eventBridge(`{"xdm:ingestionId":"i","run":` + run + `}`), retried},
 		"an alert that quotes the run":      {eventBridge(`{"name":"sources_flow_run_error_rate","status":"FIRING","run":` + run + `}`), "skip error_rate_alert"},
 		"a delay that quotes the run":       {eventBridge(`{"name":"sources_flow_run_delay_150","run":` + run + `}`), "skip run_delayed_alert"},
@@ -247,5 +248,21 @@ func TestWhatIsTooDeepHoldsNothingElseUp(t *testing.T) {
 		"beside a sweep":               {`[{"sweep":{}},` + strings.Repeat("[", 20) + `{"sweep":{}}` + strings.Repeat("]", 20) + `]`, "error too_deep"},
 		"with nothing beside it":       {`{"a":` + deep + `}`, "error unrecognized"},
 		"lists with nothing beside it": {strings.Repeat("[", 20) + request + strings.Repeat("]", 20), "error too_deep"},
+	})
+}
+
+func TestAnEmptyWrappingOrAHeaderBesideARunIsNoReasonToRefuseIt(t *testing.T) {
+	t.Parallel()
+	run := failed(runA, "")
+	wants(t, map[string][2]string{
+		"empty records":         {`{"payload":` + run + `,"Records":[]}`, retried},
+		"an empty journal":      {`{"payload":` + run + `,"events":[],"_page":{}}`, retried},
+		"an empty listing":      {`{"payload":` + run + `,"items":[],"_links":{}}`, retried},
+		"headers and a path":    {`{"payload":` + run + `,"headers":{"a":"b"},"path":"/x"}`, retried},
+		"headers, not of HTTP":  {`{"body":` + run + `,"headers":{"a":"b"}}`, retried},
+		"headers, and a text":   {`{"body":` + quote(run) + `,"headers":{"a":"b"}}`, "error http_event"},
+		"headers of a request":  {`{"body":` + request + `,"headers":{"a":"b"}}`, "error http_event"},
+		"a method and no body":  {`{"httpMethod":"GET","headers":{"a":"b"},"path":"/x"}`, "error http_event"},
+		"nothing in it but one": {`{"Records":[]}`, "error unreadable"},
 	})
 }

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -77,7 +78,10 @@ func isHTTP(o object) bool {
 	case c.hasAny("http", "httpMethod", "elb", "apiId", "connectionId", "serviceNetworkArn"):
 		return true
 	case o.isObject("headers") || o.isObject("multiValueHeaders"):
-		return o.hasAny("body", "httpMethod", "method", "rawPath", "raw_path", "path", "routeKey", "isBase64Encoded")
+		if o.isObject("body") && bytes.Contains(o.get("body"), []byte("statusSummary")) { // the body of a request is a text
+			return false
+		}
+		return o.hasAny("body", "httpMethod", "method", "rawPath", "raw_path", "routeKey", "isBase64Encoded")
 	default:
 		return o.hasAny("httpMethod", "rawPath", "routeKey") && o.hasAny("body", "requestContext", "isBase64Encoded")
 	}

@@ -59,15 +59,16 @@ func alert(o object) (reason SkipReason, detail string, is bool) {
 	code := cmp.Or(o.object("header").object("_adobeio").text("eventCode"), o.text("eventCode"), o.text("xdm:eventCode"))
 	name, status, holdsRun := o.text("name"), o.text("status"), bytes.Contains(o.raw, []byte("statusSummary"))
 	nested := slices.ContainsFunc(o.members, func(m member) bool {
-		return begins(m.value, '{') && m.name != "header" || begins(m.value, '[')
+		inner := bytes.TrimPrefix(m.value, []byte(`"`)) // a text may hold JSON
+		return begins(inner, '{') && m.name != "header" || begins(inner, '[')
 	})
 	firing := isAlertState(status) && (strings.HasPrefix(name, "source") || strings.HasPrefix(code, "source"))
-	switch silent := status == "" && !holdsRun; {
+	switch silent := status == "" && !holdsRun && !nested; {
 	case o.text("xdm:ingestionId") != "" && !holdsRun, strings.HasPrefix(code, "ing_") && !nested:
 		return IngestionEvent, "a data-ingestion event names no run", true
-	case strings.HasPrefix(name, "sources_flow_run_delay"), o.text("flowRunId") != "" && (firing || silent && !nested):
+	case strings.HasPrefix(name, "sources_flow_run_delay"), o.text("flowRunId") != "" && (firing || silent):
 		return RunDelayedAlert, "an alert that the run takes long; the run has not failed", true
-	case firing, strings.HasPrefix(name, "sources_") && silent, strings.HasPrefix(code, "source") && silent && !nested && o.has("flowId"):
+	case firing, silent && strings.HasPrefix(name, "sources_"), silent && strings.HasPrefix(code, "source") && o.has("flowId"):
 		return ErrorRateAlert, "an alert that names no run", true
 	case o.has("challenge") && len(o.members) == 1:
 		return ForeignEvent, "a challenge of Adobe I/O Events, which is for webhooks", true

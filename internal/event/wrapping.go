@@ -242,12 +242,11 @@ func (d *decoder) body(text string, a around) *Error {
 // records opens the records that SNS and SQS hand to Lambda.
 func (d *decoder) records(o object, a around) (found bool, fault *Error) {
 	list, fault := elements(o.get("Records"))
-	switch {
-	case fault == nil && len(list) > 0:
-	case a.sender == person:
-		return false, faultf(Unreadable, "\"Records\" is no list of SNS or SQS records")
-	default:
-		return d.search(o, a)
+	if fault != nil || len(list) == 0 {
+		if found, fault = d.search(o, a); fault == nil && !found && a.sender == person {
+			fault = faultf(Unreadable, "\"Records\" is no list of SNS or SQS records")
+		}
+		return found, fault
 	}
 	a = a.deeper()
 	var bodies []json.RawMessage
@@ -368,7 +367,11 @@ func (d *decoder) runs(o object, a around) (bool, *Error) {
 func (d *decoder) entries(o object, name string, a around, inside func(object) json.RawMessage) (bool, *Error) {
 	list, _ := elements(o.get(name)) // it is a list
 	if len(list) == 0 {
-		return false, faultf(Unreadable, "%q is an empty list: there is no run in it", name)
+		found, fault := d.search(o, a)
+		if fault == nil && !found {
+			fault = faultf(Unreadable, "%q is an empty list: there is no run in it", name)
+		}
+		return found, fault
 	}
 	return d.inside(o, a, a.from(adobe).deeper(), name, func(inner around) *Error {
 		for _, one := range list {
