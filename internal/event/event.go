@@ -226,6 +226,9 @@ func (a around) from(s sender) around {
 
 // part returns the content such that it reads the same without its wrappings.
 func (a around) part(raw json.RawMessage) json.RawMessage {
+	if a.sender != adobe && !bytes.Contains(raw, []byte("statusSummary")) {
+		return raw // a request by hand, which an object around it would hide
+	}
 	for _, org := range a.orgs {
 		raw = json.RawMessage(`{"imsOrgId":` + quoted(org) + `,"event":` + string(raw) + `}`)
 	}
@@ -311,6 +314,9 @@ func (d *decoder) units(values []json.RawMessage, a around) *Error {
 		}
 		if fault.Reason == TooLarge {
 			return fault
+		}
+		if fault.Reason == NotDirect { // alone it would be taken for a direct one
+			value = json.RawMessage("[" + string(value) + "]")
 		}
 		if fault := d.add(Item{Err: fault, Raw: a.part(value)}); fault != nil {
 			return fault

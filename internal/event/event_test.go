@@ -466,6 +466,8 @@ func TestRaw(t *testing.T) {
 		sqs(request, "x", "", `{"runId":1}`, "\x00\x7f", failed("", "")),
 		pipeline(failed("", ""), failed(runA, `,"imsOrgId":"o"`), failed("a/b", "")),
 		eventBridge(`["x",1,` + failed("", "") + `,` + failed(runA, "") + `]`),
+		`[` + request + `,{"pause":{}},{"resume":{}}]`,
+		`{"specversion":"1.0","imsorgid":"` + org + `","data":[` + request + `,{"runId":5},{"pause":{}}]}`,
 	} {
 		d, err := event.Decode([]byte(payload))
 		if err != nil {
