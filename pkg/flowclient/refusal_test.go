@@ -113,6 +113,7 @@ func TestIMSIsQuoted(t *testing.T) {
 		"list of texts":     {403, `{"errors":["access_denied","The project is suspended"]}`, "access_denied", "The project is suspended", "suspended"},
 		"other field names": {400, `{"errorCode":"invalid_scope","errorMessage":"meta scopes","x":[1]}`, "invalid_scope", "meta scopes", "Copy the scopes"},
 		"unknown code":      {400, `{"error":"ride_AdobeID_acct_terms","error_description":"terms"}`, "ride_AdobeID_acct_terms", "terms", ""},
+		"HTTP 200":          {200, `{"error":"invalid_client","error_description":"invalid client_secret parameter"}`, "invalid_client", "invalid client_secret parameter", "client secret of the credential"},
 		"no JSON":           {403, `<html>Blocked</html>`, "", "<html>Blocked</html>", ""},
 		"nothing":           {401, ``, "", "", ""},
 	} {
@@ -151,6 +152,8 @@ func TestIMSThatIsUnavailableRefusesNoCredential(t *testing.T) {
 		"a code that lies":  {503, `{"error":"invalid_client"}`, flowclient.KindTransient},
 		"unavailable, 400":  {400, `{"error":"temporarily_unavailable"}`, flowclient.KindTransient},
 		"throttled":         {429, `{"error":"slow_down"}`, flowclient.KindThrottled},
+		"unavailable, 200":  {200, `{"error":"server_error"}`, flowclient.KindTransient},
+		"unknown, 200":      {200, `{"error":"odd","error_description":"words of IMS"}`, flowclient.KindMalformed},
 		"throttled, a code": {429, `{"error":"invalid_client"}`, flowclient.KindThrottled},
 	} {
 		_, err := newIMS(t, (&script{answers: []answer{{status: test.status, body: test.body}}}).ServeHTTP, flowclient.WithMaxAttempts(2)).Token(t.Context())

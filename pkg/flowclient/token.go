@@ -198,7 +198,7 @@ func (s *IMS) fetch(ctx context.Context) (token string, lifetime time.Duration, 
 	switch {
 	case lost != nil:
 		return "", 0, tokenError(KindTransient, secrets.cause(lost.err))
-	case !answer.ok():
+	case !answer.ok(), refusesIn(answer):
 		failure = s.refusal(OpToken, answer, secrets)
 		failure.Kind = failure.imsKind()
 		return "", 0, failure
@@ -213,6 +213,16 @@ func (s *IMS) fetch(ctx context.Context) (token string, lifetime time.Duration, 
 	}
 	failure.Status, failure.RequestID = answer.status, secrets.clean(requestID(answer.header), maxCode)
 	return "", 0, failure
+}
+
+// refusesIn reports whether a 2xx answer of IMS is a refusal all the same:
+// {"error":"invalid_client","error_description":"…"}, with no token in it.
+func refusesIn(answer reply) bool {
+	var fields struct {
+		Token string `json:"access_token"`
+		Error string `json:"error"`
+	}
+	return answer.err == nil && json.Unmarshal(answer.body, &fields) == nil && fields.Token == "" && fields.Error != ""
 }
 
 // readToken reads a 2xx answer of IMS. Its errors quote nothing of it.
