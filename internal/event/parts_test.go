@@ -72,3 +72,19 @@ func TestATimeOfASweepIsShort(t *testing.T) {
 		}
 	}
 }
+
+// TestAPlaceholderIsNoIDOfASweep has what a rule of EventBridge hands over where EventBridge
+// Scheduler would put its execution's id.
+func TestAPlaceholderIsNoIDOfASweep(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"<aws.scheduler.execution-id>", "nightly-<aws.scheduler.scheduled-time>", "<aws.events.event.id>"} {
+		_, err := event.Decode([]byte(`{"sweep":{"id":"` + id + `","since":"24h"}}`))
+		fault, ok := errors.AsType[*event.Error](err)
+		if !ok || fault.Reason != event.InvalidField || !strings.Contains(fault.Message, id) || !strings.Contains(fault.Message, "leave id out") {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	if d, err := event.Decode([]byte(`{"sweep":{"id":"d32c5kddcf5bb8c3"}}`)); err != nil || d.Sweep.ID != "d32c5kddcf5bb8c3" {
+		t.Errorf("the id of an execution: %v", err)
+	}
+}

@@ -3,6 +3,7 @@ package event
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -58,7 +59,7 @@ func decodeSweep(raw json.RawMessage) (*Sweep, *Error) {
 	for _, f := range list {
 		switch f.name {
 		case "id":
-			s.ID, fault = f.optionalName()
+			s.ID, fault = f.sweepID()
 		case "since":
 			s.Since, fault = f.instant()
 		case "until":
@@ -136,6 +137,17 @@ func (f member) optionalName() (string, *Error) {
 		return "", faultf(InvalidField, "%v", err)
 	}
 	return name, nil
+}
+
+// sweepID reads the name of a sweep, which may be empty. EventBridge Scheduler puts its own
+// words in place of <aws.scheduler.execution-id>; a rule of EventBridge does not, and each
+// of its sweeps would pass for a repetition of the first.
+func (f member) sweepID() (string, *Error) {
+	id, fault := f.optionalName()
+	if fault == nil && strings.ContainsAny(id, "<>") {
+		fault = faultf(InvalidField, "field \"id\" is %s, a placeholder that nothing has replaced: all sweeps would have the same id, and only the first would be made; leave id out", excerpt([]byte(id)))
+	}
+	return id, fault
 }
 
 // names reads a name, which may be empty, or a list of names.
