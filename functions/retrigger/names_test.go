@@ -96,3 +96,29 @@ func TestANameThatCannotBeReadCostsNoRunItsRetry(t *testing.T) {
 		}
 	}
 }
+
+// TestNamesThatComeLateHoldABatchUpForSeconds: Flow Service answers no question for a
+// dataflow, and the events of ten of them come at once. Each is re-triggered at its first
+// delivery, after one wait of three seconds.
+func TestNamesThatComeLateHoldABatchUpForSeconds(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cfg.CallTimeout = 20 * time.Second
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpFlow, Hang: true, Times: 999})
+		for i := range 10 {
+			flow := fmt.Sprint("f", i)
+			w.flow(flow, worldOrg)
+			w.send(w.nameless(w.fail(flow)))
+		}
+		began := time.Now()
+		w.poll(w.start(-1, false))
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("the batch took %s", took)
+		}
+		for _, r := range w.logs.outcomes() {
+			if r.Outcome != "retriggered" {
+				t.Errorf("a run ended so: %+v", r)
+			}
+		}
+	})
+}

@@ -20,6 +20,9 @@ const (
 	// sake of a name twice.
 	namelessTime  = 5 * time.Minute
 	throttledTime = time.Hour
+	// nameTime is how long runs wait for a name, repetitions of the call included: a name
+	// is worth less than a delivery.
+	nameTime = 3 * time.Second
 )
 
 // names are those of dataflows, as events and Flow Service tell them. They are for
@@ -81,13 +84,13 @@ func (w *work) name() {
 }
 
 // askName asks Flow Service for the dataflow's name, once for all runs that want to know
-// it, if there is time for that and for a re-trigger. It takes no longer than one call.
-// Without an answer the run goes on without a name.
+// it, if there is time for that, a token and a re-trigger. Without an answer within
+// nameTime the run goes on without a name.
 func (w *work) askName() {
 	if w.name(); w.req.FlowName != "" || w.req.FlowID == "" || !w.names.worthAsking(w.req.OrgID, w.req.FlowID, w.Now()) {
 		return
 	}
-	if deadline, ok := w.ctx.Deadline(); ok && deadline.Sub(w.Now()) < 2*w.CallTimeout {
+	if deadline, ok := w.ctx.Deadline(); ok && deadline.Sub(w.Now()) < nameTime+2*w.CallTimeout {
 		return
 	}
 	account, err := w.account()
@@ -104,7 +107,7 @@ func (w *work) askName() {
 }
 
 func (w *work) fetchName(client *flowclient.Client) {
-	ctx, cancel := context.WithTimeout(w.ctx, w.CallTimeout) // with its repetitions
+	ctx, cancel := context.WithTimeout(w.ctx, nameTime)
 	defer cancel()
 	flow, err := client.Flow(ctx, w.req.Sandbox, w.req.FlowID)
 	key, pause := nameKey(w.req.OrgID, w.req.FlowID), namelessTime
