@@ -27,7 +27,8 @@ func (s secret) equal(o secret) bool {
 // parseSecret reads the secret's text: a JSON object with client_id, client_secret,
 // org_id, scopes and perhaps sandbox, or one in a spelling of Adobe's own tools.
 //
-// Our own spelling wins over all others. Two other fields with two values for the same
+// Our own spelling wins over all others, but for client secrets: a list that has those of
+// every other field is taken. Two other fields with two values for the same
 // part are an error that names both. Client secrets in a list are taken as they stand,
 // the newest first; a list of objects with dates is sorted by them.
 //
@@ -149,6 +150,9 @@ func (r *reader) pick(p part) *find {
 		r.missing(p)
 		return nil
 	}
+	if all := covering(candidates); all != nil {
+		return all
+	}
 	if documented := slices.DeleteFunc(slices.Clone(candidates), func(f find) bool { return !f.documented }); len(documented) > 0 {
 		candidates = documented
 	}
@@ -164,6 +168,26 @@ func (r *reader) pick(p part) *find {
 		return nil
 	}
 	return &candidates[0]
+}
+
+// covering returns the field with client secrets that has those of all the other fields,
+// too: a person who rotates adds "client_secrets": ["new", "old"] and may leave
+// "client_secret": "old" where it was. It is nil if there is none.
+func covering(fields []find) *find {
+	if fields[0].part != clientSecret {
+		return nil
+	}
+	for i := range fields {
+		list, err := fields[i].secrets()
+		lacks := func(other find) bool {
+			texts, otherErr := other.secrets()
+			return otherErr != nil || slices.ContainsFunc(texts, func(text string) bool { return !slices.Contains(list, text) })
+		}
+		if err == nil && !slices.ContainsFunc(fields, lacks) {
+			return &fields[i]
+		}
+	}
+	return nil
 }
 
 // isOrg reports whether the value looks like an org's id.

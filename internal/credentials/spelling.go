@@ -48,7 +48,7 @@ func (p part) hints() []string {
 		clientSecret: {"password", "clientpassword", "secretkey", "token", "clienttoken", "clientsecretkey", "secretvalue", "secretid"},
 		orgID:        {"tenant", "tenantid", "orgname", "organizationname", "companyid", "imsid"},
 		scopes:       {"metascopes", "permissions"},
-		sandbox:      nil, // it is optional, so only a slip of the pen counts
+		sandbox:      {"sandboxes", "sandboxnames", "defaultsandbox", "defaultsandboxname"},
 	}[p]
 }
 

@@ -59,10 +59,18 @@ func checkHeader(value string) string {
 	switch {
 	case len(value) > flowclient.MaxIDLength:
 		return fmt.Sprintf("has more than %d characters", flowclient.MaxIDLength)
+	case quoted(value):
+		return "has quotation marks around its value: remove the inner ones"
 	case strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return "has a character in it that no id has, such as white space or a typographic hyphen"
 	}
 	return ""
+}
+
+// quoted reports whether a value has quotation marks of its own, as a shell or a template
+// leaves them: "\"3f0c…\"".
+func quoted(value string) bool {
+	return len(value) > 1 && strings.ContainsRune(`"'`, rune(value[0])) && value[len(value)-1] == value[0]
 }
 
 // bareOrg is an org's id without its suffix.
@@ -173,6 +181,8 @@ func (r *reader) secrets() []string {
 		r.fail(clientSecret, "%s has %d client secrets, more than %d: keep those that are valid", f.named(), len(list), maxClientSecrets)
 	case slices.ContainsFunc(list, func(text string) bool { return strings.ContainsFunc(text, unicode.IsControl) }):
 		r.fail(clientSecret, "%s has a line break or another control character in it", f.named())
+	case slices.ContainsFunc(list, quoted):
+		r.fail(clientSecret, "%s has quotation marks around its value: remove the inner ones", f.named())
 	}
 	return list
 }
