@@ -14,7 +14,7 @@ const longestName = 512
 // of a secret: a client secret ("p8e-…"), a client id or an org's id (32 or 24
 // hexadecimal digits), an org or a technical account with its suffix, a token, an access
 // key, and NAME=value lines of such.
-var credentialLike = regexp.MustCompile(`(?i)^(.*=)?[a-z][0-9][a-z]-` +
+var credentialLike = regexp.MustCompile(`(?i)^(.*=)?[a-z]8e-` +
 	`|^([0-9a-f]{24}|[0-9a-f]{32})$` +
 	`|@(adobeorg|techacct\.adobe\.com)$` +
 	`|^eyJ[a-z0-9_-]{8,}` +

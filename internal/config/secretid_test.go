@@ -18,7 +18,7 @@ func least(more ...string) []string {
 func TestNamesAndARNsOfSecretsAreTaken(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		"aep/ims", "a", "ims_credential+of=org.1@home-x", "p8", "P8E", "prod-p8e-credential", strings.Repeat("a", 512), "0123456789abcdef",
+		"aep/ims", "a", "ims_credential+of=org.1@home-x", "p8", "P8E", "prod-p8e-credential", "e2e-adobe", "b2b-aep-ims", strings.Repeat("a", 512), "0123456789abcdef",
 		"arn:aws:secretsmanager:us-east-1:123456789012:secret:aep/ims-AbCdEf",
 		"arn:aws:secretsmanager:us-east-1:123456789012:secret:aep/ims",
 		"arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:" + strings.Repeat("a", 512) + "-AbCdEf",
