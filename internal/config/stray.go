@@ -73,7 +73,7 @@ func apart(name, ours string) int {
 	switch {
 	case strings.Join(theirs, "") == strings.Join(own, ""):
 		return 0
-	case slices.Equal(core(theirs), core(own)):
+	case slices.Equal(sorted(core(theirs)), sorted(core(own))): // POLICY_RETRY
 		return 1
 	}
 	allowed := 1
@@ -89,14 +89,18 @@ func apart(name, ours string) int {
 	return other
 }
 
+// sorted puts words in the order of the alphabet.
+func sorted(words []string) []string { return slices.Sorted(slices.Values(words)) }
+
 // words splits a name at its underscores. A dead-letter queue is often a DLQ.
 func words(name string) []string {
-	name = strings.ReplaceAll(strings.ToUpper(name), "DLQ", "DEAD_LETTER_QUEUE")
+	name = strings.NewReplacer("DLQ", "DEAD_LETTER_QUEUE", "TABLENAME", "TABLE_NAME").Replace(strings.ToUpper(name))
 	return strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }
 
 // core leaves out of a name the words that a person may add, leave out or confuse, and
-// its plurals: SECRET_ARNS and SECRET_ID are both about a secret.
+// its plurals: SECRET_ARNS and SECRET_ID are both about a secret, SANDBOX and
+// DEFAULT_SANDBOX about a sandbox.
 func core(words []string) []string {
 	var kept []string
 	for _, word := range words {
@@ -110,7 +114,10 @@ func core(words []string) []string {
 		}
 		kept = append(kept, word)
 	}
-	for len(kept) > 1 && slices.Contains([]string{"ID", "IDS", "ARN", "NAME", "URL", "URI", "JSON", "VALUE", "SECOND", "SEC", "MS"}, kept[len(kept)-1]) {
+	if len(kept) > 1 && (kept[0] == "DEFAULT" || kept[0] == "IS") {
+		kept = kept[1:]
+	}
+	for len(kept) > 1 && slices.Contains([]string{"ID", "IDS", "ARN", "NAME", "URL", "URI", "JSON", "VALUE", "LIST", "ENDPOINT", "SECOND", "SEC", "MS", "MINUTE", "HOUR", "DAY"}, kept[len(kept)-1]) {
 		kept = kept[:len(kept)-1]
 	}
 	return kept
