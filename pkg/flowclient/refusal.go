@@ -7,6 +7,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -15,7 +16,7 @@ import (
 func (s *settings) refusal(op string, answer reply, secrets scrubber) *Error {
 	said := parseRefusal(answer.body)
 	if answer.status/100 == 4 && !numbered(said.code) { // after a 5xx a code may say that nothing was done, which no text proves
-		said.code = cmp.Or(codeWithin(said.message), said.code)
+		said.code = cmp.Or(codeWithin(said.message, answer.status), said.code)
 	}
 	if said.requestID == "" {
 		said.requestID = requestID(answer.header)
@@ -84,10 +85,20 @@ func parseRefusal(body []byte) said {
 // or that is the whole text. A number of three digits is none: it is the HTTP status.
 var codeInText = regexp.MustCompile(`(?i)\b(?:error[ _-]?)?code\b["'\\>:=\s]{1,8}((?:[a-z]+-)?\d{4,6}(?:-\d{3})?)\b|^\s*((?:[a-z]+-)?\d{4,6}(?:-\d{3})?)\s*$`)
 
-// codeWithin returns the code that a text has in it, or nothing.
-func codeWithin(text string) string {
+// codeWithStatus finds a code that ends with an HTTP status: "[FLOW-1388-400] not enabled".
+var codeWithStatus = regexp.MustCompile(`(?i)\b(?:[a-z]+-)?\d{4}-(\d{3})\b`)
+
+// codeWithin returns the code that the text of an answer with this status has in it, or
+// nothing. A code that the text does not call so must end with the answer's own status:
+// the text may quote others.
+func codeWithin(text string, status int) string {
 	if found := codeInText.FindStringSubmatch(text); found != nil {
 		return found[1] + found[2]
+	}
+	for _, found := range codeWithStatus.FindAllStringSubmatch(text, -1) {
+		if found[1] == strconv.Itoa(status) {
+			return found[0]
+		}
 	}
 	return ""
 }

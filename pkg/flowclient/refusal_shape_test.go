@@ -32,6 +32,11 @@ func TestACodeIsFoundWhereverAnAnswerHasIt(t *testing.T) {
 		`{"message":"Failed to create flow run. Error code: 1388-400. Off"}`:                             {400, "1388-400", disabled},
 		`{"message":"{\"errorCode\":\"1388-400\",\"message\":\"off\"}"}`:                                 {400, "1388-400", disabled},
 		`{"error":"Bad Request","message":"code=FLOW-1388-400"}`:                                         {400, "FLOW-1388-400", disabled},
+		`{"title":"FLOW-1388-400","status":400,"detail":"Off"}`:                                          {400, "FLOW-1388-400", disabled},
+		`{"message":"[SOURCES-1388-400] off"}`:                                                           {400, "SOURCES-1388-400", disabled},
+		`{"message":"1388-400: off, and before it CONNECTOR-1001-500"}`:                                  {400, "1388-400", disabled},
+		`["1388-400"]`: {400, "1388-400", disabled},
+		`{"message":"The provider said 1388-404 to run 0f3a1388-400a-4b1d"}`: {400, "", ""},
 
 		`<?xml version="1.0"?><error><error_code>403003</error_code><message>Clé non valide</message></error>`: {403, "403003", refused},
 		`<html><body>Error code 403025</body></html>`:                                                          {403, "403025", refused},
