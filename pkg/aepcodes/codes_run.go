@@ -10,8 +10,9 @@ const (
 		`|\b(hits?|exceed\w*|reached|violat\w*|breach\w*|over|surpass\w*)\b.{0,60}\bguardrails?\b` +
 		`|\b(more than|over|above|exceed\w*)( the)?( maximum| limit| threshold)?( limit| number)?( of)? \d[\d,.' ]*k? files\b` +
 		`|\b\d[\d,.']*k? files\b[^.;:]{0,20}\b(over|above|exceed\w*|more than)\b.{0,20}(limit|maximum|threshold|allowed|\d)` +
+		`|\b\d\d[\d,.']{3,} files\b.{0,40}\b(limit|maximum|threshold)\b` +
 		`|\bexceed\w*\b.{0,40}\b(limit|maximum|threshold|number)\b.{0,20}\bfiles\b` +
-		`|\btoo many files\b|\b(file count|number of files|files per batch)\b.{0,60}\b(exceed\w*|over|above|(greater|larger|more) than)\b` +
+		`|\btoo many files\b|\b(file count|number of files|files per batch)\b.{0,60}\b(exceed\w*|reached|hit|over|above|(greater|larger|more) than)\b` +
 		`|\b(batch|file|record|row|payload|event|data)('s)? ?size\b.{0,60}\b(exceed\w*|over|above|(greater|larger|bigger|more) than|too (large|big))\b` +
 		`|\bexceed\w*\b.{0,40}\b(batch|file|record|row|payload|event|data) size\b` +
 		`|\b(batch|file|record|row|payload)\b.{0,20}\b(is|was) too (large|big)\b` +
@@ -23,7 +24,7 @@ const (
 
 	// A limit on how much at a time, or on a machine within Adobe, passes by itself.
 	passingLimit = `\bper[ -](second|sec|minute|min|hour|day)\b` +
-		`|\b(rate|concurren\w*|simultaneous\w*|throughput|bandwidth|requests|connections|(time|connection|retry) ?limit|timed?[ -]?out|timeout|deadline|attempts|memory|heap|disk)\b`
+		`|\b(rate|concurren\w*|simultaneous\w*|throughput|bandwidth|requests|connections|(time|connection|retry) ?limit|timed?[ -]?out|timeout|deadline|attempts|memory|heap|disk|open files?|files? open)\b`
 
 	mapperDataText = `\b(data|records?|rows?|columns?|fields?|attributes?|values?|dates?|schema|null)\b`
 )
