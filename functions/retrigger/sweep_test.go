@@ -888,6 +888,11 @@ func whatASweepTakes(t *testing.T, w *world, missed []string) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the dry run (-want +got):\n%s", diff)
 	}
+	for id, f := range dry.Flows {
+		if f.Failed > 0 && f.Name != id {
+			t.Errorf("the report calls dataflow %s %q", id, f.Name)
+		}
+	}
 	if n := len(w.memory.Records()); n != entries || len(w.aws.Messages(w.requests)) != 0 || !dry.DryRun || dry.State != sweep.Finished {
 		t.Errorf("the dry run changed something: %+v", dry)
 	}

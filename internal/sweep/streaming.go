@@ -34,8 +34,9 @@ const maxStreaming = 10_000
 
 func flowKey(target Target, flowID string) string { return target.OrgID + "#" + flowID }
 
-// learn finds out which of the dataflows of runs that may be requested are of
-// streaming sources, many at a time. One of which that can't be found out is taken for
+// learn finds out the names of dataflows, and which of them are of streaming sources, many
+// at a time: for runs that may be requested and for downstream runs, since the ledger has
+// the names of the others. One of which that can't be found out is taken for
 // a batch source's: Flow Service refuses to re-trigger the runs of others. The error
 // means that it is worth asking again.
 func (w *work) learn(target Target, runs []*flowclient.Run, known map[string]ledger.Run) error {
@@ -45,7 +46,7 @@ func (w *work) learn(target Target, runs []*flowclient.Run, known map[string]led
 	var ask []string
 	for _, run := range runs {
 		key := flowKey(target, run.FlowID)
-		if _, ok := w.streaming[key]; ok || run.FlowID == "" || strings.Contains(run.FlowID, ",") || run.Downstream() || w.mine(known[run.ID]) {
+		if _, ok := w.streaming[key]; ok || run.FlowID == "" || strings.Contains(run.FlowID, ",") || w.mine(known[run.ID]) {
 			continue
 		}
 		if reason, _ := w.dealtWith(known[run.ID], brake.Held{}); reason == "" {
