@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,4 +125,39 @@ func TestALostReTriggerWhoseRunMayBeTooLargeIsNotSentAgain(t *testing.T) {
 			t.Errorf("%d re-triggers were sent, want 1", n)
 		}
 	})
+}
+
+// TestARunThatIsTooLargeItselfIsSentAgainAfterALostReTrigger: the run that can't be read is
+// the failed one, and no other is there. Where Flow Service does not leave it out of the
+// list, another may be behind it, and nothing is sent.
+func TestARunThatIsTooLargeItselfIsSentAgainAfterALostReTrigger(t *testing.T) {
+	t.Parallel()
+	for _, filters := range []bool{true, false} {
+		inWorld(t, func(t *testing.T, w *world) { tooLargeItself(t, w, filters) })
+	}
+}
+
+func tooLargeItself(t *testing.T, w *world, filters bool) {
+	t.Helper()
+	if !filters {
+		w.adobeHandler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			query := r.URL.Query()
+			query["property"] = slices.DeleteFunc(query["property"], func(p string) bool { return strings.HasPrefix(p, "id!=") })
+			r.URL.RawQuery = query.Encode()
+			w.adobe.ServeHTTP(rw, r)
+		})
+	}
+	now := time.Now()
+	w.adobe.AddRun(flowsim.Run{ID: "huge", FlowID: "f", Status: flowsim.Failed, CreatedAt: now.Add(-time.Minute), CompletedAt: now, Document: tooLarge})
+	event := `{"event_id":"e","event":{"id":"huge","flowId":"f","imsOrgId":"` + worldOrg + `","sandboxName":"prod","metrics":{"statusSummary":{"status":"failed"}}}}`
+	w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable})
+	w.send(event)
+	w.drain(time.Hour)
+	outcome, calls := "retriggered", 2
+	if !filters {
+		outcome, calls = "dead_lettered", 1
+	}
+	if ends := w.logs.ends("huge"); len(ends) != 1 || ends[0].Outcome != outcome || w.adobe.Count(flowsim.OpRetrigger) != calls {
+		t.Errorf("filters are taken: %t; the run ended so: %+v", filters, ends)
+	}
 }

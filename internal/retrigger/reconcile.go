@@ -237,13 +237,17 @@ const maxUnseen = 5
 func (w *work) ours(account *credentials.Account, sends []ledger.Send, earliest time.Time) ([]candidate, error) {
 	query := w.newestRuns()
 	var unseen error
+	var left []string // out of the listing
 	for range maxUnseen {
 		found, err := w.candidates(account, query, sends, earliest)
 		if large, ok := errors.AsType[*flowclient.Error](err); ok && large.Kind == flowclient.KindTooLarge {
-			unseen = cmp.Or(unseen, err)
-			if large.Resource == "" {
-				break
+			if large.Resource == "" || slices.Contains(left, large.Resource) {
+				return nil, err // it can't be left out, and what comes after it is not known
 			}
+			if large.Resource != w.req.RunID { // which no re-trigger of it has made
+				unseen = cmp.Or(unseen, err)
+			}
+			left = append(left, large.Resource)
 			query.Filters = append(query.Filters, flowclient.Where(flowclient.PropertyID, "!=", large.Resource))
 			continue
 		}
