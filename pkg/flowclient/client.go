@@ -16,9 +16,9 @@
 //   - Adobe refused the credential (status 401, or a code of package aepcodes that
 //     means so, such as 403003, FLOW-2115 or 1001-401): at once, a single time, with
 //     a fresh token.
-//   - Adobe refused the spelling of op with a 400 (1333, 1398, 1401, 1434, or an
-//     unknown code whose text names the operation), and no spelling is known to
-//     work: at once, a single time, in the other spelling; see [WithOp].
+//   - Adobe refused the spelling of op with a 400 (1333, 1398, 1401, 1434, or a text
+//     that names the operation, with no code or one that says no more), and no spelling
+//     is known to work: at once, a single time, in the other spelling; see [WithOp].
 //
 // The second request begins only while a whole call still fits before the context's
 // deadline; otherwise the cause of the error is [ErrNoTime]. Anything else ends the

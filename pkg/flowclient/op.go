@@ -54,13 +54,14 @@ func (c *Client) spellings() []string {
 var namesOperation = regexp.MustCompile(`(?i)\b(op|ops|operations?|actions?|flowRunActions?|re[-_ ]?trigger\w*|enum|allowed values?|supported values?|query param\w*)\b`)
 
 // refusesSpelling reports whether an answer to a re-trigger may refuse no more than the
-// spelling of op: a 400 that can be read, with a code that means so, or with a code
-// that is not known and a text about the operation. Adobe did nothing in either case.
+// spelling of op: a 400 that can be read, with a code that means so, or with a text about
+// the operation and a code that is not known or leaves the cause to its text, such as 1451
+// ("a query parameter is not valid"). Adobe did nothing in either case.
 func refusesSpelling(answer reply, failure *Error) bool {
 	if answer.status != http.StatusBadRequest || answer.err != nil || !json.Valid(answer.body) {
 		return false
 	}
-	if entry, known := failure.Catalog(); known {
+	if entry, known := failure.Catalog(); known && entry.Reason != aepcodes.Rejected {
 		return entry.OtherOp
 	}
 	return namesOperation.MatchString(failure.Message)
