@@ -31,6 +31,10 @@ func TestTheWordsOfARefusalAreInEveryAnswer(t *testing.T) {
 			flowsim.Fault{Op: flowsim.OpToken, Times: 99, Status: http.StatusBadRequest, Body: `{"error":"unauthorized_client"}`},
 			[]string{"IMS refused the credential of org " + worldOrg, "HTTP 400", "unauthorized_client"},
 		},
+		"invalid_client, with HTTP 200": {
+			flowsim.Fault{Op: flowsim.OpToken, Times: 99, Body: `{"error":"invalid_client","error_description":"invalid client_secret parameter"}`},
+			[]string{"IMS refused the credential of org " + worldOrg, "invalid_client: invalid client_secret parameter"},
+		},
 		"the token, at the gateway": {
 			flowsim.Fault{
 				Op: "", Times: 99, Status: http.StatusUnauthorized, Header: map[string]string{"X-Request-Id": "req-9"},
