@@ -43,6 +43,22 @@ func TestALayerWithAnAlertsNameOrCodeHidesNoRun(t *testing.T) {
 	})
 }
 
+func TestAFlatEventOfAdobesThatIsNoDocumentedAlertIsNotSkippedAsOne(t *testing.T) {
+	t.Parallel()
+	const header = `"header":{"_adobeio":{"eventCode":"source_flow_run_error"}}`
+	wants(t, map[string][2]string{
+		"a run's id and a state":            {eventBridge(`{"flowRunId":"r","flowId":"f","state":"failed","error":"x"}`), "error unrecognized"},
+		"a code and a run":                  {eventBridge(`{` + header + `,"flowId":"f","runId":"r","state":"FAILED"}`), "error unrecognized"},
+		"a run's id alone":                  {adobeEvent(`{` + header + `,"flowRunId":"r"}`), "error unrecognized"},
+		"the name of a failure":             {adobeEvent(`{"name":"sources_flow_run_failed","flowId":"f"}`), "error unrecognized"},
+		"an alert of a failure":             {eventBridge(`{` + header + `,"id":"a","name":"sources_flow_run_failure","status":"FIRING","flowRunId":"r","flowId":"f"}`), "error unrecognized"},
+		"an alert of a failure, with a run": {eventBridge(`{"name":"sources_flow_run_failure","status":"FIRING","run":` + failed(runA, "") + `}`), retried},
+		"by hand, a misspelled run id":      {`{"flowRunId":"r"}`, "error unrecognized"},
+		"a delay, as Adobe documents it":    {eventBridge(`{` + header + `,"id":"a","status":"FIRING","name":"sources_flow_run_delay_e2e_va7_prod","flowId":"f","flowRunId":"r","value":"1"}`), "skip run_delayed_alert"},
+		"an error rate, likewise":           {eventBridge(`{` + header + `,"id":"a","status":"INACTIVE","name":"sources_ingestion_error_rate_exceeded","flowId":"f","value":"2"}`), "skip error_rate_alert"},
+	})
+}
+
 func TestAnOrgThatIsNamedBesideTheRunCounts(t *testing.T) {
 	t.Parallel()
 	without := strings.Replace(failed(runA, ""), `"imsOrgId":"`+org+`",`, "", 1)

@@ -179,8 +179,8 @@ func TestDecode(t *testing.T) {
 		"status no text":              {ended(`{"x":1}`), []string{"error unrecognized"}},
 		"code of failure, success":    {strings.Replace(ended(`"success"`), "{", `{"header":{"_adobeio":{"eventCode":"source_flow_run_error"}},`, 1), []string{"skip run_succeeded"}},
 		"delay alert":                 {`{"id":"a","name":"sources_flow_run_delay_150","status":"FIRING","flowId":"f","header":{"_adobeio":{"eventCode":"source_flow_run_error"}}}`, []string{"skip run_delayed_alert"}},
-		"delay alert by its run":      {`{"id":"a","flowRunId":"r","flowId":"f"}`, []string{"skip run_delayed_alert"}},
-		"error-rate alert":            {`{"id":"a","flowId":"f","header":{"_adobeio":{"eventCode":"source_flow_run_error"}}}`, []string{"skip error_rate_alert"}},
+		"delay alert by its run":      {`{"id":"a","flowRunId":"r","flowId":"f","status":"FIRING","eventCode":"source_flow_run_error"}`, []string{"skip run_delayed_alert"}},
+		"error-rate alert":            {`{"id":"a","status":"INACTIVE","flowId":"f","header":{"_adobeio":{"eventCode":"source_flow_run_error"}}}`, []string{"skip error_rate_alert"}},
 		"ingestion by its id":         {`{"xdm:ingestionId":"i"}`, []string{"skip ingestion_event"}},
 		"ingestion by its code":       {`{"eventCode":"ing_load_success"}`, []string{"skip ingestion_event"}},
 		"ingestion":                   {`{"xdm:ingestionId":"i","xdm:eventCode":"ing_load_failure"}`, []string{"skip ingestion_event"}},
@@ -285,10 +285,10 @@ func TestSkipNames(t *testing.T) {
 		`{"id":"r","metrics":{"statusSummary":{"status":"success"}},` + names + `}`: {
 			Reason: event.RunSucceeded, RunID: "r", FlowID: "flow", OrgID: org, Sandbox: "prod",
 		},
-		`{"id":"alert","flowRunId":"r",` + names + `}`: {
+		`{"id":"alert","name":"sources_flow_run_delay_150","flowRunId":"r",` + names + `}`: {
 			Reason: event.RunDelayedAlert, RunID: "r", FlowID: "flow", OrgID: org, Sandbox: "prod",
 		},
-		`{"id":"alert","eventCode":"source_flow_run_error",` + names + `}`: {
+		`{"id":"alert","status":"FIRING","eventCode":"source_flow_run_error",` + names + `}`: {
 			Reason: event.ErrorRateAlert, FlowID: "flow", OrgID: org, Sandbox: "prod",
 		},
 	} {
@@ -443,8 +443,8 @@ func TestSkipIsBounded(t *testing.T) {
 	long := strings.Repeat("x", 100_000)
 	for _, payload := range []string{
 		strings.Replace(failed(long, `,"flowId":"`+long+`","imsOrgId":"`+long+`","sandboxName":"`+long+`"`), `"failed"`, `"success"`, 1),
-		`{"flowRunId":"` + long + `","flowId":"` + long + `"}`,
-		sns(`{"flowId":"` + long + `","name":"sources_` + long + `","sandboxName":"` + long + `"}`),
+		`{"name":"sources_flow_run_delay","flowRunId":"` + long + `","flowId":"` + long + `"}`,
+		sns(`{"status":"FIRING","flowId":"` + long + `","name":"sources_` + long + `","sandboxName":"` + long + `"}`),
 	} {
 		d, err := event.Decode([]byte(payload))
 		if err != nil || d.Items[0].Skip == nil {

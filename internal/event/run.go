@@ -52,23 +52,24 @@ func statusOf(o object) (string, bool) {
 // isWhole reports whether an object has the id and the dataflow of a run.
 func isWhole(o object) bool { return o.text("id") != "" && o.text("flowId") != "" }
 
-// alert recognizes Adobe's messages that name no failed run. A code or a name alone is
-// not enough: a wrapping of a run that is not documented may have it, too, and so may one
-// with a status of its own, such as that of its delivery.
+// alert recognizes Adobe's messages that name no failed run. All that Adobe documents
+// have a name and a status of an alert. A code or the id of a run is not enough, since a
+// failure in an undocumented shape may have it, too.
 func alert(o object) (reason SkipReason, detail string, is bool) {
 	code := cmp.Or(o.object("header").object("_adobeio").text("eventCode"), o.text("eventCode"), o.text("xdm:eventCode"))
-	name, status, holdsRun := o.text("name"), o.text("status"), bytes.Contains(o.raw, []byte("statusSummary"))
+	name, holdsRun := o.text("name"), bytes.Contains(o.raw, []byte("statusSummary"))
 	nested := slices.ContainsFunc(o.members, func(m member) bool {
 		inner := bytes.TrimPrefix(m.value, []byte(`"`)) // a text may hold JSON
 		return begins(inner, '{') && m.name != "header" || begins(inner, '[')
 	})
-	firing := isAlertState(status) && (strings.HasPrefix(name, "source") || strings.HasPrefix(code, "source"))
-	switch silent := status == "" && !holdsRun && !nested; {
+	ofSources := strings.HasPrefix(name, "source") || strings.HasPrefix(code, "source")
+	firing := ofSources && isAlertState(o.text("status")) && !strings.Contains(name, "fail")
+	switch {
 	case o.text("xdm:ingestionId") != "" && !holdsRun, strings.HasPrefix(code, "ing_") && !nested:
 		return IngestionEvent, "a data-ingestion event names no run", true
-	case strings.HasPrefix(name, "sources_flow_run_delay"), o.text("flowRunId") != "" && (firing || silent):
+	case strings.HasPrefix(name, "sources_flow_run_delay"), firing && o.text("flowRunId") != "":
 		return RunDelayedAlert, "an alert that the run takes long; the run has not failed", true
-	case firing, silent && strings.HasPrefix(name, "sources_"), silent && strings.HasPrefix(code, "source") && o.has("flowId"):
+	case firing:
 		return ErrorRateAlert, "an alert that names no run", true
 	case o.has("challenge") && len(o.members) == 1:
 		return ForeignEvent, "a challenge of Adobe I/O Events, which is for webhooks", true
