@@ -43,6 +43,29 @@ func TestALayerWithAnAlertsNameOrCodeHidesNoRun(t *testing.T) {
 	})
 }
 
+func TestAnEventOfAdobesThatAnotherHandsOnStaysAdobes(t *testing.T) {
+	t.Parallel()
+	const flat = `{"header":{"_adobeio":{"imsOrgId":"` + org + `","eventCode":"source_flow_run_error"}},"flowRun":"r"}`
+	for name, payload := range map[string]string{
+		"by a relay's own event":             ofApplication(flat),
+		"by a queue, without an envelope":    flat,
+		"as a CloudEvent of a provider":      `{"specversion":"1.0","id":"x","source":"urn:uuid:1","type":"run.failed","eventid":"e","recipient_client_id":"c","data":{"run":"r"}}`,
+		"by a transformer, without source":   `{"detail-type":"Platform notifications:source_flow_run_error","detail":{"run":"r"}}`,
+		"with an empty listing in it":        eventBridge(`{"items":[],"_links":{}}`),
+		"with an empty page of a journal":    eventBridge(`{"events":[],"_page":{}}`),
+		"with an empty list as a CloudEvent": cloudEvent(`[]`),
+	} {
+		if got := onlyFault(t, payload); got == nil || got.Reason != "unrecognized" || got.Shape == "" {
+			t.Errorf("%s: %s: %v", name, payload, decoded(t, payload))
+		}
+	}
+	wants(t, map[string][2]string{
+		"with a run":            {ofApplication(strings.Replace(flat, `"r"`, failed(runA, ""), 1)), retried},
+		"a request by hand":     {`{"specversion":"1.0","id":"x","source":"com.example","type":"retry","data":` + request + `}`, retried},
+		"an empty list by hand": {`[]`, "error unreadable"},
+	})
+}
+
 func TestAFlatEventOfAdobesThatIsNoDocumentedAlertIsNotSkippedAsOne(t *testing.T) {
 	t.Parallel()
 	const header = `"header":{"_adobeio":{"eventCode":"source_flow_run_error"}}`

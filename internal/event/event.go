@@ -297,6 +297,8 @@ func (d *decoder) list(raw json.RawMessage, a around) *Error {
 	switch {
 	case fault != nil:
 		return fault
+	case len(elements) == 0 && a.sender == adobe:
+		return d.unexplained(raw, a)
 	case len(elements) == 0:
 		return faultf(Unreadable, "the payload is an empty list")
 	case isS3Pointer(elements):

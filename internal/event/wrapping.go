@@ -128,8 +128,11 @@ func (d *decoder) onFailure(o object, a around) (bool, *Error) {
 // isEventBridges recognizes EventBridge's envelope, and what a rule's input transformer
 // leaves of Adobe's.
 func isEventBridges(o object) bool {
-	return o.has("detail-type", "source") || strings.HasPrefix(o.text("source"), "aws.partner/developer.adobe.com")
+	return o.has("detail-type", "source") || strings.HasPrefix(o.text("source"), "aws.partner/developer.adobe.com") || isAdobesKind(o.text("detail-type"))
 }
+
+// isAdobesKind recognizes Adobe's detail-type, "<provider>:<event code>".
+func isAdobesKind(kind string) bool { return strings.HasPrefix(kind, "Platform notifications") }
 
 // eventBridge opens EventBridge's envelope:
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html.
@@ -142,7 +145,7 @@ func (d *decoder) eventBridge(o object, a around) (bool, *Error) {
 	switch {
 	case kind == "Scheduled Event":
 		return d.scheduled(o, a)
-	case isAdobeName(source) && !asks, strings.HasPrefix(kind, "Platform notifications"):
+	case isAdobeName(source) && !asks, isAdobesKind(kind):
 		a = a.from(adobe)
 		a.detailType = bounded(kind, MaxID)
 	case isOnFailure(parsed(detail)):
@@ -188,7 +191,7 @@ func orNull(raw json.RawMessage) json.RawMessage {
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md.
 func (d *decoder) cloudEvent(o object, a around) (bool, *Error) {
 	kind, source, outer := o.text("type"), o.text("source"), a
-	if isAdobeName(kind) || isAdobeName(source) || strings.Contains(source, "aep") || strings.Contains(kind, "flow_run") {
+	if isAdobes(o) || isAdobeName(kind) || isAdobeName(source) || strings.Contains(source, "aep") || strings.Contains(kind, "flow_run") {
 		a = a.from(adobe)
 	} else {
 		a = a.from(application)
@@ -300,10 +303,10 @@ func (d *decoder) received(o object, a around) (bool, *Error) {
 	return d.inside(o, a, a.deeper(), "Messages", func(inner around) *Error { return d.units(bodies, inner) })
 }
 
-// isAdobes recognizes what Adobe I/O Events puts around an event. The field event_id
-// ends in 2026, eventid stays.
+// isAdobes recognizes what Adobe I/O Events puts around an event, or into its header. The
+// field event_id ends in 2026, eventid stays.
 func isAdobes(o object) bool {
-	return o.text("eventid") != "" || o.text("event_id") != "" || o.has("event_id", "event") || o.has("eventid", "event")
+	return o.text("eventid") != "" || o.text("event_id") != "" || o.has("event_id", "event") || o.has("eventid", "event") || o.object("header").has("_adobeio")
 }
 
 // adobeEvent opens an event of Adobe I/O Events. In a batch delivery the event has a
@@ -368,7 +371,7 @@ func (d *decoder) entries(o object, name string, a around, inside func(object) j
 	list, _ := elements(o.get(name)) // it is a list
 	if len(list) == 0 {
 		found, fault := d.search(o, a)
-		if fault == nil && !found {
+		if fault == nil && !found && a.sender == person {
 			fault = faultf(Unreadable, "%q is an empty list: there is no run in it", name)
 		}
 		return found, fault
