@@ -93,6 +93,12 @@ func TestAnOrgThatIsNamedBesideTheRunCounts(t *testing.T) {
 		"by a field org":                       eventBridge(`{"org":"` + foreignOrg + `","body":` + without + `}`),
 		"in the run, by another name":          strings.Replace(without, "{", `{"organizationId":"`+foreignOrg+`",`, 1),
 		"in the run's header":                  strings.Replace(without, "{", `{"header":{"imsOrgId":"`+foreignOrg+`"},`, 1),
+		"in a list of headers":                 eventBridge(`{"headers":[{"name":"x-gw-ims-org-id","value":"` + foreignOrg + `"}],"body":` + without + `}`),
+		"in a list of orgs":                    adobeEvent(`{"recipients":["` + foreignOrg + `"],"run":` + without + `}`),
+		"by a field of any name":               eventBridge(`{"tenant":"` + foreignOrg + `","body":` + without + `}`),
+		"in a header that is a text":           eventBridge(`{"header":` + quote(`{"_adobeio":{"imsOrgId":"`+foreignOrg+`"}}`) + `,"body":` + without + `}`),
+		"in a list in the run's header":        strings.Replace(without, "{", `{"header":{"orgs":["`+foreignOrg+`"]},`, 1),
+		"beside an address that ends with one": eventBridge(`{"url":"https://experience.adobe.com/#/@` + org + `","org":"` + foreignOrg + `","body":` + without + `}`),
 		"beside a run of another org":          eventBridge(`{"first":` + without + `,"header":{"orgId":"` + foreignOrg + `"},"previous":` + failed(runB, "") + `}`),
 	} {
 		if got := only(t, []byte(payload)).OrgID; got != foreignOrg {

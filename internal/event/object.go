@@ -175,12 +175,12 @@ func (f member) quotesRuns() bool {
 	return strings.Contains(name, "predecessor") || strings.Contains(name, "previous")
 }
 
-// headerDepth is how many objects deep the decoder looks for an org beside a run.
+// headerDepth is how deep the decoder looks for an org beside a run.
 const headerDepth = 4
 
 // named adds the orgs and sandboxes that an object around a run names: by its own fields,
-// and by those of headers and the like beside the run. The fields with the given names are left out,
-// and so are objects that hold runs: their orgs are those of these runs.
+// and by those of headers and the like beside the run. The fields with the given names are
+// left out, and so are values that hold runs: their orgs are those of these runs.
 func (a around) named(o object, except ...string) (around, *Error) {
 	return a.namedIn(o, headerDepth, except)
 }
@@ -190,23 +190,52 @@ func (a around) namedIn(o object, depth int, except []string) (around, *Error) {
 		var fault *Error
 		switch name := bare(m.name); {
 		case slices.Contains(except, m.name), m.quotesRuns():
+		case name == "sandboxname":
+			a.sandboxes, fault = with(a.sandboxes, m)
 		case name == "imsorgid", name == "imsorg", name == "xdm:imsorg":
 			if !begins(m.value, '"') && string(m.value) != "null" { // a guess could be another org's
 				return a, wrongType(m.name, "a string", m.value)
 			}
 			a.orgs, fault = with(a.orgs, m)
-		case strings.Contains(name, "org") && strings.HasSuffix(text(m.value), "@AdobeOrg"):
-			a.orgs, fault = with(a.orgs, m)
-		case name == "sandboxname":
-			a.sandboxes, fault = with(a.sandboxes, m)
-		case depth > 1 && begins(m.value, '{') && !bytes.Contains(m.value, []byte("statusSummary")):
-			a, fault = a.namedIn(parsed(m.value), depth-1, nil)
+		default:
+			a, fault = a.namedWithin(m, depth)
 		}
 		if fault != nil {
 			return a, fault
 		}
 	}
 	return a, nil
+}
+
+// namedWithin adds what the value of a field names, which may be an org by itself, or an
+// object, a list or a text that holds one.
+func (a around) namedWithin(m member, depth int) (around, *Error) {
+	var fault *Error
+	switch value := m.value; {
+	case bytes.HasSuffix(value, []byte(`AdobeOrg"`)) && isOrg(text(value)):
+		a.orgs, fault = with(a.orgs, m)
+	case depth <= 1, bytes.Contains(value, []byte("statusSummary")):
+	case begins(value, '{'):
+		return a.namedIn(parsed(value), depth-1, nil)
+	case begins(value, '['):
+		list, _ := elements(value) // it is a list
+		for _, one := range list {
+			if a, fault = a.namedWithin(member{m.name, one}, depth-1); fault != nil {
+				break
+			}
+		}
+	case begins(value, '"') && bytes.Contains(value, []byte("AdobeOrg")):
+		if inner := trimmed([]byte(text(value))); json.Valid(inner) {
+			return a.namedWithin(member{m.name, inner}, depth-1)
+		}
+	}
+	return a, fault
+}
+
+// isOrg reports whether a text is an org's id by its form: 1234567890ABCDEF@AdobeOrg.
+func isOrg(text string) bool {
+	name, is := strings.CutSuffix(text, "@AdobeOrg")
+	return is && name != "" && !strings.ContainsAny(name, "@/ ")
 }
 
 // with adds what the field names. Two names already disagree, so no more are kept.
