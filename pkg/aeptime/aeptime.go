@@ -28,16 +28,6 @@ const (
 // number that is no time at all, such as a count, would be a day of the years before.
 const earliestEnd = 631_152_000
 
-// Time is a time as Adobe writes it in JSON. It decodes by [Parse], so it never makes
-// decoding fail: what is no time is the zero time.
-type Time struct{ time.Time }
-
-// UnmarshalJSON reads any JSON value by [Parse].
-func (t *Time) UnmarshalJSON(raw []byte) error {
-	t.Time = Parse(raw)
-	return nil
-}
-
 // Parse reads a time from a JSON value: a number of seconds, milliseconds or
 // microseconds since 1970, which are told apart by their size; the same number in
 // quotes; or text in RFC 3339. The result is in UTC, cut to milliseconds. Anything
@@ -90,7 +80,8 @@ type Run struct{ Created, Started, Completed, Updated time.Time }
 
 // Ended is when the run ended, as far as its times can be believed: when it was
 // completed, or else last updated, or else started, or else created. A time before
-// the run's creation is passed over, and so is one from before 1990. It is zero where no time is left.
+// the run's creation is passed over, and so is one from before 1990. It is zero where
+// no time is left.
 func (r Run) Ended() time.Time {
 	for _, t := range []time.Time{r.Completed, r.Updated, r.Started, r.Created} {
 		if !t.IsZero() && !t.Before(r.Created) && t.Unix() >= earliestEnd {

@@ -1,7 +1,6 @@
 package aeptime_test
 
 import (
-	"encoding/json"
 	"strconv"
 	"testing"
 	"time"
@@ -58,16 +57,6 @@ func TestTheUnitIsToldByTheSizeOfTheNumber(t *testing.T) {
 			t.Fatalf("seconds: Parse(%d) = %v, want %v", want.Unix(), got, want)
 		}
 	})
-}
-
-func TestDecodingNeverFailsForATime(t *testing.T) {
-	t.Parallel()
-	var run struct {
-		A, B aeptime.Time
-	}
-	if err := json.Unmarshal([]byte(`{"A":{"x":1},"B":1795413600}`), &run); err != nil || !run.A.IsZero() || !run.B.Equal(at("2026-11-23T06:00:00Z")) {
-		t.Errorf("%+v, %v", run, err)
-	}
 }
 
 func TestARunEndedAtTheFirstTimeThatCanBeTrue(t *testing.T) {
