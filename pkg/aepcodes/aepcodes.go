@@ -13,6 +13,8 @@
 // docs/errors.md is made from this catalog by the package's tests.
 package aepcodes
 
+import "slices"
+
 // Family is the part of Adobe's platform that a code comes from.
 type Family string
 
@@ -128,13 +130,13 @@ type Entry struct {
 	NoEffect bool
 }
 
+// tables are the parts of the catalog, in the order of docs/errors.md.
+func tables() [4][]Entry { return [...][]Entry{retriggerCodes, anyCallCodes, tokenCodes, runCodes} }
+
 // All returns the catalog in the order of docs/errors.md. The caller may change it.
 func All() []Entry {
-	var all []Entry
-	for _, part := range [][]Entry{retriggerCodes, anyCallCodes, tokenCodes, runCodes} {
-		all = append(all, part...)
-	}
-	return all
+	tables := tables()
+	return slices.Concat(tables[:]...)
 }
 
 // Find returns the entry of a code that answered op.
@@ -145,14 +147,14 @@ func All() []Entry {
 // answer's status counts; the code's own counts if the catalog lacks the first and
 // both are 4xx. message is Adobe's text.
 //
-// The entry for the operation itself is preferred to one for AnyCall, one that matches
-// the message to one without a text, and an exact code to one with a *; of the gateway's
-// entries the exact code is preferred in any case. It is false
-// for a code that the catalog does not know.
+// Where several entries match, the best one counts: an entry for the operation itself
+// before one for AnyCall, then one whose Text matches before one without a Text, then an
+// exact code before one with a *. Of the gateway's entries an exact code comes before one
+// with a * whatever the text. The result is false if the catalog does not know the code.
 func Find(op Operation, code string, status int, message string) (Entry, bool) {
 	asked := parseCode(code)
 	best, found := Entry{}, -1
-	for _, part := range [][]Entry{retriggerCodes, anyCallCodes, tokenCodes, runCodes} {
+	for _, part := range tables() {
 		for _, e := range part {
 			if fit := e.fit(op, asked, status, message); fit > found {
 				best, found = e, fit
