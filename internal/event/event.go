@@ -140,10 +140,10 @@ func (d *decoder) depth() *Error {
 		return nil
 	}
 	fault := faultf(TooDeep, "the payload has more than %d wrappings", MaxDepth)
-	switch read := func(i Item) bool { return i.Err == nil }; {
+	switch {
 	case len(d.items) == 0, d.others > 0:
 		return fault
-	case slices.ContainsFunc(d.items, read):
+	case slices.ContainsFunc(d.items, func(i Item) bool { return i.Err == nil }):
 		return d.add(Item{Err: fault})
 	default:
 		return nil // the payload is a dead letter as it is

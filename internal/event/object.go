@@ -179,8 +179,8 @@ func (f member) quotesRuns() bool {
 const headerDepth = 4
 
 // named adds the orgs and sandboxes that an object around a run names: by its own fields,
-// and by those of headers and the like beside the run. The fields with the given names are
-// left out, and so are values that hold runs: their orgs are those of these runs.
+// and by those of headers and the like beside the run. It looks into no field that except
+// names, and into no value that holds runs: an org in there is of those runs.
 func (a around) named(o object, except ...string) (around, *Error) {
 	return a.namedIn(o, headerDepth, except)
 }

@@ -74,10 +74,9 @@ func (r SQSRecord) SentAt() time.Time {
 // messages, none for an empty batch. Lambda's event source mapping delivers
 // {"Records":[…]}, EventBridge Pipes the bare list; both read a partial batch response
 // (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html).
-// An empty list beside other fields is no
-// batch: it would be answered as done, whatever the fields ask for. A batch
-// whose messages can't be named in a partial batch response is an error: nothing
-// of it must be started, since nothing could be returned.
+// An empty list beside other fields is no batch: it would be answered as done, whatever
+// the fields ask for. A batch whose messages can't be named in a partial batch response
+// is an error: nothing of it must be started, since nothing could be returned.
 func SQSRecords(payload []byte) ([]SQSRecord, bool, error) {
 	list, is := recordList(payload)
 	if !is {

@@ -227,19 +227,7 @@ func (d *decoder) sns(o object, a around) (bool, *Error) {
 		}
 		return d.pass(a, "an SNS message of type "+excerpt([]byte(kind))+", not a notification", o.raw)
 	}
-	return true, d.body(o.text("Message"), a.deeper())
-}
-
-// body reads what was put into a text.
-func (d *decoder) body(text string, a around) *Error {
-	inner := trimmed([]byte(text))
-	if !json.Valid(inner) && a.sender == person {
-		return faultf(Unreadable, "the text in the payload is not JSON: it begins with %s", excerpt(inner))
-	}
-	if !json.Valid(inner) {
-		return d.unexplained(nil, a)
-	}
-	return d.unit(inner, a)
+	return true, d.unit(json.RawMessage(quoted(o.text("Message"))), a)
 }
 
 // records opens the records that SNS and SQS hand to Lambda.
