@@ -21,7 +21,7 @@ const required = "\x00"
 type reader struct {
 	env  map[string]string
 	errs []error
-	// wrong has the names of the variables that are at fault.
+	// wrong has the names of the variables for which errs has an error.
 	wrong map[string]bool
 }
 
@@ -107,9 +107,9 @@ func (r *reader) url(name, fallback string) string {
 	return address
 }
 
-// client makes a client as the function will, with a credential that opens nothing. It
-// reports now, under the variable's name, which setting the client refuses: later it
-// would look like a fault of an org's secret.
+// client reports, under the variable's name, each setting that flowclient refuses. The
+// function makes its clients when it reads the orgs' secrets, where the refusal would look
+// like a fault of the secret.
 func (r *reader) client(c Config) {
 	settings := []struct {
 		name   string
@@ -120,25 +120,20 @@ func (r *reader) client(c Config) {
 		{RetriggerOp, flowclient.WithOp(c.RetriggerOp)},
 		{CallTimeout, flowclient.WithCallTimeout(c.CallTimeout)},
 	}
-	var all []flowclient.Option
 	for _, s := range settings {
-		if !r.wrong[s.name] { // else it is reported already
-			all = append(all, s.option)
+		if r.wrong[s.name] {
+			continue // it is reported already
 		}
-	}
-	if tryClient(all...) == nil {
-		return
-	}
-	for _, s := range settings {
-		if err := tryClient(s.option); err != nil && !r.wrong[s.name] {
+		if err := tryClient(s.option); err != nil {
 			r.fail(s.name, "is refused: "+strings.TrimPrefix(err.Error(), "flowclient: "))
 		}
 	}
 }
 
-// tryClient makes a client with a credential that opens nothing. It makes no call.
-func tryClient(options ...flowclient.Option) error {
-	options = append(options, flowclient.WithHTTPClient(&http.Client{})) // the usual one costs more to make
+// tryClient makes a client with one setting and with a credential that opens nothing. It
+// makes no call.
+func tryClient(setting flowclient.Option) error {
+	options := []flowclient.Option{setting, flowclient.WithHTTPClient(&http.Client{})} // the usual one costs more to make
 	dummy := flowclient.Credentials{ClientID: "none", ClientSecret: "none", Scopes: []string{"none"}}
 	tokens, err := flowclient.NewIMS(dummy, options...)
 	if err != nil {

@@ -53,7 +53,9 @@ func cutARN(text string) (name string, isARN bool) {
 	return parts[6], true
 }
 
-// notInName reports whether Secrets Manager allows no such character in a name.
+// notInName reports whether the name of a secret can't have this character. The set is
+// that of Secrets Manager:
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html.
 func notInName(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("/_+=.@-", r)
 }

@@ -52,8 +52,7 @@ func ofOthers(name string) bool {
 // ours is near. Example: DD_LOG_LEVEL, an extension's, is two letters from LOG_LEVEL, and
 // in so short a name two wrong letters are too many.
 func looksLike(name string) string {
-	const far = 100
-	best, meant := far, ""
+	best, meant := unlike, ""
 	for _, ours := range names() {
 		if d := apart(name, ours); d < best {
 			best, meant = d, ours
@@ -62,10 +61,12 @@ func looksLike(name string) string {
 	return meant
 }
 
+// unlike is how far [apart] a name is that resembles none of ours: more than any slip.
+const unlike = 100
+
 // apart says how far a name is from one of ours: 0 for the same letters, 1 for the same
-// words, else the number of wrong letters, or 100 if it is another name.
+// words, 1 more than the number of wrong letters, or [unlike].
 func apart(name, ours string) int {
-	const other = 100
 	theirs, own := words(name), words(ours)
 	for len(theirs) > 1 && slices.Contains([]string{"AEP", "ADOBE", "AEPRETRIGGER", "SQS", "DYNAMODB", "REQUEST", "LAMBDA"}, theirs[0]) {
 		theirs = theirs[1:] // a prefix that a person may add
@@ -86,7 +87,7 @@ func apart(name, ours string) int {
 			return 1 + d
 		}
 	}
-	return other
+	return unlike
 }
 
 // sorted puts words in the order of the alphabet.
