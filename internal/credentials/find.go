@@ -81,13 +81,12 @@ func search(document *node) (*findings, *node) {
 func (f *findings) object(n *node, name string, serverToServer bool) {
 	kind, typed := n.member("integrationtype")
 	if typed && kind.shape == isText {
-		switch kind := plain(kind.text); {
-		case strings.Contains(kind, "servertoserver"):
-			serverToServer = true
-		default: // another kind of credential, such as an API key or a web app
+		kind := plain(kind.text)
+		if !strings.Contains(kind, "servertoserver") { // an API key or a web app, for example
 			f.jwt = f.jwt || kind == "service" || strings.Contains(kind, "jwt")
 			return
 		}
+		serverToServer = true
 	}
 	for _, member := range n.fields {
 		f.member(n, name, member, serverToServer)

@@ -58,7 +58,8 @@ func prefixes() []string {
 	return []string{"adobe", "aep", "aio", "ims", "oauth", "s2s", "experienceplatform", "platform"}
 }
 
-// plain writes a name in lower case, with its letters and digits only, so that "client_id", "Client-ID" and "clientId" are the same.
+// plain writes a name in lower case, with its letters and digits only, so that
+// "client_id", "Client-ID" and "clientId" are the same.
 func plain(name string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {

@@ -87,8 +87,9 @@ func (w *work) page() error {
 	return w.save()
 }
 
-// wholly does something with runs of the listing, or counts nothing of it: then it is to
-// be done again, or the error ends the invocation's work.
+// wholly calls do, which deals with runs of the listing. If do fails, wholly takes back
+// what it has counted, so that no run counts twice, and again is true: the runs are dealt
+// with later. The error is one that ends the invocation's work on the sweep.
 func (w *work) wholly(do func() error) (again bool, err error) {
 	before, report, news := *w.at, w.p.Report.clone(), w.news.clone()
 	if err = do(); err == nil {

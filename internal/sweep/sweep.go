@@ -248,8 +248,7 @@ type work struct {
 	turns     turns
 	streaming streaming
 	names     map[string]string // of dataflows, by [flowKey]
-	found     bool              // the sweep was begun by an earlier invocation
-	repeated  bool              // and finished by one
+	repeated  bool              // an earlier invocation has finished the sweep
 	fault     string            // the last thing that went wrong
 	reasons   []retrigger.Reason
 	runs      []RunReport // of a dry run
@@ -289,7 +288,6 @@ func (w *work) sweep() (after time.Duration, err error) {
 		return 0, err
 	}
 	if w.p.done() {
-		w.repeated = w.found
 		return 0, nil
 	}
 	if err := w.enter(); err != nil {
@@ -344,7 +342,8 @@ var errTooShort = errors.New("the time of an invocation was too short for a page
 func (w *work) begin() error {
 	if !w.req.DryRun {
 		found, err := w.load()
-		if w.found = found; err != nil || found {
+		if err != nil || found {
+			w.repeated = err == nil && w.p.done()
 			return err
 		}
 	}

@@ -568,9 +568,9 @@ func (s *Server) changeVisibility(in receiptIn) (any, error) {
 
 // move is a redrive, which takes a message's attributes along. It ends at the first
 // message that its destination would refuse for its size: AWS does not say what a real
-// task does with such a message, so the function must not make one. Without a destination a message goes back to the queue from
-// which SQS moved it, and the task ends at the first message that was sent to the
-// dead-letter queue instead:
+// task does with such a message, so the function must not make one. Without a
+// destination a message goes back to the queue from which SQS moved it, and the task ends
+// at the first message that was sent to the dead-letter queue instead:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/troubleshooting-dlq-redrive.html.
 func (s *Server) move(in struct {
 	SourceArn      string

@@ -15,6 +15,7 @@ import (
 	"debug/buildinfo"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -133,7 +134,7 @@ var (
 	license = regexp.MustCompile(`(?i)^(un)?licen[sc]es?([-._]|$)|^copying([-._]|$)`)
 	// notice matches the names of files that have to come with a license.
 	notice = regexp.MustCompile(`(?i)^(notice|patents|copyright)s?([-._]|$)`)
-	// source matches the names of Go files, such as license.go, which are none of both.
+	// source matches the names of Go files, such as license.go, which are neither.
 	source = regexp.MustCompile(`(?i)\.(go|s|mod|sum)$`)
 )
 
@@ -199,12 +200,7 @@ func text(components []component) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		paths := make([]string, 0, len(texts))
-		for path := range texts {
-			paths = append(paths, path)
-		}
-		slices.Sort(paths)
-		for _, path := range paths {
+		for _, path := range slices.Sorted(maps.Keys(texts)) {
 			t := texts[path]
 			if users[t] == nil {
 				licenses = append(licenses, t)

@@ -11,11 +11,10 @@ import (
 
 // Limits of DynamoDB: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html.
 const (
-	maxItem      = 400 << 10 // bytes of attributes' names and values
-	maxGet       = 100       // keys of a BatchGetItem
-	maxBatchPut  = 25        // writes of a BatchWriteItem
-	maxTransact  = 100       // items of a transaction
-	dynamoErrors = "com.amazonaws.dynamodb.v20120810#"
+	maxItem     = 400 << 10 // bytes of attributes' names and values
+	maxGet      = 100       // keys of a BatchGetItem
+	maxBatchPut = 25        // writes of a BatchWriteItem
+	maxTransact = 100       // items of a transaction
 )
 
 // item is an item or a key as DynamoDB's protocol writes it: attributes by name, each
@@ -159,7 +158,7 @@ func refusedTransaction(body []byte) any {
 		return invalidCall("Transaction request cannot include multiple operations on one item")
 	case canceled:
 		return map[string]any{
-			"__type": dynamoErrors + "TransactionCanceledException", "CancellationReasons": reasons,
+			"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "CancellationReasons": reasons,
 			"Message": "Transaction canceled, see the cancellation reasons",
 		}
 	}
