@@ -48,7 +48,7 @@ func TestAVariableThatLooksLikeOneOfOursIsNoticed(t *testing.T) {
 	}
 }
 
-func TestASlipOfThePenIsNoticed(t *testing.T) {
+func TestAnySlipOfThePenInANameIsNoticed(t *testing.T) {
 	t.Parallel()
 	all := variables(t)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -80,10 +80,10 @@ func TestASlipOfThePenIsNoticed(t *testing.T) {
 	})
 }
 
-// TestNoFalseAlarms has the variables of Lambda, of its runtimes and extensions, and of
-// shells, as https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+// TestAVariableOfLambdaOrAShellIsNotTakenForOneOfOurs has the variables of Lambda, of its
+// runtimes and extensions, and of shells, as https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 // and the documentation of the usual extensions list them.
-func TestNoFalseAlarms(t *testing.T) {
+func TestAVariableOfLambdaOrAShellIsNotTakenForOneOfOurs(t *testing.T) {
 	t.Parallel()
 	names := strings.Fields(`
 		_HANDLER _X_AMZN_TRACE_ID _LAMBDA_SERVER_PORT _LAMBDA_CONTROL_SOCKET _LAMBDA_SHARED_MEM_FD _LAMBDA_LOG_FD _LAMBDA_SB_ID _LAMBDA_CONSOLE_SOCKET

@@ -62,8 +62,8 @@ func TestATextIsKeptAsLongAsItCame(t *testing.T) {
 	}
 }
 
-// TestATimeOfASweepIsShort, since the function writes the sweep again to go on with it.
-func TestATimeOfASweepIsShort(t *testing.T) {
+// TestALongTimeOfASweepIsRefused, since the function writes the sweep again to go on with it.
+func TestALongTimeOfASweepIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, since := range []string{strings.Repeat("0h", 500_000) + "24h", "2026-11-23T06:00:00." + strings.Repeat("0", 500_000) + "Z"} {
 		_, err := event.Decode([]byte(`{"sweep":{"since":"` + since + `"}}`))

@@ -89,7 +89,7 @@ func TestJSONKeepsItsValues(t *testing.T) {
 	})
 }
 
-func TestEmptyAndBrokenText(t *testing.T) {
+func TestABodyIsNeverEmptyAndAlwaysUTF8(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{"": `""`, "a\xffb\x00": `"a` + "\uFFFD" + `b\u0000"`, "\"\xff": `"\"` + "\uFFFD" + `"`} {
 		if got := sqstext.Body([]byte(in)); got != want {

@@ -217,9 +217,9 @@ func TestASecondRetriggerMakesAnotherRun(t *testing.T) {
 	}
 }
 
-// TestSpellingsOfTheOperation: the simulator takes the tutorial's spelling of op unless
-// it is told otherwise, and refuses any other before it looks at the run.
-func TestSpellingsOfTheOperation(t *testing.T) {
+// TestTheSimulatorRefusesASpellingOfOpThatItIsNotTold: it takes the tutorial's spelling
+// unless it is told otherwise, and refuses any other before it looks at the run.
+func TestTheSimulatorRefusesASpellingOfOpThatItIsNotTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	retrigger := func(run, op string) string {
@@ -251,9 +251,9 @@ func TestSpellingsOfTheOperation(t *testing.T) {
 	}
 }
 
-// TestARunsOwnDocument: what a test changes of a run's document shows in every answer
+// TestAChangedDocumentShowsInEveryAnswerAndInTheEvent: what a test changes of a run's document shows in every answer
 // and in the event.
-func TestARunsOwnDocument(t *testing.T) {
+func TestAChangedDocumentShowsInEveryAnswerAndInTheEvent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.sim.AddRun(flowsim.Run{ID: "odd", FlowID: "flow", Status: flowsim.Failed, Document: func(d map[string]any) { d["createdAt"] = 1795413600 }})

@@ -236,7 +236,7 @@ func TestEveryEntryIsFoundByItsCode(t *testing.T) {
 	})
 }
 
-func TestTheCatalogIsSound(t *testing.T) {
+func TestEveryEntryIsCompleteAndStandsOnce(t *testing.T) {
 	t.Parallel()
 	type key struct {
 		op         aepcodes.Operation

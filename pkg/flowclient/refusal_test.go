@@ -95,9 +95,10 @@ func TestARetriggerThatAdobeCouldNotBeginIsSentAgain(t *testing.T) {
 	}
 }
 
-// TestIMSIsQuoted has what IMS may say about a refused credential: its code, words,
-// status and debug id stand in the error, with a next step where the code is known.
-func TestIMSIsQuoted(t *testing.T) {
+// TestARefusalOfIMSHasItsCodeWordsAndNextStep has what IMS may say about a refused
+// credential: its code, words, status and debug id stand in the error, with a next step
+// where the code is known.
+func TestARefusalOfIMSHasItsCodeWordsAndNextStep(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		status              int
@@ -163,9 +164,9 @@ func TestIMSThatIsUnavailableRefusesNoCredential(t *testing.T) {
 	}
 }
 
-// TestIMSEchoesTheSecret has the ways in which a server may send back the form of a
+// TestASecretThatIMSSendsBackIsRedacted has the ways in which a server may send back the form of a
 // token request.
-func TestIMSEchoesTheSecret(t *testing.T) {
+func TestASecretThatIMSSendsBackIsRedacted(t *testing.T) {
 	t.Parallel()
 	const hush = "p8e-Ab+cd/Ef=gh_ij-kl"
 	inJSON := func(field string, text string) string {
