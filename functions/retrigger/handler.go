@@ -189,7 +189,7 @@ func (h *Handler) direct(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 	deliveries := []delivery{decode(payload, "invocation-"+name)}
 	d := &deliveries[0]
-	if err := d.isHTTP(); err != nil {
+	if err := d.httpFault(); err != nil {
 		return nil, err
 	}
 	h.begin(deliveries)
@@ -233,9 +233,9 @@ func (e *RedeliverError) Error() string {
 	return fmt.Sprintf("run %q (%d in all) could not be handled now (%s): %s; deliver the event again", e.First.RunID, e.Runs, e.First.Reason, e.First.Message)
 }
 
-// refusal is the error of an invocation of which so many results are returned. It asks
-// for another delivery where one can help. An event that can't be read and is too large
-// for a dead letter stays with its sender, whatever is delivered again.
+// refusal is the error of an invocation with returned results, of which there are so
+// many. It is a [RedeliverError] if another delivery can help. Otherwise each of them is
+// an event that can't be read and is too large for a dead letter: its sender must keep it.
 func (d *delivery) refusal(returned int) error {
 	for _, r := range d.results {
 		if r.Outcome == retrigger.Returned && r.Reason != retrigger.Reason(event.TooLarge) {
@@ -296,9 +296,9 @@ func (d *delivery) onQueue() {
 	)}}}
 }
 
-// isHTTP is the error for an HTTP request: an answer, whatever it said, would be sent
-// with status 200, and the sender would believe that the run is retried.
-func (d *delivery) isHTTP() error {
+// httpFault returns the error for an HTTP request, and nil for any other payload. Any
+// answer would reach the sender with status 200, as if the run were retried.
+func (d *delivery) httpFault() error {
 	if len(d.items) == 1 && d.items[0].Err != nil && d.items[0].Err.Reason == event.HTTPEvent {
 		return d.items[0].Err
 	}

@@ -232,7 +232,7 @@ func (h *Handler) deferReturned(ctx context.Context, d *delivery) {
 			delay = time.Until(r.Due)
 		}
 		group.Go(func() error {
-			d.results[i] = h.service.Defer(ctx, *d.items[i].Request, r, delay)
+			d.results[i] = h.service.Defer(ctx, r, delay)
 			return nil
 		})
 	}
@@ -245,7 +245,7 @@ func (h *Handler) deferReturned(ctx context.Context, d *delivery) {
 func (h *Handler) deadLetterReturned(ctx context.Context, d *delivery) {
 	for i, r := range d.results {
 		if r.Outcome == retrigger.Returned && d.items[i].Request != nil {
-			d.results[i] = h.service.GiveUp(ctx, *d.items[i].Request, r)
+			d.results[i] = h.service.GiveUp(ctx, r)
 		}
 	}
 }

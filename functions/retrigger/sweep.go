@@ -73,7 +73,7 @@ func (h *Handler) giveUpSweep(ctx context.Context, rest event.Sweep, orgID, mess
 // request queue; see [sweep.GiveUpRun].
 func (h *Handler) giveUpRun(ctx context.Context, req event.Request, message string) bool {
 	req.Due, req.Hops = time.Time{}, 0 // sent again, it is a new request
-	result := h.service.GiveUp(ctx, req, retrigger.Return(req, retrigger.Unsendable, message))
+	result := h.service.GiveUp(ctx, retrigger.Return(req, retrigger.Unsendable, message))
 	h.reportOne(ctx, result)
 	return result.Outcome == retrigger.DeadLettered
 }

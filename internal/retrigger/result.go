@@ -180,8 +180,9 @@ type Result struct {
 	// dead_letter_queue_unavailable and Also has request_queue_unavailable.
 	Also []Reason `json:"-"`
 
-	// What the request has in the ledger, what was learned of its run, and Adobe's answer
-	// if there was one: for the one that goes on with it.
+	// [Service.Defer] and [Service.GiveUp] go on from here: what the request has in the
+	// ledger, the request with what was learned of its run, and Adobe's answer if there
+	// was one.
 	view   ledger.View
 	held   holding
 	req    event.Request

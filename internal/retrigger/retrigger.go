@@ -194,8 +194,8 @@ func Counted(fault *event.Error) Result {
 }
 
 // GiveUp makes a dead letter of a returned request that can't be delivered again.
-func (s *Service) GiveUp(ctx context.Context, req event.Request, r Result) Result {
-	w := s.resume(ctx, req, r)
+func (s *Service) GiveUp(ctx context.Context, r Result) Result {
+	w := s.resume(ctx, r)
 	defer w.cancel()
 	result := w.giveUp(verdict{reason: r.Reason, message: r.Message, answer: r.answer})
 	result.Extra, result.Also = r.Extra, append(result.Also, r.Also...)
@@ -205,8 +205,8 @@ func (s *Service) GiveUp(ctx context.Context, req event.Request, r Result) Resul
 // Defer puts a returned request on the request queue, to be delivered after the
 // delay. Where that fails the result says so and stays returned. A request that SQS
 // refuses becomes a dead letter.
-func (s *Service) Defer(ctx context.Context, req event.Request, r Result, delay time.Duration) Result {
-	w := s.resume(ctx, req, r)
+func (s *Service) Defer(ctx context.Context, r Result, delay time.Duration) Result {
+	w := s.resume(ctx, r)
 	defer w.cancel()
 	due := s.Now().UTC().Truncate(time.Millisecond)  // it may be handled at any time, and SQS delays it
 	if delay > requestqueue.MaxDelay || r.Released { // what a pause has kept goes in order
@@ -290,13 +290,9 @@ func (s *Service) work(ctx context.Context, req event.Request) *work {
 	return w
 }
 
-// resume goes on with a returned request, of whose run more may be known by now.
-func (s *Service) resume(ctx context.Context, req event.Request, r Result) *work {
-	if r.req.RunID == req.RunID {
-		req = r.req
-	}
-	w := s.work(ctx, req)
-	w.req.OrgID, w.req.Sandbox, w.req.FlowID = cmp.Or(req.OrgID, r.OrgID), cmp.Or(req.Sandbox, r.Sandbox), cmp.Or(req.FlowID, r.FlowID)
+// resume goes on with a returned request, with what was learned of its run.
+func (s *Service) resume(ctx context.Context, r Result) *work {
+	w := s.work(ctx, r.req)
 	w.view, w.held = r.view, r.held
 	if w.view.Run.RunID == "" { // it was returned before anything was known
 		w.view = w.guess()

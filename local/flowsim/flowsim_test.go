@@ -251,8 +251,6 @@ func TestTheSimulatorRefusesASpellingOfOpThatItIsNotTold(t *testing.T) {
 	}
 }
 
-// TestAChangedDocumentShowsInEveryAnswerAndInTheEvent: what a test changes of a run's document shows in every answer
-// and in the event.
 func TestAChangedDocumentShowsInEveryAnswerAndInTheEvent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

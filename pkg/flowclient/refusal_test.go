@@ -164,8 +164,8 @@ func TestIMSThatIsUnavailableRefusesNoCredential(t *testing.T) {
 	}
 }
 
-// TestASecretThatIMSSendsBackIsRedacted has the ways in which a server may send back the form of a
-// token request.
+// TestASecretThatIMSSendsBackIsRedacted has the ways in which a server may send back the
+// form of a token request.
 func TestASecretThatIMSSendsBackIsRedacted(t *testing.T) {
 	t.Parallel()
 	const hush = "p8e-Ab+cd/Ef=gh_ij-kl"
