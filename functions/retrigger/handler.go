@@ -306,8 +306,8 @@ func (d *delivery) httpFault() error {
 }
 
 // sent tells when what the delivery asks for was sent. A clock that is ahead of ours
-// must not make it wait, and what has waited for more than a day asks for now: a sweep
-// would look at a time of which nobody expects it any more.
+// must not make it wait. What has waited for more than a day counts as sent now: nobody
+// expects a sweep to look at the day before it was sent, so long after.
 func (d *delivery) sent(at time.Time) {
 	if at.After(d.asked) {
 		return
@@ -391,8 +391,9 @@ func (h *Handler) work(ctx context.Context, deliveries []delivery) {
 }
 
 // refuse makes a dead letter of input that can't be read. Of Adobe's events without a
-// run one of each shape becomes one in an hour; the others are counted. A letter that was
-// sent again becomes a letter again: it may be the only one of its shape.
+// run only the first of each shape in an hour becomes a letter, and the handler counts
+// the others. A letter that was sent again becomes a letter again: it may be the only one
+// of its shape.
 func (h *Handler) refuse(ctx context.Context, payload []byte, fault *event.Error, letter bool) retrigger.Result {
 	if fault.Shape == "" || letter {
 		return h.service.Refuse(ctx, payload, fault)

@@ -54,8 +54,8 @@ const (
 	// maxPauses, maxPausesBytes and maxReason bound the shared record, which is one item
 	// of DynamoDB: 400 KB at most. Of these 300 KiB are for pauses; the rest is for the
 	// slow-downs of orgs, which must always be written: some 150 bytes for each org.
-	// JSON may need six bytes for one of a reason or an id, so that their count alone is
-	// no bound.
+	// A byte of a reason or an id may take six in JSON ("\u0001"), so a bound on their
+	// number and length is not enough.
 	maxPauses      = 200
 	maxPausesBytes = 300 << 10
 	maxReason      = 512 // bytes

@@ -51,7 +51,7 @@ const (
 	SecretCacheTTL     = "SECRET_CACHE_TTL" //nolint:gosec // a name, no secret
 )
 
-// names are all of them.
+// names are the names of all variables that [Load] reads.
 func names() []string {
 	return []string{
 		SecretID, QueueURL, DeadLetterQueueURL, LedgerTable, LedgerTTL, RetryDelays, RetryPolicy, MaxRunAge, BreakerThreshold,

@@ -155,7 +155,7 @@ func (f *findings) otherKind(name string, value *node) bool {
 	return false
 }
 
-// chain returns the object and all around it.
+// chain returns an object and the objects around it, the innermost first.
 func (f *findings) chain(n *node) []*node {
 	var all []*node
 	for ; n != nil; n = f.parents[n] {

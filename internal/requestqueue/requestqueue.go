@@ -120,13 +120,13 @@ func message(place int, body []byte, delay time.Duration) (types.SendMessageBatc
 }
 
 // batches cuts the entries so that each batch is within SQS's limits of count
-// and size. SQS counts the attributes into the size.
+// and size. The function's messages have no attributes, which would count, too.
 func batches(entries []types.SendMessageBatchRequestEntry) func(func([]types.SendMessageBatchRequestEntry) bool) {
 	return func(yield func([]types.SendMessageBatchRequestEntry) bool) {
 		for len(entries) > 0 {
 			n, size := 0, 0
 			for n < min(batchSize, len(entries)) {
-				size += sqstext.Size(*entries[n].MessageBody, entries[n].MessageAttributes)
+				size += len(*entries[n].MessageBody)
 				if n > 0 && size > sqstext.MaxMessage {
 					break
 				}

@@ -207,7 +207,7 @@ func (w *work) again(err error) error {
 	switch {
 	case w.req.DryRun:
 		return w.abandon(err)
-	case w.refusedCredential(err): // it is mended in the secret, and then the sweep goes on
+	case refusedCredential(err): // it is mended in the secret, and then the sweep goes on
 		w.at.Failures = min(w.at.Failures, maxFailures-1)
 	case w.at.Failures >= maxFailures:
 		return w.abandon(fmt.Errorf("%d failures in a row: %w", w.at.Failures, err))
@@ -220,7 +220,7 @@ func (w *work) again(err error) error {
 
 // refusedCredential reports whether IMS or Adobe refuse the org's credential, whatever is
 // asked for.
-func (w *work) refusedCredential(err error) bool {
+func refusedCredential(err error) bool {
 	credential, ok := errors.AsType[*credentials.Error](err)
 	return ok && credential.Kind == credentials.Refused || errors.Is(err, flowclient.KindUnauthorized)
 }

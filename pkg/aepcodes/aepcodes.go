@@ -82,7 +82,7 @@ const (
 // Reason is the one word that the function gives as the reason of its outcome.
 type Reason string
 
-// The reasons. A passing code has none.
+// The reasons; docs/outcomes.md explains them. A passing code has none.
 const (
 	FlowDisabled       Reason = "flow_disabled"
 	NotRetryable       Reason = "not_retryable"
