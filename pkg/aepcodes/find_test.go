@@ -2,6 +2,7 @@ package aepcodes_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -211,7 +212,7 @@ func TestEveryEntryIsFoundByItsCode(t *testing.T) {
 		switch e.Family {
 		case aepcodes.FlowService, aepcodes.Sources:
 			if code == "" { // an answer that has no number
-				code = rapid.SampledFrom([]string{"", "Bad Request", "BadRequest", fmt.Sprint(e.Status)}).Draw(t, "no code")
+				code = rapid.SampledFrom([]string{"", "Bad Request", "BadRequest", strconv.Itoa(e.Status)}).Draw(t, "no code")
 				break
 			}
 			code = rapid.SampledFrom([]string{"", "FLOW-", "SOURCES-", "flow_", "https://ns.adobe.com/aep/errors/FLOW-"}).Draw(t, "prefix") + code
