@@ -13,7 +13,6 @@ import (
 const (
 	maxItem     = 400 << 10 // bytes of attributes' names and values
 	maxGet      = 100       // keys of a BatchGetItem
-	maxBatchPut = 25        // writes of a BatchWriteItem
 	maxTransact = 100       // items of a transaction
 )
 
@@ -59,25 +58,17 @@ func (i item) size() int {
 }
 
 // refusal is DynamoDB's answer to a call that it refuses for its items, or nil. minidyn
-// takes a key that stands twice, and items of any size.
+// takes a key that stands twice, and items of any size. The two calls here are those by
+// which the ledger names items.
 func refusal(op string, body []byte) any {
 	switch op {
-	case "PutItem":
-		var in operation
-		if json.Unmarshal(body, &in) == nil && in.Item.size() > maxItem {
-			return invalidCall(tooLarge)
-		}
 	case "BatchGetItem":
 		return refusedGet(body)
-	case "BatchWriteItem":
-		return refusedWrite(body)
-	case "TransactWriteItems", "TransactGetItems":
+	case "TransactWriteItems":
 		return refusedTransaction(body)
 	}
 	return nil
 }
-
-const tooLarge = "Item size has exceeded the maximum allowed size"
 
 func invalidCall(message string) any {
 	return map[string]string{"__type": "com.amazon.coral.validate#ValidationException", "message": message}
@@ -96,33 +87,9 @@ func refusedGet(body []byte) any {
 			all = append(all, operation{TableName: table, Key: key})
 		}
 	}
-	return refusedBatch(all, maxGet, "BatchGetItem")
-}
-
-func refusedWrite(body []byte) any {
-	var in struct {
-		RequestItems map[string][]struct{ PutRequest, DeleteRequest operation }
-	}
-	if json.Unmarshal(body, &in) != nil {
-		return nil
-	}
-	var all []operation
-	for table, requests := range in.RequestItems {
-		for _, r := range requests {
-			one := operation{TableName: table, Item: r.PutRequest.Item, Key: r.DeleteRequest.Key}
-			if one.Item.size() > maxItem {
-				return invalidCall(tooLarge)
-			}
-			all = append(all, one)
-		}
-	}
-	return refusedBatch(all, maxBatchPut, "BatchWriteItem")
-}
-
-func refusedBatch(all []operation, most int, call string) any {
 	switch {
-	case len(all) > most:
-		return invalidCall("Too many items requested for the " + call + " call")
+	case len(all) > maxGet:
+		return invalidCall("Too many items requested for the BatchGetItem call")
 	case repeats(all):
 		return invalidCall("Provided list of item keys contains duplicates")
 	}
@@ -131,7 +98,7 @@ func refusedBatch(all []operation, most int, call string) any {
 
 func refusedTransaction(body []byte) any {
 	var in struct {
-		TransactItems []struct{ Put, Update, Delete, ConditionCheck, Get *operation }
+		TransactItems []struct{ Put, Update, Delete, ConditionCheck *operation }
 	}
 	if json.Unmarshal(body, &in) != nil {
 		return nil
@@ -140,13 +107,13 @@ func refusedTransaction(body []byte) any {
 	reasons, canceled := []map[string]string{}, false
 	for _, t := range in.TransactItems {
 		reason := map[string]string{"Code": "None"}
-		for _, o := range []*operation{t.Put, t.Update, t.Delete, t.ConditionCheck, t.Get} {
+		for _, o := range []*operation{t.Put, t.Update, t.Delete, t.ConditionCheck} {
 			if o == nil {
 				continue
 			}
 			all = append(all, *o)
 			if o.Item.size() > maxItem {
-				reason, canceled = map[string]string{"Code": "ValidationError", "Message": tooLarge}, true
+				reason, canceled = map[string]string{"Code": "ValidationError", "Message": "Item size has exceeded the maximum allowed size"}, true
 			}
 		}
 		reasons = append(reasons, reason)

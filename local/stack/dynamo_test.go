@@ -73,14 +73,6 @@ func TestTheSimulatedDynamoDBRefusesWhatDynamoDBRefuses(t *testing.T) {
 		_, err := client.BatchGetItem(t.Context(), &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{*table: {Keys: keys(names...)}}})
 		return err
 	}
-	write := func(text string, names ...string) error {
-		var requests []types.WriteRequest
-		for _, name := range names {
-			requests = append(requests, types.WriteRequest{PutRequest: &types.PutRequest{Item: attributes(name, text)}})
-		}
-		_, err := client.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{*table: requests}})
-		return err
-	}
 	transact := func(text string, names ...string) error {
 		var items []types.TransactWriteItem
 		for _, name := range names {
@@ -89,31 +81,21 @@ func TestTheSimulatedDynamoDBRefusesWhatDynamoDBRefuses(t *testing.T) {
 		_, err := client.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: items})
 		return err
 	}
-	put := func(text string) error {
-		_, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: table, Item: attributes("k", text)})
-		return err
-	}
 	room := maxItem - len(ledger.AttributeKey) - len("k") - len("x")
 	fits, large := strings.Repeat("x", room), strings.Repeat("x", room+1)
 	for name, tt := range map[string]struct {
 		err  error
 		code string // empty for none
 	}{
-		"keys that differ":            {get("a", "b"), ""},
-		"a key twice":                 {get("a", "b", "a"), "ValidationException"},
-		"100 keys":                    {get(numbered(100)...), ""},
-		"101 keys":                    {get(numbered(101)...), "ValidationException"},
-		"25 writes":                   {write("x", numbered(25)...), ""},
-		"26 writes":                   {write("x", numbered(26)...), "ValidationException"},
-		"a write twice":               {write("x", "a", "a"), "ValidationException"},
-		"a large write":               {write(large, "k"), "ValidationException"},
-		"a transaction of 100":        {transact("x", numbered(100)...), ""},
-		"a transaction of 101":        {transact("x", numbered(101)...), "ValidationException"},
-		"an item twice":               {transact("x", "a", "a"), "ValidationException"},
-		"the largest item":            {put(fits), ""},
-		"a larger item":               {put(large), "ValidationException"},
-		"the largest, in transaction": {transact(fits, "k"), ""},
-		"a larger, in transaction":    {transact(large, "k"), "TransactionCanceledException"},
+		"keys that differ":     {get("a", "b"), ""},
+		"a key twice":          {get("a", "b", "a"), "ValidationException"},
+		"100 keys":             {get(numbered(100)...), ""},
+		"101 keys":             {get(numbered(101)...), "ValidationException"},
+		"a transaction of 100": {transact("x", numbered(100)...), ""},
+		"a transaction of 101": {transact("x", numbered(101)...), "ValidationException"},
+		"an item twice":        {transact("x", "a", "a"), "ValidationException"},
+		"the largest item":     {transact(fits, "k"), ""},
+		"a larger item":        {transact(large, "k"), "TransactionCanceledException"},
 	} {
 		answer, _ := errors.AsType[smithy.APIError](tt.err)
 		switch {
