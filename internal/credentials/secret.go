@@ -28,9 +28,9 @@ func (s secret) equal(o secret) bool {
 // org_id, scopes and perhaps sandbox, or one in a spelling of Adobe's own tools.
 //
 // Our own spelling wins over all others, but for client secrets: a list that has those of
-// every other field is taken. Two other fields with two values for the same
-// part are an error that names both. Client secrets in a list are taken as they stand,
-// the newest first; a list of objects with dates is sorted by them.
+// every other field is taken. Two other fields with two values for the same part are an
+// error that names both. Client secrets in a list are taken as they stand, the newest
+// first; a list of objects with dates is sorted by them.
 //
 // The error names every field that is wrong, and the field that is wanted. It never has a
 // value of the secret, nor any of its text. The secret that comes with an error has the

@@ -15,9 +15,9 @@ import (
 const (
 	// maxNames bounds how many dataflows' names a process remembers.
 	maxNames = 10_000
-	// namelessTime is how long no name is asked for that Flow Service did not tell, and
-	// throttledTime where it said that there are too many calls: no run is to wait for the
-	// sake of a name twice.
+	// If Flow Service does not tell a name, it is not asked for that name again before
+	// namelessTime has passed. After a 429 it is asked for no name of the org before
+	// throttledTime has passed. So no run waits for a name twice.
 	namelessTime  = 5 * time.Minute
 	throttledTime = time.Hour
 	// nameTime is how long runs wait for a name, repetitions of the call included: a name
@@ -25,8 +25,8 @@ const (
 	nameTime = 3 * time.Second
 )
 
-// names are those of dataflows, as events and Flow Service tell them. They are for
-// people: nothing is decided by them.
+// names remembers the names of dataflows, as events and Flow Service tell them. They are
+// for people: nothing is decided by them.
 type names struct {
 	asking singleflight.Group // by org and dataflow
 

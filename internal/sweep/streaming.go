@@ -34,11 +34,11 @@ const maxStreaming = 10_000
 
 func flowKey(target Target, flowID string) string { return target.OrgID + "#" + flowID }
 
-// learn finds out the names of dataflows, and which of them are of streaming sources, many
-// at a time: for runs that may be requested and for downstream runs, since the ledger has
-// the names of the others. One of which that can't be found out is taken for
-// a batch source's: Flow Service refuses to re-trigger the runs of others. The error
-// means that it is worth asking again.
+// learn asks Flow Service for the names of dataflows, and for which of them are of
+// streaming sources, many at a time. It asks for runs that may be requested and for
+// downstream runs: the ledger has the names of the others. A dataflow that Flow Service
+// does not tell of counts as a batch source's, since Flow Service refuses to re-trigger
+// runs of streaming sources. The error means that it is worth asking again.
 func (w *work) learn(target Target, runs []*flowclient.Run, known map[string]ledger.Run) error {
 	if w.streaming == nil || len(w.streaming) >= maxStreaming {
 		w.streaming = streaming{}
