@@ -103,29 +103,33 @@ func TestScrubberKeepsACauseThatShowsNoSecret(t *testing.T) {
 	}
 }
 
-// TestScrubbingALargeBodyTakesTimeInProportion holds the time for a body in the worst
-// shapes against that for a small part of it.
-func TestScrubbingALargeBodyTakesTimeInProportion(t *testing.T) {
-	t.Parallel()
-	secret := strings.Repeat("ab", 700) + "c" // repeats itself, as long as a token
+// BenchmarkScrubOfALargeBody holds the time for a body in the worst shapes against that
+// for a small part of it. It fails where that grows faster than the body.
+func BenchmarkScrubOfALargeBody(b *testing.B) {
+	const few, many = maxErrorAnswer / 64, maxErrorAnswer
+	secrets := scrubber{strings.Repeat("ab", 700) + "c", "another-secret-of-ours"} // repeats itself, as long as a token
 	for name, unit := range map[string]string{
 		"the secret's own letters": "ab", "white space": "a \n", "percent signs": "%", "nested percent signs": "%25", "backslashes": `\`, "entities": "&", "escapes": `\u0061`,
 	} {
-		least := func(size int) time.Duration {
-			text := strings.Repeat(unit, size/len(unit))
-			best := time.Hour
-			for range 3 { // the least counts: others use the machine, too
-				began := time.Now()
-				_ = scrubber{secret, "another-secret-of-ours"}.clean(text, maxMessage)
-				best = min(best, time.Since(began))
+		b.Run(name, func(b *testing.B) {
+			least := func(size int) time.Duration {
+				text := strings.Repeat(unit, size/len(unit))
+				best := time.Hour
+				for range 3 { // the least counts: others use the machine, too
+					began := time.Now()
+					_ = secrets.clean(text, maxMessage)
+					best = min(best, time.Since(began))
+				}
+				return best
 			}
-			return best
-		}
-		const few, many = maxErrorAnswer / 64, maxErrorAnswer
-		small, large := least(few), least(many)
-		if large > 1000*small { // 64 times as much; quadratic would take 4096 times as long
-			t.Errorf("%s: %d bytes took %v, %d bytes %v", name, few, small, many, large)
-		}
+			for b.Loop() {
+				ratio := float64(least(many)) / float64(least(few))
+				if ratio > 1000 { // 64 times as much; quadratic would take 4096 times as long
+					b.Errorf("%d bytes took %.0f times as long as %d bytes", many, ratio, few)
+				}
+				b.ReportMetric(ratio, "large/small")
+			}
+		})
 	}
 }
 
