@@ -39,7 +39,7 @@ func TestARunThatIsTooLargeKeepsNoOtherFromASweep(t *testing.T) {
 			t.Fatalf("the report is %+v", report)
 		}
 		// A size that works is looked for anew after each of the two.
-		if n := w.adobe.Count(flowsim.OpRuns); n > 20 {
+		if n := w.adobe.Count(flowsim.OpRuns); n > 25 {
 			t.Errorf("%d listings", n)
 		}
 		w.drain(48 * time.Hour)
@@ -160,4 +160,25 @@ func tooLargeItself(t *testing.T, w *world, filters bool) {
 	if ends := w.logs.ends("huge"); len(ends) != 1 || ends[0].Outcome != outcome || w.adobe.Count(flowsim.OpRetrigger) != calls {
 		t.Errorf("filters are taken: %t; the run ended so: %+v", filters, ends)
 	}
+}
+
+// TestALargeRunDoesNotMakeASweepListOneRunAtATime: of 151 runs the first just fits into an
+// answer, by itself.
+func TestALargeRunDoesNotMakeASweepListOneRunAtATime(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		at := time.Now().Add(-time.Hour)
+		const runs = 151
+		for i := range runs {
+			run := flowsim.Run{ID: fmt.Sprintf("run-%03d", i), FlowID: "f", Status: flowsim.Failed, CreatedAt: at.Add(time.Duration(i) * time.Second), CompletedAt: at.Add(time.Hour / 2)}
+			if i == 0 {
+				run.Document = func(document map[string]any) { document["padding"] = strings.Repeat("x", 8190<<10) }
+			}
+			w.adobe.AddRun(run)
+		}
+		report := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `","dryRun":true}}`)
+		if n := w.adobe.Count(flowsim.OpRuns); n > 20 || report.State != sweep.Finished || report.Failed != runs {
+			t.Errorf("%d listings, and the report is %+v", n, report.Counts)
+		}
+	})
 }

@@ -75,8 +75,8 @@ func (w *work) page() error {
 	w.wait(0) // the others come first
 	w.p.Report.Pages++
 	w.at.Token = page.Next
-	if page.Limit < flowclient.DefaultPageSize {
-		w.at.PageSize = page.Limit
+	if w.at.PageSize = page.NextLimit(flowclient.DefaultPageSize); w.at.PageSize == flowclient.DefaultPageSize {
+		w.at.PageSize = 0
 	}
 	switch {
 	case w.p.Report.Limited:

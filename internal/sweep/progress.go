@@ -58,7 +58,7 @@ type part struct {
 	// are the runs that it has requested since the last one.
 	Stale     int `json:"stale,omitempty"`
 	Requested int `json:"requested,omitempty"`
-	// PageSize is the size of a page that Flow Service's answers allow; 0 is the usual.
+	// PageSize is the size of the next page where large answers have made it smaller; 0 is the usual.
 	PageSize int `json:"pageSize,omitempty"`
 	// ByStart means that Flow Service refused to list runs by their last change.
 	ByStart bool `json:"byStart,omitempty"`

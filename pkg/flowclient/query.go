@@ -105,6 +105,18 @@ type RunPage struct {
 	// Limit is the size of the page that was asked for: less than that of the query if
 	// the answer was above [MaxAnswer].
 	Limit int
+
+	bytes int // of the answer
+}
+
+// NextLimit returns the size to ask for the page after this one in: twice this page's, but
+// not more than most, if this page was small, so that one large run does not make all that
+// follow cost a call each.
+func (p RunPage) NextLimit(most int) int {
+	if p.bytes < MaxAnswer/4 {
+		return min(2*p.Limit, most)
+	}
+	return min(p.Limit, most)
 }
 
 // Runs returns the runs that the query selects, page after page as they are
@@ -129,17 +141,18 @@ func (c *Client) Runs(ctx context.Context, sandbox string, q RunQuery) iter.Seq2
 // can be left and continued later. An error ends it: it is yielded once, with a
 // zero page; the page before it tells where to continue.
 //
-// A page above [MaxAnswer] is asked for again at half the size, down to a single run,
-// and the listing goes on with the size that worked. A single run that is too large
+// A page above [MaxAnswer] is asked for again at half the size, down to a single run. The
+// listing goes on with the size that worked, and grows again ([RunPage.NextLimit]). A single run that is too large
 // ends it with [KindTooLarge].
 func (c *Client) RunPages(ctx context.Context, sandbox string, q RunQuery) iter.Seq2[RunPage, error] {
 	return func(yield func(RunPage, error) bool) {
+		most := cmp.Or(q.Limit, DefaultPageSize)
 		for {
 			page, err := c.runPage(ctx, sandbox, q)
 			if !yield(page, err) || err != nil || page.Next == "" {
 				return
 			}
-			q.ContinuationToken, q.Limit = page.Next, page.Limit
+			q.ContinuationToken, q.Limit = page.Next, page.NextLimit(most)
 		}
 	}
 }
@@ -167,6 +180,7 @@ func (c *Client) pageOfSize(ctx context.Context, sandbox string, q RunQuery) (Ru
 	var page RunPage
 	k.decode = func(body []byte) (err error) {
 		page, err = decodePage(body)
+		page.bytes = len(body)
 		if err == nil && page.Next != "" && page.Next == q.ContinuationToken {
 			err = errors.New("its continuation token leads back to itself")
 		}

@@ -115,8 +115,39 @@ func TestAListingShrinksToTheLastRunThatFits(t *testing.T) {
 	if diff := cmp.Diff([]string{"run-0", "run-1", "run-2", "run-3", "run-4"}, ids); diff != "" {
 		t.Errorf("runs (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"/7", "/3", "3/3", "3/1", "4/1"}, server.pages); diff != "" {
+	if diff := cmp.Diff([]string{"/7", "/3", "3/6", "3/3", "3/1", "4/1"}, server.pages); diff != "" {
 		t.Errorf("pages (-want +got):\n%s", diff)
+	}
+}
+
+// TestAListingGrowsAgainAfterALargeRun: one run of 7 MB makes a page of its own, and not
+// each of those that follow it.
+func TestAListingGrowsAgainAfterALargeRun(t *testing.T) {
+	t.Parallel()
+	server := &hugeRuns{sizes: append([]int{7 << 20}, all(120, 20_000)...)}
+	client := newClient(t, server.ServeHTTP)
+	seen := 0
+	for _, err := range client.Runs(t.Context(), sandbox, flowclient.RunQuery{Limit: 60}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen++
+	}
+	want := []string{"/60", "/30", "30/30", "60/60", "120/60"}
+	if diff := cmp.Diff(want, server.pages); diff != "" || seen != 121 {
+		t.Errorf("%d runs; pages (-want +got):\n%s", seen, diff)
+	}
+	server = &hugeRuns{sizes: append([]int{8<<20 - 500}, all(120, 1000)...)} // no other fits beside it
+	seen = 0
+	for _, err := range newClient(t, server.ServeHTTP).Runs(t.Context(), sandbox, flowclient.RunQuery{Limit: 60}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen++
+	}
+	want = []string{"/60", "/30", "/15", "/7", "/3", "/1", "1/1", "2/2", "4/4", "8/8", "16/16", "32/32", "64/60"}
+	if diff := cmp.Diff(want, server.pages); diff != "" || seen != 121 {
+		t.Errorf("%d runs; pages (-want +got):\n%s", seen, diff)
 	}
 }
 
