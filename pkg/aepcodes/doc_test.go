@@ -60,7 +60,7 @@ func document() string {
 	}{
 		{aepcodes.Retrigger, "## Answers to a re-trigger\n"},
 		{aepcodes.AnyCall, "## Answers to any call\n"},
-		{aepcodes.Token, "## Answers to the request of a token\nAdobe publishes no list of these. A code that is not here is a fault of the credential with HTTP 400, 401 and 403.\n"},
+		{aepcodes.Token, "## Answers to the request of a token\nAdobe publishes no list of these. A code that is not here is a fault of the credential with HTTP 200, 400, 401 and 403.\n"},
 		{aepcodes.RunError, "## Errors of a failed run\nWhat has a quoted message is recognized by such words, under any code that fits.\n"},
 	} {
 		fmt.Fprintf(&doc, "\n%s\n| code | HTTP status | meaning | kind | what the function does | next step |\n| --- | --- | --- | --- | --- | --- |\n", table.text)

@@ -228,7 +228,7 @@ func (e *Error) flowKind(mutates bool) Kind {
 	}
 }
 
-// imsKind is the kind of IMS's answer that is not 2xx.
+// imsKind is the kind of IMS's refusal, which may have HTTP 200.
 func (e *Error) imsKind() Kind {
 	entry, known := e.Catalog()
 	switch {
@@ -238,7 +238,7 @@ func (e *Error) imsKind() Kind {
 		return KindTransient
 	case known:
 		return kindOf(entry)
-	case e.Status == http.StatusBadRequest, e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden:
+	case e.Status == http.StatusOK, e.Status == http.StatusBadRequest, e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden:
 		return KindUnauthorized
 	default:
 		return KindMalformed // not the token endpoint: a wrong address, a redirect

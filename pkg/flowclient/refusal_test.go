@@ -115,6 +115,8 @@ func TestARefusalOfIMSHasItsCodeWordsAndNextStep(t *testing.T) {
 		"other field names": {400, `{"errorCode":"invalid_scope","errorMessage":"meta scopes","x":[1]}`, "invalid_scope", "meta scopes", "Copy the scopes"},
 		"unknown code":      {400, `{"error":"ride_AdobeID_acct_terms","error_description":"terms"}`, "ride_AdobeID_acct_terms", "terms", ""},
 		"HTTP 200":          {200, `{"error":"invalid_client","error_description":"invalid client_secret parameter"}`, "invalid_client", "invalid client_secret parameter", "client secret of the credential"},
+		"deeper, HTTP 200":  {200, `{"error":{"code":"invalid_scope","message":"No such scope"}}`, "invalid_scope", "No such scope", "Copy the scopes"},
+		"unknown, HTTP 200": {200, `{"error":"odd","error_description":"words of IMS"}`, "odd", "words of IMS", ""},
 		"no JSON":           {403, `<html>Blocked</html>`, "", "<html>Blocked</html>", ""},
 		"nothing":           {401, ``, "", "", ""},
 	} {
@@ -154,7 +156,6 @@ func TestIMSThatIsUnavailableRefusesNoCredential(t *testing.T) {
 		"unavailable, 400":  {400, `{"error":"temporarily_unavailable"}`, flowclient.KindTransient},
 		"throttled":         {429, `{"error":"slow_down"}`, flowclient.KindThrottled},
 		"unavailable, 200":  {200, `{"error":"server_error"}`, flowclient.KindTransient},
-		"unknown, 200":      {200, `{"error":"odd","error_description":"words of IMS"}`, flowclient.KindMalformed},
 		"throttled, a code": {429, `{"error":"invalid_client"}`, flowclient.KindThrottled},
 	} {
 		_, err := newIMS(t, (&script{answers: []answer{{status: test.status, body: test.body}}}).ServeHTTP, flowclient.WithMaxAttempts(2)).Token(t.Context())

@@ -220,9 +220,8 @@ func (s *IMS) fetch(ctx context.Context) (token string, lifetime time.Duration, 
 func refusesIn(answer reply) bool {
 	var fields struct {
 		Token string `json:"access_token"`
-		Error string `json:"error"`
 	}
-	return answer.err == nil && json.Unmarshal(answer.body, &fields) == nil && fields.Token == "" && fields.Error != ""
+	return answer.err == nil && json.Unmarshal(answer.body, &fields) == nil && fields.Token == "" && parseRefusal(answer.body).code != ""
 }
 
 // readToken reads a 2xx answer of IMS. Its errors quote nothing of it.
