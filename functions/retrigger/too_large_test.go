@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -179,6 +180,32 @@ func TestALargeRunDoesNotMakeASweepListOneRunAtATime(t *testing.T) {
 		report := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `","dryRun":true}}`)
 		if n := w.adobe.Count(flowsim.OpRuns); n > 20 || report.State != sweep.Finished || report.Failed != runs {
 			t.Errorf("%d listings, and the report is %+v", n, report.Counts)
+		}
+	})
+}
+
+// TestAPageThatTakesTooLongIsAskedForInSmallerParts: Flow Service's gateway times out for
+// more than thirty runs at once.
+func TestAPageThatTakesTooLongIsAskedForInSmallerParts(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.adobeHandler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if limit, _ := strconv.Atoi(r.URL.Query().Get("limit")); limit > 30 && strings.HasSuffix(r.URL.Path, "/runs") {
+				http.Error(rw, "", http.StatusGatewayTimeout)
+				return
+			}
+			w.adobe.ServeHTTP(rw, r)
+		})
+		w.cfg.FlowBudget, w.cfg.OrgBudget = 0, 0
+		const runs = 70
+		for i := range runs {
+			w.adobe.AddRun(flowsim.Run{ID: fmt.Sprint("run-", i), FlowID: "f", Status: flowsim.Failed, CompletedAt: time.Now()})
+			pass(time.Second)
+		}
+		w.send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+		w.drain(24 * time.Hour)
+		if letters := w.aws.Messages(w.letters); len(letters) != 0 || len(w.sent()) != runs {
+			t.Errorf("%d runs were re-triggered, and there are %d dead letters", len(w.sent()), len(letters))
 		}
 	})
 }

@@ -36,6 +36,9 @@ const (
 	// maxTooLarge is how many runs of a sandbox a listing leaves out for their size. Each is
 	// one more filter in the URL.
 	maxTooLarge = 20
+	// leastPage is below what failures make no page: after an outage the listing is to go
+	// on at a bearable pace.
+	leastPage = 10
 	// concurrentNotes is how many entries of the ledger are written at once.
 	concurrentNotes = 5
 	// maxCall bounds a call of the ledger.
@@ -75,9 +78,7 @@ func (w *work) page() error {
 	w.wait(0) // the others come first
 	w.p.Report.Pages++
 	w.at.Token = page.Next
-	if w.at.PageSize = page.NextLimit(flowclient.DefaultPageSize); w.at.PageSize == flowclient.DefaultPageSize {
-		w.at.PageSize = 0
-	}
+	w.at.PageSize = page.NextLimit(w.at.maxPage())
 	switch {
 	case w.p.Report.Limited:
 		w.p.Parts = nil
@@ -118,7 +119,7 @@ func (w *work) query() flowclient.RunQuery {
 			flowclient.Where(flowclient.PropertyStatus, "==", "failed,Failed,FAILED"),
 			flowclient.WhereTime(property, ">", from.Add(-skew)),
 		},
-		OrderBy: "createdAt", ContinuationToken: w.at.Token, Limit: w.at.PageSize,
+		OrderBy: "createdAt", ContinuationToken: w.at.Token, Limit: min(cmp.Or(w.at.PageSize, w.at.maxPage()), w.at.maxPage()),
 	}
 	if len(w.p.Flows) > 0 && !slices.ContainsFunc(w.p.Flows, func(id string) bool { return strings.Contains(id, ",") }) {
 		q.Filters = append(q.Filters, flowclient.Where(flowclient.PropertyFlowID, "==", strings.Join(w.p.Flows, ",")))
@@ -199,11 +200,13 @@ func (w *work) leaveOut(fault *flowclient.Error) error {
 	return w.save()
 }
 
-// again counts a failure, and lets the part wait before the page is tried again; after
-// too many, or in a dry run, which does not wait, the sandbox is given up.
+// again counts a failure, and lets the part wait before the page is tried again. From now
+// on pages are smaller: this one may have taken Flow Service too long. After too many failures, or in a dry run, which
+// does not wait, the sandbox is given up.
 func (w *work) again(err error) error {
 	w.wrong(err)
 	w.at.Failures++
+	w.at.MaxPage = max(w.at.maxPage()/2, leastPage)
 	switch {
 	case w.req.DryRun:
 		return w.abandon(err)

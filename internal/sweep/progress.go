@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
 // progress is how far a sweep has come. It is bounded, since it is one item: a few
@@ -58,8 +60,10 @@ type part struct {
 	// are the runs that it has requested since the last one.
 	Stale     int `json:"stale,omitempty"`
 	Requested int `json:"requested,omitempty"`
-	// PageSize is the size of the next page where large answers have made it smaller; 0 is the usual.
+	// PageSize is the size of the next page where large answers have made it smaller, and
+	// MaxPage the greatest size where failures have; 0 is the usual.
 	PageSize int `json:"pageSize,omitempty"`
+	MaxPage  int `json:"maxPage,omitempty"`
 	// ByStart means that Flow Service refused to list runs by their last change.
 	ByStart bool `json:"byStart,omitempty"`
 	// Unordered means that the runs have not come in the order of their creation.
@@ -79,6 +83,9 @@ func (c *part) target() Target {
 	}
 	return Target{OrgID: c.OrgID, Sandbox: c.Sandboxes[c.Current]}
 }
+
+// maxPage is the greatest size of a page.
+func (c *part) maxPage() int { return cmp.Or(c.MaxPage, flowclient.DefaultPageSize) }
 
 // following goes on with the next sandbox.
 func (c *part) following(since time.Time) {
