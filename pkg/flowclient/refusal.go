@@ -15,7 +15,7 @@ import (
 // kind.
 func (s *settings) refusal(op string, answer reply, secrets scrubber) *Error {
 	said := parseRefusal(answer.body)
-	if answer.status/100 == 4 && !numbered(said.code) { // after a 5xx a code may say that nothing was done, which no text proves
+	if op != OpToken && answer.status/100 == 4 && !numbered(said.code) { // IMS's codes are words; after a 5xx a code may say that nothing was done, which no text proves
 		said.code = cmp.Or(codeWithin(said.message, answer.status), said.code)
 	}
 	if said.requestID == "" {

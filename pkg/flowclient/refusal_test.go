@@ -114,6 +114,7 @@ func TestARefusalOfIMSHasItsCodeWordsAndNextStep(t *testing.T) {
 		"list of texts":     {403, `{"errors":["access_denied","The project is suspended"]}`, "access_denied", "The project is suspended", "suspended"},
 		"other field names": {400, `{"errorCode":"invalid_scope","errorMessage":"meta scopes","x":[1]}`, "invalid_scope", "meta scopes", "Copy the scopes"},
 		"unknown code":      {400, `{"error":"ride_AdobeID_acct_terms","error_description":"terms"}`, "ride_AdobeID_acct_terms", "terms", ""},
+		"a number in it":    {400, `{"error":"invalid_scope","error_description":"Scope refused, error code: 40013"}`, "invalid_scope", "Scope refused, error code: 40013", "Copy the scopes"},
 		"HTTP 200":          {200, `{"error":"invalid_client","error_description":"invalid client_secret parameter"}`, "invalid_client", "invalid client_secret parameter", "client secret of the credential"},
 		"deeper, HTTP 200":  {200, `{"error":{"code":"invalid_scope","message":"No such scope"}}`, "invalid_scope", "No such scope", "Copy the scopes"},
 		"unknown, HTTP 200": {200, `{"error":"odd","error_description":"words of IMS"}`, "odd", "words of IMS", ""},
