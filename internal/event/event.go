@@ -34,6 +34,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -112,23 +113,25 @@ func Decode(payload []byte) (Decoded, error) {
 }
 
 // hopeless returns the one error of a list of which no element can be read, and none of
-// which names a run: it becomes one dead letter, as it came.
+// which names a run: it becomes one dead letter, as it came. Its shape is that of all the
+// elements that have one.
 func hopeless(items []Item) *Error {
 	if len(items) == 0 || slices.ContainsFunc(items, func(i Item) bool { return i.Err == nil || i.Err.RunID != "" || i.Err.FlowID != "" }) {
 		return nil
 	}
 	first := items[0].Err
-	reason, shape := first.Reason, first.Shape
+	reason, shapes, shaped := first.Reason, map[string]bool{}, true
 	for _, item := range items {
 		if item.Err.Reason != reason {
 			reason = Unreadable
 		}
-		if item.Err.Shape != shape {
-			shape = ""
-		}
+		shaped = shaped && item.Err.Shape != ""
+		shapes[item.Err.Shape] = true
 	}
 	fault := faultf(reason, "none of the %d elements of the list can be read; the first one: %s", len(items), first.Message)
-	fault.Shape = shape
+	if shaped {
+		fault.Shape = bounded(strings.Join(slices.Sorted(maps.Keys(shapes)), ","), maxShape)
+	}
 	return fault
 }
 

@@ -161,6 +161,24 @@ func TestAListOfWhichNothingCanBeReadIsOneDeadLetter(t *testing.T) {
 	}
 }
 
+func TestAPageOfWhichNothingCanBeReadHasTheShapesOfItsEvents(t *testing.T) {
+	t.Parallel()
+	page := func(events ...string) string {
+		return `{"events":[` + strings.Join(events, ",") + `],"_page":{}}`
+	}
+	one, other := `{"position":"1","event":`+adobeEvent(`{"a":1}`)+`}`, `{"position":"2","event":`+adobeEvent(`{"b":1}`)+`}`
+	shapeOf := func(payload string) string { return onlyFault(t, payload).Shape }
+	if both := shapeOf(page(one, other)); both == "" || both != shapeOf(page(other, one, one)) {
+		t.Errorf("the shape of a page with two shapes is %q", both)
+	}
+	if shapeOf(page(one, one)) != shapeOf(page(one)) {
+		t.Error("a page with one shape has another one than its event")
+	}
+	if got := shapeOf(`[1,` + adobeEvent(`{"a":1}`) + `]`); got != "" {
+		t.Errorf("a list with other elements has the shape %q", got)
+	}
+}
+
 func TestABareListOfSQSRecordsIsABatch(t *testing.T) {
 	t.Parallel()
 	const one = `{"messageId":"m","receiptHandle":"h","eventSource":"aws:sqs","body":"b","attributes":{"ApproximateReceiveCount":"3"}}`
