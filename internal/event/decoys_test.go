@@ -43,6 +43,22 @@ func TestALayerWithAnAlertsNameOrCodeHidesNoRun(t *testing.T) {
 	})
 }
 
+func TestAScheduledEventOfAnotherSenderIsReadAsItsOwn(t *testing.T) {
+	t.Parallel()
+	from := func(source, detail string) string {
+		return `{"detail-type":"Scheduled Event","source":"` + source + `","detail":` + detail + `}`
+	}
+	wants(t, map[string][2]string{
+		"an application's run":     {from("com.example", failed(runA, "")), retried},
+		"an application's request": {from("com.example", request), retried},
+		"Adobe's run":              {from("aws.partner/developer.adobe.com/x", failed(runA, "")), retried},
+		"Adobe's, without a run":   {from("aws.partner/developer.adobe.com/x", `{"a":1}`), "error unrecognized"},
+		"an application's, empty":  {from("com.example", `{}`), "skip foreign_event"},
+		"a rule's":                 {from("aws.events", `{}`), "sweep"},
+		"inside another's":         {ofApplication(from("aws.events", `{}`)), "skip foreign_event"},
+	})
+}
+
 func TestAnEventOfAdobesThatAnotherHandsOnStaysAdobes(t *testing.T) {
 	t.Parallel()
 	const flat = `{"header":{"_adobeio":{"imsOrgId":"` + org + `","eventCode":"source_flow_run_error"}},"flowRun":"r"}`
@@ -230,6 +246,8 @@ func TestWhatTheFunctionItselfHasToldIsNotRetriedWhereverItIs(t *testing.T) {
 		return `{"version":"1.0","requestContext":{"condition":"Success"},"requestPayload":` + payload + `,"responsePayload":` + answer + `}`
 	}
 	wants(t, map[string][2]string{
+		"a CloudEvent":                          {`{"specversion":"1.0","id":"c","type":"t","source":"aep-retrigger","data":` + run + `}`, "error own_output"},
+		"what a transformer leaves":             {`{"source":"aep-retrigger","detail":` + run + `}`, "error own_output"},
 		"in a layer of an application":          {ofApplication(`{"forwarded":` + own + `}`), "skip foreign_event"},
 		"in a layer of Adobe's":                 {eventBridge(`{"forwarded":` + own + `}`), "error unrecognized"},
 		"beside a run":                          {eventBridge(`{"told":` + answer + `,"run":` + run + `}`), retried},
@@ -307,6 +325,7 @@ func TestAnEmptyWrappingOrAHeaderBesideARunIsNoReasonToRefuseIt(t *testing.T) {
 		"headers, not of HTTP":  {`{"body":` + run + `,"headers":{"a":"b"}}`, retried},
 		"headers, and a text":   {`{"body":` + quote(run) + `,"headers":{"a":"b"}}`, "error http_event"},
 		"headers of a request":  {`{"body":` + request + `,"headers":{"a":"b"}}`, "error http_event"},
+		"Lambda@Edge":           {`{"Records":[{"cf":{"request":{"uri":"/"}}}]}`, "error http_event"},
 		"a method and no body":  {`{"httpMethod":"GET","headers":{"a":"b"},"path":"/x"}`, "error http_event"},
 		"nothing in it but one": {`{"Records":[]}`, "error unreadable"},
 	})

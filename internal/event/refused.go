@@ -31,7 +31,7 @@ func refused(o object, from sender) *Error {
 // ownOutput refuses the function's own events and answers.
 func ownOutput(o object) *Error {
 	switch {
-	case strings.HasPrefix(o.text("source"), EventSource) && o.has("detail-type"):
+	case strings.HasPrefix(o.text("source"), EventSource) && o.hasAny("detail-type", "detail", "specversion"):
 		return faultf(OwnOutput, "the event is one that aep-retrigger itself has published: it asks for nothing. Take the rule away that sends it here")
 	case len(o.members) == 1 && (o.isList("batchItemFailures") || o.isList("pauses")), ownResults(o), o.object("sweep").has("state", "seen"):
 		return faultf(OwnOutput, "the payload is an answer of aep-retrigger itself: it asks for nothing. To retry a run send {\"runId\":\"…\"}")
@@ -83,7 +83,7 @@ func isHTTP(o object) bool {
 		}
 		return o.hasAny("body", "httpMethod", "method", "rawPath", "raw_path", "routeKey", "isBase64Encoded")
 	default:
-		return o.hasAny("httpMethod", "rawPath", "routeKey") && o.hasAny("body", "requestContext", "isBase64Encoded")
+		return o.hasAny("httpMethod", "rawPath", "routeKey") && o.hasAny("body", "requestContext", "isBase64Encoded") || o.firstOf("Records").isObject("cf")
 	}
 }
 

@@ -143,7 +143,7 @@ func (d *decoder) eventBridge(o object, a around) (bool, *Error) {
 	// The names of an application may have Adobe's in them.
 	asks := !strings.HasPrefix(source, "aws.partner/") && parsed(detail).hasAny(commands()...)
 	switch {
-	case kind == "Scheduled Event":
+	case kind == "Scheduled Event" && (source == "aws.events" || source == "aws.scheduler"):
 		return d.scheduled(o, a)
 	case isAdobeName(source) && !asks, isAdobesKind(kind):
 		a = a.from(adobe)
@@ -161,12 +161,12 @@ func (d *decoder) eventBridge(o object, a around) (bool, *Error) {
 // isAdobeName reports whether a sender's name is one of Adobe's.
 func isAdobeName(name string) bool { return strings.Contains(strings.ToLower(name), "adobe") }
 
-// scheduled reads the event of a schedule: it asks for a sweep.
+// scheduled reads the event of a schedule: it asks for a sweep. Sources that begin with
+// "aws." are reserved to AWS; aws.events is of rules, aws.scheduler of EventBridge
+// Scheduler. In another's event it is a part, and asks for nothing.
 func (d *decoder) scheduled(o object, a around) (bool, *Error) {
-	// Sources that begin with "aws." are reserved to AWS; the first is of rules, the
-	// second of EventBridge Scheduler.
-	if source := o.text("source"); a.sender != person || source != "aws.events" && source != "aws.scheduler" {
-		return d.pass(a, "a Scheduled Event that is not of a schedule of AWS", nil)
+	if a.sender != person {
+		return false, nil
 	}
 	if d.sweep != nil {
 		return true, nil
