@@ -123,6 +123,7 @@ func TestAnOrgThatIsNamedBesideTheRunCounts(t *testing.T) {
 	}
 	wants(t, map[string][2]string{
 		"two orgs":               {eventBridge(`{"header":{"_adobeio":{"imsOrgId":"` + foreignOrg + `"}},"body":` + failed(runA, "") + `}`), "error org_mismatch"},
+		"an org that made a run": {failed(runA, `,"createdBy":"`+foreignOrg+`"`), retried},
 		"an org that is no text": {eventBridge(`{"header":{"_adobeio":{"imsOrgId":5}},"body":` + without + `}`), "error wrong_type"},
 		"runs of two orgs":       {eventBridge(`{"a":{"imsOrgId":"` + org + `","run":` + failed(runA, "") + `},"b":{"imsOrgId":"` + foreignOrg + `","run":` + without + `}}`), "retry " + runA + ", retry " + runA},
 	})

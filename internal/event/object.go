@@ -189,7 +189,7 @@ func (a around) namedIn(o object, depth int, except []string) (around, *Error) {
 	for _, m := range o.members {
 		var fault *Error
 		switch name := bare(m.name); {
-		case slices.Contains(except, m.name), m.quotesRuns():
+		case slices.Contains(except, m.name), m.quotesRuns(), strings.HasSuffix(name, "by"): // createdBy is a person or a service
 		case name == "sandboxname":
 			a.sandboxes, fault = with(a.sandboxes, m)
 		case name == "imsorgid", name == "imsorg", name == "xdm:imsorg":
