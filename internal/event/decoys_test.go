@@ -159,6 +159,9 @@ func TestAnOrgThatAKnownWrappingNamesCounts(t *testing.T) {
 	names := func(payload string) string { return strings.Replace(payload, "{", `{"imsOrgId":"`+foreignOrg+`",`, 1) }
 	for name, payload := range map[string]string{
 		"EventBridge's envelope":    names(eventBridge(without)),
+		"a notification of SNS":     names(sns(without)),
+		"what Lambda gets of SNS":   names(snsRecord(without)),
+		"an answer of SQS":          names(`{"Messages":[{"Body":` + quote(without) + `}]}`),
 		"an entry of a journal":     `{"events":[` + names(`{"position":"p","event":`+without+`}`) + `],"_page":{}}`,
 		"a list of messages":        `[` + names(`{"messages":[{"value":`+without+`}]}`) + `]`,
 		"a listing":                 names(`{"items":[` + without + `],"_links":{}}`),

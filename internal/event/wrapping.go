@@ -227,7 +227,11 @@ func (d *decoder) sns(o object, a around) (bool, *Error) {
 		}
 		return d.pass(a, "an SNS message of type "+excerpt([]byte(kind))+", not a notification", o.raw)
 	}
-	return true, d.unit(json.RawMessage(quoted(o.text("Message"))), a)
+	inner, fault := a.named(o, "Message", "MessageAttributes")
+	if fault != nil {
+		return false, fault
+	}
+	return true, d.unit(json.RawMessage(quoted(o.text("Message"))), inner)
 }
 
 // records opens the records that SNS and SQS hand to Lambda.
@@ -239,7 +243,9 @@ func (d *decoder) records(o object, a around) (found bool, fault *Error) {
 		}
 		return found, fault
 	}
-	a = a.deeper()
+	if a, fault = a.deeper().named(o, "Records"); fault != nil {
+		return false, fault
+	}
 	var bodies []json.RawMessage
 	for _, one := range list {
 		record := parsed(one)
