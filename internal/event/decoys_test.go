@@ -92,6 +92,7 @@ func TestAFlatEventOfAdobesThatIsNoDocumentedAlertIsNotSkippedAsOne(t *testing.T
 		"the name of a failure":             {adobeEvent(`{"name":"sources_flow_run_failed","flowId":"f"}`), "error unrecognized"},
 		"an alert of a failure":             {eventBridge(`{` + header + `,"id":"a","name":"sources_flow_run_failure","status":"FIRING","flowRunId":"r","flowId":"f"}`), "error unrecognized"},
 		"an alert of a failure, with a run": {eventBridge(`{"name":"sources_flow_run_failure","status":"FIRING","run":` + failed(runA, "") + `}`), retried},
+		"an alert's status, with a run":     {eventBridge(`{` + header + `,"status":"triggered","run":` + failed(runA, "") + `}`), retried},
 		"by hand, a misspelled run id":      {`{"flowRunId":"r"}`, "error unrecognized"},
 		"a delay, as Adobe documents it":    {eventBridge(`{` + header + `,"id":"a","status":"FIRING","name":"sources_flow_run_delay_e2e_va7_prod","flowId":"f","flowRunId":"r","value":"1"}`), "skip run_delayed_alert"},
 		"an error rate, likewise":           {eventBridge(`{` + header + `,"id":"a","status":"INACTIVE","name":"sources_ingestion_error_rate_exceeded","flowId":"f","value":"2"}`), "skip error_rate_alert"},

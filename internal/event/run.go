@@ -54,7 +54,8 @@ func isWhole(o object) bool { return o.text("id") != "" && o.text("flowId") != "
 
 // alert recognizes Adobe's messages that name no failed run. All that Adobe documents
 // have a name and a status of an alert. A code or the id of a run is not enough, since a
-// failure in an undocumented shape may have it, too.
+// failure in an undocumented shape may have it, too; and a run in it is only quoted where
+// the name is that of an alert.
 func alert(o object) (reason SkipReason, detail string, is bool) {
 	code := cmp.Or(o.object("header").object("_adobeio").text("eventCode"), o.text("eventCode"), o.text("xdm:eventCode"))
 	name, holdsRun := o.text("name"), bytes.Contains(o.raw, []byte("statusSummary"))
@@ -63,7 +64,7 @@ func alert(o object) (reason SkipReason, detail string, is bool) {
 		return begins(inner, '{') && m.name != "header" || begins(inner, '[')
 	})
 	ofSources := strings.HasPrefix(name, "source") || strings.HasPrefix(code, "source")
-	firing := ofSources && isAlertState(o.text("status")) && !strings.Contains(name, "fail")
+	firing := ofSources && isAlertState(o.text("status")) && !strings.Contains(name, "fail") && (!holdsRun || strings.Contains(name, "error_rate"))
 	switch {
 	case o.text("xdm:ingestionId") != "" && !holdsRun, strings.HasPrefix(code, "ing_") && !nested:
 		return IngestionEvent, "a data-ingestion event names no run", true
