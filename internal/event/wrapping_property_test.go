@@ -19,6 +19,7 @@ func decoyFields() []string {
 		`"note":"failed"`, `"tags":["a",{"b":null},[]]`, `"status":"failed"`, `"text":"{ not JSON"`, `"id":"some"`, `"eventid":"e9"`, `"metrics":{"a":1}`,
 		`"Records":[]`, `"items":[]`, `"_links":{}`, `"messages":[]`, `"events":[]`, `"_page":{}`, `"Type":"x"`, `"TopicArn":"y"`, `"challenge":"x"`,
 		`"eventCode":"source_flow_run_error"`, `"name":"sources_flow_run_failed"`, `"requestContext":{"x":1}`, `"path":"/x"`, `"pauses":[]`, `"s3BucketName":"x"`,
+		`"flowRunId":"x"`, `"createdBy":"Z@AdobeOrg"`, `"url":"https://experience.adobe.com/#/@Z@AdobeOrg"`, `"recipients":["` + org + `"]`, `"severity":"high"`,
 		`"imsOrgId":"` + org + `"`, `"header":{"_adobeio":{"imsOrgId":"` + org + `","eventCode":"source_flow_run_error"}}`,
 		`"predecessors":[` + run("decoy-1") + `]`, `"previousRuns":{"x":` + run("decoy-2") + `}`,
 		`"succeeded":` + strings.Replace(ended(`"success"`), "{", `{"inner":`+run("decoy-3")+`,`, 1),
