@@ -43,6 +43,19 @@ func TestARecordOfAStreamIsOpened(t *testing.T) {
 	})
 }
 
+func TestAnEventOfAdobesThatAnApplicationHandsOnInATextIsRead(t *testing.T) {
+	t.Parallel()
+	relayed := func(event string) string {
+		return `{"detail-type":"relayed","source":"com.example","detail":{"body":` + quote(event) + `}}`
+	}
+	wants(t, map[string][2]string{
+		"as Adobe sends it":      {relayed(`{"event_id":"e","event":` + failed(runA, "") + `}`), retried},
+		"as EventBridge sent it": {relayed(eventBridge(failed(runA, ""))), retried},
+		"without a run":          {relayed(`{"event_id":"e","event":{"a":1}}`), "error unrecognized"},
+		"another's own":          {relayed(`{"ticket":` + failed(runA, "") + `}`), "skip foreign_event"},
+	})
+}
+
 func TestAnApplicationWhoseNameHasAdobesInItMayAsk(t *testing.T) {
 	t.Parallel()
 	from := func(source, detail string) string {

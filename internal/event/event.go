@@ -453,10 +453,16 @@ func (d *decoder) find(raw json.RawMessage, a around) (found bool, fault *Error)
 			found = found || f
 		}
 	case '"':
-		// What an application says of itself in a text is its own affair.
-		if inner := trimmed([]byte(text(raw))); a.sender != application && len(inner) > 0 && strings.ContainsRune("{[\"", rune(inner[0])) && json.Valid(inner) {
-			return d.find(inner, a.deeper())
+		inner := trimmed([]byte(text(raw)))
+		if len(inner) == 0 || !strings.ContainsRune("{[\"", rune(inner[0])) || !json.Valid(inner) {
+			return false, nil
 		}
+		// What an application says of itself in a text is its own affair, unless it hands
+		// on an event of Adobe's.
+		if a.sender == application && !isAdobes(parsed(inner)) && !isAdobesEnvelope(parsed(inner)) {
+			return false, nil
+		}
+		return d.find(inner, a.deeper())
 	}
 	if fault == nil || fault.Reason == TooLarge {
 		return found, fault

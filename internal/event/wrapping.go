@@ -128,7 +128,12 @@ func (d *decoder) onFailure(o object, a around) (bool, *Error) {
 // isEventBridges recognizes EventBridge's envelope, and what a rule's input transformer
 // leaves of Adobe's.
 func isEventBridges(o object) bool {
-	return o.has("detail-type", "source") || strings.HasPrefix(o.text("source"), "aws.partner/developer.adobe.com") || isAdobesKind(o.text("detail-type"))
+	return o.has("detail-type", "source") || isAdobesEnvelope(o)
+}
+
+// isAdobesEnvelope recognizes EventBridge's envelope around an event of Adobe's.
+func isAdobesEnvelope(o object) bool {
+	return strings.HasPrefix(o.text("source"), "aws.partner/developer.adobe.com") || isAdobesKind(o.text("detail-type"))
 }
 
 // isAdobesKind recognizes Adobe's detail-type, "<provider>:<event code>".
