@@ -44,9 +44,9 @@ func TestEachAlarmLooksAtAMetricThatTheFunctionWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	inWorld(t, func(t *testing.T, w *world) {
-		w.send(`{"unknown":1}`)
-		w.drain(time.Minute)
-		written := w.logs.metrics[0]
+		w.Send(`{"unknown":1}`)
+		w.Drain(time.Minute)
+		written := w.Logs.Metrics()[0]
 		all := alarms(t)
 		for alarm, metrics := range all {
 			for _, metric := range metrics {

@@ -46,15 +46,15 @@ func TestTheWordsOfARefusalAreInEveryAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				root := w.fail("f")
-				w.aws.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-W","client_secret":"p8e-hunter2","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOrg))
-				w.adobe.RotateSecret(worldOrg, "p8e-hunter2")
+				root := w.Fail("f")
+				w.AWS.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-W","client_secret":"p8e-hunter2","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOrg))
+				w.Adobe.RotateSecret(worldOrg, "p8e-hunter2")
 				for _, op := range []string{flowsim.OpRetrigger, flowsim.OpRun, flowsim.OpRuns, flowsim.OpFlow, flowsim.OpFlows} {
 					fault := tt.fault
 					if fault.Op == "" {
 						fault.Op = op
 					}
-					w.adobe.Inject(fault)
+					w.Adobe.Inject(fault)
 				}
 				says := func(when, text string) {
 					t.Helper()
@@ -64,7 +64,7 @@ func TestTheWordsOfARefusalAreInEveryAnswer(t *testing.T) {
 						}
 					}
 				}
-				p := w.start(-1, false)
+				p := w.Start(-1, false)
 				request := fmt.Sprintf(`{"runId":%q,"orgId":%q}`, root, worldOrg)
 				for _, when := range []string{"at once", "while it stands", "after the pause"} {
 					result := w.invoke(p, request).Results[0]
@@ -83,7 +83,7 @@ func TestTheWordsOfARefusalAreInEveryAnswer(t *testing.T) {
 						pass(time.Minute)
 					}
 				}
-				if letters := w.aws.Messages(w.letters); len(letters) != 0 {
+				if letters := w.AWS.Messages(w.Letters); len(letters) != 0 {
 					t.Errorf("%d dead letters of a credential's fault", len(letters))
 				}
 			})
@@ -96,15 +96,15 @@ func TestTheWordsOfARefusalAreInEveryAnswer(t *testing.T) {
 func TestAMessageSaysWhyTheCredentialIsRefused(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.adobe.Inject(flowsim.Fault{
+		w.Adobe.Inject(flowsim.Fault{
 			Op: flowsim.OpToken, Times: 99, Status: http.StatusBadRequest, Body: `{"error":"invalid_client","error_description":"invalid client_secret parameter"}`,
 		})
-		root := w.fail("f")
-		w.told(root)
-		w.poll(w.start(-1, false))
-		ends := w.logs.ends(root)
+		root := w.Fail("f")
+		w.Told(root)
+		w.Poll(w.Start(-1, false))
+		ends := w.Logs.Ends(root)
 		if len(ends) == 0 {
-			ends = w.logs.outcomes()
+			ends = w.Logs.Outcomes()
 		}
 		if len(ends) != 1 || ends[0].Reason != "credentials_refused" || !strings.Contains(ends[0].Detail, "IMS refused") || !strings.Contains(ends[0].Detail, "invalid_client") {
 			t.Errorf("the records are %+v", ends)
@@ -117,14 +117,14 @@ func TestAMessageSaysWhyTheCredentialIsRefused(t *testing.T) {
 func TestTheNextClientSecretTakesOver(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.aws.PutSecret("secret-W", fmt.Sprintf(
+		w.AWS.PutSecret("secret-W", fmt.Sprintf(
 			`{"oauth_server_to_server":{"client_id":"client-W","client_secrets":["not-yet","neither","s"],"scopes":["openid"]},"ims_org_id":%q,"sandbox":"prod"}`, worldOrg,
 		))
-		root := w.fail("f")
-		w.told(root)
-		w.drain(time.Hour)
-		if n := w.adobe.Retriggers(root); n != 1 || w.logs.sum("credentials_refused") != 0 {
-			t.Errorf("%d re-triggers, %d refused credentials", n, w.logs.sum("credentials_refused"))
+		root := w.Fail("f")
+		w.Told(root)
+		w.Drain(time.Hour)
+		if n := w.Adobe.Retriggers(root); n != 1 || w.Logs.Sum("credentials_refused") != 0 {
+			t.Errorf("%d re-triggers, %d refused credentials", n, w.Logs.Sum("credentials_refused"))
 		}
 		if outcomes := w.outcomesOf(root); len(outcomes) != 1 || outcomes[0] != "retriggered" {
 			t.Errorf("the outcomes are %v", outcomes)
@@ -146,26 +146,26 @@ func TestAFaultOfASecretIsNoDeadLetterForEachRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.aws.PutSecret("secret-W", tt.broken)
+				w.AWS.PutSecret("secret-W", tt.broken)
 				var roots []string
 				for range 3 {
-					roots = append(roots, w.fail("f"))
-					w.told(roots[len(roots)-1])
+					roots = append(roots, w.Fail("f"))
+					w.Told(roots[len(roots)-1])
 				}
-				w.poll(w.start(-1, false))
-				for _, one := range w.logs.outcomes() {
+				w.Poll(w.Start(-1, false))
+				for _, one := range w.Logs.Outcomes() {
 					if one.Reason != "credentials_unavailable" || !strings.Contains(one.Detail, tt.want) || !strings.Contains(one.Detail, `secret "secret-W"`) {
 						t.Errorf("the record is %+v, want %q", one, tt.want)
 					}
 				}
-				if letters := w.aws.Messages(w.letters); len(letters) != 0 || w.logs.sum("credentials_unavailable") == 0 {
-					t.Errorf("%d dead letters, metric credentials_unavailable %d", len(letters), w.logs.sum("credentials_unavailable"))
+				if letters := w.AWS.Messages(w.Letters); len(letters) != 0 || w.Logs.Sum("credentials_unavailable") == 0 {
+					t.Errorf("%d dead letters, metric credentials_unavailable %d", len(letters), w.Logs.Sum("credentials_unavailable"))
 				}
-				w.aws.PutSecret("secret-W", "\uFEFF"+whole)
-				w.drain(2 * time.Hour)
+				w.AWS.PutSecret("secret-W", "\uFEFF"+whole)
+				w.Drain(2 * time.Hour)
 				for _, root := range roots {
-					if w.adobe.Retriggers(root) != 1 {
-						t.Errorf("%s was re-triggered %d times after the secret was mended", root, w.adobe.Retriggers(root))
+					if w.Adobe.Retriggers(root) != 1 {
+						t.Errorf("%s was re-triggered %d times after the secret was mended", root, w.Adobe.Retriggers(root))
 					}
 				}
 			})

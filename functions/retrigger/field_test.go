@@ -21,10 +21,10 @@ func onBus(detail string) string {
 func TestAnEventWithALayerThatAdobeHasNotDocumentedIsRetried(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		id := w.fail("f")
-		w.send(onBus(`{"notification":{"payload":` + string(w.adobe.FailureEvent(id)) + `}}`))
-		w.drain(time.Hour)
-		if n := w.adobe.Retriggers(id); n != 1 {
+		id := w.Fail("f")
+		w.Send(onBus(`{"notification":{"payload":` + string(w.Adobe.FailureEvent(id)) + `}}`))
+		w.Drain(time.Hour)
+		if n := w.Adobe.Retriggers(id); n != 1 {
 			t.Errorf("it was re-triggered %d times\n%s", n, w)
 		}
 	})
@@ -34,18 +34,18 @@ func TestEventsWithoutARunAreOneDeadLetterForEachShapeAndHour(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		for i := range 20 {
-			w.send(onBus(fmt.Sprintf(`{"runIdentifier":"r%d","state":{"now":"FAILED"}}`, i)))
+			w.Send(onBus(fmt.Sprintf(`{"runIdentifier":"r%d","state":{"now":"FAILED"}}`, i)))
 		}
-		w.send(onBus(`{"another":{"shape":1}}`))
-		w.drain(20 * time.Minute)
-		letters := w.aws.Messages(w.letters)
-		if len(letters) != 2 || w.logs.sum("unrecognized") != 21 || w.logs.sum("dead_lettered") != 21 || w.logs.sum("skipped") != 0 {
-			t.Fatalf("%d dead letters, metrics unrecognized %d, dead_lettered %d, skipped %d", len(letters), w.logs.sum("unrecognized"), w.logs.sum("dead_lettered"), w.logs.sum("skipped"))
+		w.Send(onBus(`{"another":{"shape":1}}`))
+		w.Drain(20 * time.Minute)
+		letters := w.AWS.Messages(w.Letters)
+		if len(letters) != 2 || w.Logs.Sum("unrecognized") != 21 || w.Logs.Sum("dead_lettered") != 21 || w.Logs.Sum("skipped") != 0 {
+			t.Fatalf("%d dead letters, metrics unrecognized %d, dead_lettered %d, skipped %d", len(letters), w.Logs.Sum("unrecognized"), w.Logs.Sum("dead_lettered"), w.Logs.Sum("skipped"))
 		}
 		pass(time.Hour)
-		w.send(onBus(`{"runIdentifier":"r","state":{"now":"FAILED"}}`))
-		w.drain(20 * time.Minute)
-		letters = w.aws.Messages(w.letters)
+		w.Send(onBus(`{"runIdentifier":"r","state":{"now":"FAILED"}}`))
+		w.Drain(20 * time.Minute)
+		letters = w.AWS.Messages(w.Letters)
 		if len(letters) != 3 || !strings.Contains(letters[2].Attributes["error"].StringValue, "so far: 21;") {
 			t.Fatalf("%d dead letters, the last says %q", len(letters), letters[len(letters)-1].Attributes["error"].StringValue)
 		}
@@ -58,11 +58,11 @@ func TestEventsWithoutARunAreOneDeadLetterForEachShapeAndHour(t *testing.T) {
 func TestEventsWithoutARunAreDeadLettersWhereTheyCannotBeCounted(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.faults.before = 100
-		w.send(onBus(`{"a":1}`))
-		w.send(onBus(`{"a":2}`))
-		w.drain(time.Minute)
-		if n := len(w.aws.Messages(w.letters)); n != 2 {
+		w.Faults.Fail(100, 0)
+		w.Send(onBus(`{"a":1}`))
+		w.Send(onBus(`{"a":2}`))
+		w.Drain(time.Minute)
+		if n := len(w.AWS.Messages(w.Letters)); n != 2 {
 			t.Errorf("%d dead letters, want both", n)
 		}
 	})
@@ -71,20 +71,20 @@ func TestEventsWithoutARunAreDeadLettersWhereTheyCannotBeCounted(t *testing.T) {
 func TestAnHTTPRequestFailsTheInvocationSoThatTheSenderSeesNo200(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		id := w.fail("f")
+		id := w.Fail("f")
 		body, _ := json.Marshal(`{"runId":"` + id + `"}`)
 		for name, payload := range map[string]string{
 			"a Function URL": `{"version":"2.0","routeKey":"$default","rawPath":"/","headers":{},"requestContext":{"http":{"method":"POST"}},"body":` + string(body) + `}`,
 			"a REST API":     `{"resource":"/","path":"/","httpMethod":"POST","headers":{},"requestContext":{"apiId":"a"},"body":` + string(body) + `}`,
 			"a relay":        `{"headers":{"x-adobe-event-id":"1"},"body":` + string(body) + `}`,
 		} {
-			answer, err := w.start(-1, false).Invoke(t.Context(), []byte(payload))
+			answer, err := w.Start(-1, false).Invoke(t.Context(), []byte(payload))
 			if err != nil || !strings.Contains(answer.FunctionError, "HTTP") || !strings.Contains(answer.FunctionError, `{"runId":"…"}`) {
 				t.Errorf("%s: %s, %v", name, answer.FunctionError, err)
 			}
 		}
-		if len(w.sent()) != 0 || len(w.aws.Messages(w.letters)) != 0 {
-			t.Errorf("%d re-triggers, %d dead letters", len(w.sent()), len(w.aws.Messages(w.letters)))
+		if len(w.sent()) != 0 || len(w.AWS.Messages(w.Letters)) != 0 {
+			t.Errorf("%d re-triggers, %d dead letters", len(w.sent()), len(w.AWS.Messages(w.Letters)))
 		}
 	})
 }
@@ -93,10 +93,10 @@ func TestAPauseOnTheQueueIsRefusedWithTheWayThatWorks(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		for _, body := range []string{`{"pause":{"reason":"by a message"}}`, `{"resume":{}}`, `{"Type":"Notification","TopicArn":"arn:x","Message":"{\"pause\":{}}"}`} {
-			w.send(body)
+			w.Send(body)
 		}
-		w.drain(time.Minute)
-		letters := w.aws.Messages(w.letters)
+		w.Drain(time.Minute)
+		letters := w.AWS.Messages(w.Letters)
 		if len(letters) != 3 {
 			t.Fatalf("%d dead letters, want 3", len(letters))
 		}
@@ -105,8 +105,8 @@ func TestAPauseOnTheQueueIsRefusedWithTheWayThatWorks(t *testing.T) {
 				t.Errorf("%v", m.Attributes)
 			}
 		}
-		w.told(w.fail("f"))
-		w.drain(time.Hour)
+		w.Told(w.Fail("f"))
+		w.Drain(time.Hour)
 		if n := len(w.sent()); n != 1 {
 			t.Errorf("after a pause on the queue %d re-triggers were sent, want 1", n)
 		}
@@ -128,15 +128,15 @@ func TestAForgedOriginChangesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				id := w.fail("f")
-				w.send(`{"runId":"` + id + `","orgId":"` + worldOrg + `","sandbox":"prod","flowId":"another","origin":` + origin + `}`)
-				w.drain(time.Hour)
-				if n := w.adobe.Retriggers(id); n != 1 || w.entry(id)["flowId"] != "f" || w.entry(id)["root"] != id {
-					t.Errorf("it was re-triggered %d times; the ledger has %v", n, w.entry(id))
+				id := w.Fail("f")
+				w.Send(`{"runId":"` + id + `","orgId":"` + worldOrg + `","sandbox":"prod","flowId":"another","origin":` + origin + `}`)
+				w.Drain(time.Hour)
+				if n := w.Adobe.Retriggers(id); n != 1 || w.Entry(id)["flowId"] != "f" || w.Entry(id)["root"] != id {
+					t.Errorf("it was re-triggered %d times; the ledger has %v", n, w.Entry(id))
 				}
-				w.told(id)
-				w.drain(time.Hour)
-				if n := w.adobe.Retriggers(id); n != 1 {
+				w.Told(id)
+				w.Drain(time.Hour)
+				if n := w.Adobe.Retriggers(id); n != 1 {
 					t.Errorf("after its event it was re-triggered %d times", n)
 				}
 			})
@@ -158,14 +158,14 @@ func TestAForgedMessageDoesNotBecomeTheOneThatWaits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.cfg.RetryDelays = []time.Duration{20 * time.Minute}
-				id := w.fail("f")
-				w.send(`{"runId":"` + id + `","orgId":"` + worldOrg + `","flowId":"f","origin":` + origin + `}`)
-				w.drain(time.Minute)
-				w.told(id)
-				w.drain(2 * time.Hour)
-				if n := w.adobe.Retriggers(id); n != 1 {
-					t.Errorf("it was re-triggered %d times; the ledger has %v", n, w.entry(id))
+				w.Config.RetryDelays = []time.Duration{20 * time.Minute}
+				id := w.Fail("f")
+				w.Send(`{"runId":"` + id + `","orgId":"` + worldOrg + `","flowId":"f","origin":` + origin + `}`)
+				w.Drain(time.Minute)
+				w.Told(id)
+				w.Drain(2 * time.Hour)
+				if n := w.Adobe.Retriggers(id); n != 1 {
+					t.Errorf("it was re-triggered %d times; the ledger has %v", n, w.Entry(id))
 				}
 			})
 		})
@@ -175,17 +175,17 @@ func TestAForgedMessageDoesNotBecomeTheOneThatWaits(t *testing.T) {
 func TestADueTimeFarAheadIsRefused(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		id := w.fail("f")
-		w.send(`{"runId":"` + id + `","origin":{"due":"9999-01-01T00:00:00Z"}}`)
-		w.send(`{"runId":"` + id + `","origin":{"due":"` + time.Now().Add(15*24*time.Hour).UTC().Format(time.RFC3339) + `"}}`)
-		w.drain(time.Hour)
-		letters := w.aws.Messages(w.letters)
-		if len(letters) != 2 || letters[0].Attributes["reason"].StringValue != "invalid_field" || len(w.aws.Messages(w.requests)) != 0 {
-			t.Fatalf("%d dead letters, %d messages wait", len(letters), len(w.aws.Messages(w.requests)))
+		id := w.Fail("f")
+		w.Send(`{"runId":"` + id + `","origin":{"due":"9999-01-01T00:00:00Z"}}`)
+		w.Send(`{"runId":"` + id + `","origin":{"due":"` + time.Now().Add(15*24*time.Hour).UTC().Format(time.RFC3339) + `"}}`)
+		w.Drain(time.Hour)
+		letters := w.AWS.Messages(w.Letters)
+		if len(letters) != 2 || letters[0].Attributes["reason"].StringValue != "invalid_field" || len(w.AWS.Messages(w.Requests)) != 0 {
+			t.Fatalf("%d dead letters, %d messages wait", len(letters), len(w.AWS.Messages(w.Requests)))
 		}
-		w.told(id)
-		w.drain(time.Hour)
-		if n := w.adobe.Retriggers(id); n != 1 {
+		w.Told(id)
+		w.Drain(time.Hour)
+		if n := w.Adobe.Retriggers(id); n != 1 {
 			t.Errorf("it was re-triggered %d times", n)
 		}
 	})
@@ -194,7 +194,7 @@ func TestADueTimeFarAheadIsRefused(t *testing.T) {
 func TestTheSecondDeliveryOfASchedulesEventSaysThatItRepeats(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.fail("f")
+		w.Fail("f")
 		const sample = `{"id":"cdc73f9d-aea9-11e3-9d5a-835b769c0d9c","detail-type":"Scheduled Event","source":"aws.events","time":"1970-01-01T00:00:00Z","detail":{}}`
 		first, second := w.sweep(sample), w.sweep(sample)
 		if first.Repeated || first.Requested != 1 || !second.Repeated || second.Requested != 1 || second.ID != first.ID {
@@ -209,11 +209,11 @@ func TestTheSecondDeliveryOfASchedulesEventSaysThatItRepeats(t *testing.T) {
 func TestASweepThatHasWaitedForDaysLooksBackFromNow(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.send(`{"sweep":{}}`)
+		w.Send(`{"sweep":{}}`)
 		pass(3 * 24 * time.Hour)
-		id := w.fail("f")
-		w.drain(time.Hour)
-		if n := w.adobe.Retriggers(id); n != 1 {
+		id := w.Fail("f")
+		w.Drain(time.Hour)
+		if n := w.Adobe.Retriggers(id); n != 1 {
 			t.Errorf("a run that failed just now was re-triggered %d times; the sweep: %+v", n, w.lastSweep())
 		}
 	})
@@ -222,18 +222,18 @@ func TestASweepThatHasWaitedForDaysLooksBackFromNow(t *testing.T) {
 func TestEventBridgePipesGetsAPartialBatchResponse(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		id := w.fail("f")
+		id := w.Fail("f")
 		record := func(message, body string) string {
 			text, _ := json.Marshal(body)
 			return `{"messageId":"` + message + `","receiptHandle":"h","eventSource":"aws:sqs","body":` + string(text) + `,"attributes":{"ApproximateReceiveCount":"1"}}`
 		}
-		w.aws.PutSecret("secret-V", "no credential") // requests of that org come back
+		w.AWS.PutSecret("secret-V", "no credential") // requests of that org come back
 		payload := `[` + record("m1", `{"runId":"`+id+`","orgId":"`+worldOrg+`"}`) + `,` + record("m2", `{"runId":"x","orgId":"`+worldOther+`"}`) + `]`
-		answer, err := w.start(-1, false).Invoke(t.Context(), []byte(payload))
+		answer, err := w.Start(-1, false).Invoke(t.Context(), []byte(payload))
 		if want := `{"batchItemFailures":[{"itemIdentifier":"m2"}]}`; err != nil || string(answer.Payload) != want {
 			t.Errorf("the answer is %s, %v, %s; want %s", answer.Payload, err, answer.FunctionError, want)
 		}
-		if n := w.adobe.Retriggers(id); n != 1 {
+		if n := w.Adobe.Retriggers(id); n != 1 {
 			t.Errorf("the run in the list was re-triggered %d times", n)
 		}
 	})
@@ -245,9 +245,9 @@ func TestTheDataflowsNameAndTheSourcesErrorStandEverywhere(t *testing.T) {
 	t.Parallel()
 	const code, words = "CONNECTOR-1001-500", "Copying from the source failed"
 	fail := func(w *world, flow string) string {
-		w.adobe.AddFlow(flowsim.Flow{ID: flow, Name: "Loyalty members hourly", OrgID: worldOrg, Sandbox: worldSandbox})
+		w.Adobe.AddFlow(flowsim.Flow{ID: flow, Name: "Loyalty members hourly", OrgID: worldOrg, Sandbox: worldSandbox})
 		id := "failed-of-" + flow
-		w.adobe.AddRun(flowsim.Run{
+		w.Adobe.AddRun(flowsim.Run{
 			ID: id, FlowID: flow, Status: flowsim.Failed, CreatedClient: "acp_ui_platform", CompletedAt: time.Now(),
 			Errors: []flowsim.RunError{{Code: code, Message: words}},
 		})
@@ -255,10 +255,10 @@ func TestTheDataflowsNameAndTheSourcesErrorStandEverywhere(t *testing.T) {
 	}
 	check := func(t *testing.T, w *world, id string) {
 		t.Helper()
-		if e := w.entry(id); e["flowName"] != "Loyalty members hourly" || e["errorCode"] != code || e["errorText"] != words {
+		if e := w.Entry(id); e["flowName"] != "Loyalty members hourly" || e["errorCode"] != code || e["errorText"] != words {
 			t.Errorf("the ledger has %v", e)
 		}
-		for _, one := range w.logs.outcomes() {
+		for _, one := range w.Logs.Outcomes() {
 			if one.RunID == id && (one.FlowName != "Loyalty members hourly" || one.ErrorCode != code || one.ErrorText != words) {
 				t.Errorf("the log has %+v", one)
 			}
@@ -266,12 +266,12 @@ func TestTheDataflowsNameAndTheSourcesErrorStandEverywhere(t *testing.T) {
 	}
 	inWorld(t, func(t *testing.T, w *world) {
 		id := fail(w, "by-event")
-		w.told(id)
-		w.drain(time.Minute)
+		w.Told(id)
+		w.Drain(time.Minute)
 		check(t, w, id)
 
 		id = fail(w, "by-hand")
-		answer := w.invoke(w.start(-1, false), `{"runId":"`+id+`","orgId":"`+worldOrg+`"}`)
+		answer := w.invoke(w.Start(-1, false), `{"runId":"`+id+`","orgId":"`+worldOrg+`"}`)
 		if r := answer.Results[0]; r.FlowName != "Loyalty members hourly" || r.ErrorCode != code || r.ErrorText != words {
 			t.Errorf("the answer is %+v", r)
 		}
@@ -283,15 +283,15 @@ func TestTheDataflowsNameAndTheSourcesErrorStandEverywhere(t *testing.T) {
 			t.Errorf("the dry run says %+v, %+v", dry.Runs, dry.Flows)
 		}
 		w.sweep(`{"sweep":{"since":"1h","orgId":"` + worldOrg + `","flowId":"by-sweep"}}`)
-		w.drain(time.Hour)
+		w.Drain(time.Hour)
 		check(t, w, id)
 
-		w.cfg.RetryPolicy = []policy.Rule{{Action: policy.DeadLetter}}
+		w.Config.RetryPolicy = []policy.Rule{{Action: policy.DeadLetter}}
 		id = fail(w, "given-up")
-		w.send(`{"runId":"` + id + `","orgId":"` + worldOrg + `"}`)
-		w.drain(time.Minute)
+		w.Send(`{"runId":"` + id + `","orgId":"` + worldOrg + `"}`)
+		w.Drain(time.Minute)
 		check(t, w, id)
-		letters := w.aws.Messages(w.letters)
+		letters := w.AWS.Messages(w.Letters)
 		if len(letters) != 1 || !strings.Contains(letters[0].Body, `"flowName":"Loyalty members hourly"`) || !strings.Contains(letters[0].Body, words) || letters[0].Attributes["code"].StringValue != code {
 			t.Errorf("the dead letters are %+v", letters)
 		}
@@ -319,11 +319,11 @@ func TestARunWithNonsenseTimesIsNeverTooOld(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.cfg.OrgBudget, w.cfg.FlowBudget = 0, 0
+				w.Config.OrgBudget, w.Config.FlowBudget = 0, 0
 				ids := w.backlog(5, 5)
 				created, ended := times(time.Now().Add(-time.Hour))
 				fail := func(id string) string {
-					w.adobe.AddRun(flowsim.Run{
+					w.Adobe.AddRun(flowsim.Run{
 						ID: id, FlowID: "f", Status: flowsim.Failed, CreatedAt: time.Now().Add(-time.Hour), CompletedAt: time.Now(), CreatedClient: "acp_ui_platform",
 						Document: func(d map[string]any) {
 							metrics, _ := d["metrics"].(map[string]any)
@@ -334,17 +334,17 @@ func TestARunWithNonsenseTimesIsNeverTooOld(t *testing.T) {
 					return id
 				}
 				id := fail("odd")
-				dry := w.invoke(w.start(-1, false), `{"runId":"`+id+`","orgId":"`+worldOrg+`","dryRun":true}`)
+				dry := w.invoke(w.Start(-1, false), `{"runId":"`+id+`","orgId":"`+worldOrg+`","dryRun":true}`)
 				if !strings.Contains(dry.Results[0].Message, "would be re-triggered") {
 					t.Errorf("by hand: %s", dry.Results[0].Message)
 				}
-				w.send(`{"sweep":{"since":"48h","orgId":"` + worldOrg + `","sandbox":"prod"}}`)
-				w.drain(3 * time.Hour)
+				w.Send(`{"sweep":{"since":"48h","orgId":"` + worldOrg + `","sandbox":"prod"}}`)
+				w.Drain(3 * time.Hour)
 				w.wantOnce(t, append(ids, id))
 				again := fail("odd-by-event")
-				w.told(again)
-				w.drain(time.Hour)
-				if n := w.adobe.Retriggers(again); n != 1 {
+				w.Told(again)
+				w.Drain(time.Hour)
+				if n := w.Adobe.Retriggers(again); n != 1 {
 					t.Errorf("by event it was re-triggered %d times", n)
 				}
 			})
@@ -369,22 +369,22 @@ func TestARefusedCredentialIsNoDeadLetter(t *testing.T) {
 					if fault.Op == flowsim.OpRetrigger {
 						every := fault
 						every.Op = op
-						w.adobe.Inject(every)
+						w.Adobe.Inject(every)
 					}
 				}
-				w.adobe.Inject(fault)
+				w.Adobe.Inject(fault)
 				ids := w.backlog(3, 3)
 				w.tellAll(ids[:2])
-				w.send(`{"sweep":{"since":"24h","orgId":"` + worldOrg + `","sandbox":"prod"}}`)
-				w.drain(3 * 24 * time.Hour)
-				if n := len(w.aws.Messages(w.letters)); n != 0 || len(w.sent()) != 0 && fault.Op == flowsim.OpToken {
+				w.Send(`{"sweep":{"since":"24h","orgId":"` + worldOrg + `","sandbox":"prod"}}`)
+				w.Drain(3 * 24 * time.Hour)
+				if n := len(w.AWS.Messages(w.Letters)); n != 0 || len(w.sent()) != 0 && fault.Op == flowsim.OpToken {
 					t.Errorf("%d dead letters: %v", n, w.reasons())
 				}
-				if w.logs.sum("credentials_refused") == 0 {
+				if w.Logs.Sum("credentials_refused") == 0 {
 					t.Error("no metric says that the credential is refused")
 				}
-				w.adobe.Heal()
-				w.drain(24 * time.Hour)
+				w.Adobe.Heal()
+				w.Drain(24 * time.Hour)
 				w.wantOnce(t, ids)
 			})
 		})

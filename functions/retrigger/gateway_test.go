@@ -25,19 +25,19 @@ func TestTheGatewaysRefusalOfACredentialCostsNoRun(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
 				for _, op := range []string{flowsim.OpRetrigger, flowsim.OpRun} {
-					w.adobe.Inject(flowsim.Fault{Op: op, Status: http.StatusForbidden, Times: 99, Body: body})
+					w.Adobe.Inject(flowsim.Fault{Op: op, Status: http.StatusForbidden, Times: 99, Body: body})
 				}
-				w.told(w.fail("f"))
-				byHand := w.fail("f")
-				w.send(fmt.Sprintf(`{"runId":%q,"orgId":%q}`, byHand, worldOrg))
-				p := w.start(-1, false)
-				w.poll(p)
-				w.poll(p)
-				if letters, waiting := w.aws.Messages(w.letters), w.aws.Messages(w.requests); len(letters) != 0 || len(waiting) != 2 {
+				w.Told(w.Fail("f"))
+				byHand := w.Fail("f")
+				w.Send(fmt.Sprintf(`{"runId":%q,"orgId":%q}`, byHand, worldOrg))
+				p := w.Start(-1, false)
+				w.Poll(p)
+				w.Poll(p)
+				if letters, waiting := w.AWS.Messages(w.Letters), w.AWS.Messages(w.Requests); len(letters) != 0 || len(waiting) != 2 {
 					t.Errorf("%d dead letters, and %d messages wait, want 0 and 2", len(letters), len(waiting))
 				}
 				refused := 0
-				for _, r := range w.logs.all {
+				for _, r := range w.Logs.All() {
 					switch {
 					case r.RunID == "", r.Reason == "flow_busy": // no outcome; the other run of the dataflow was first
 					case r.Reason == "credentials_refused":

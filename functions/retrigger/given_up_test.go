@@ -18,26 +18,26 @@ func TestTheLetterOfARequestThatIsGivenUpHasAdobesCodeAndWhatIsKnownOfTheRun(t *
 	t.Parallel()
 	byHand := func(fields string) func(*world, string) {
 		return func(w *world, run string) {
-			w.invoke(w.start(-1, false), fmt.Sprintf(`{"runId":%q,"orgId":%q%s}`, run, worldOrg, fields))
+			w.invoke(w.Start(-1, false), fmt.Sprintf(`{"runId":%q,"orgId":%q%s}`, run, worldOrg, fields))
 		}
 	}
 	for name, ask := range map[string]func(w *world, run string){
-		"an event":         func(w *world, run string) { w.told(run) },
-		"a message":        func(w *world, run string) { w.send(fmt.Sprintf(`{"runId":%q,"orgId":%q}`, run, worldOrg)) },
+		"an event":         func(w *world, run string) { w.Told(run) },
+		"a message":        func(w *world, run string) { w.Send(fmt.Sprintf(`{"runId":%q,"orgId":%q}`, run, worldOrg)) },
 		"by hand":          byHand(""),
 		"by hand, forced":  byHand(`,"force":true`),
-		"found by a sweep": func(w *world, _ string) { w.invoke(w.start(-1, false), `{"sweep":{"orgId":"`+worldOrg+`"}}`) },
+		"found by a sweep": func(w *world, _ string) { w.invoke(w.Start(-1, false), `{"sweep":{"orgId":"`+worldOrg+`"}}`) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusBadRequest, Times: 99, Body: `{"errorCode":1387,"requestId":"req-7"}`})
-				run := w.fail("f")
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusBadRequest, Times: 99, Body: `{"errorCode":1387,"requestId":"req-7"}`})
+				run := w.Fail("f")
 				pass(time.Minute)
 				ask(w, run)
-				w.drain(24 * time.Hour)
-				letters := w.aws.Messages(w.letters)
-				if n := w.adobe.Count(flowsim.OpRetrigger); len(letters) != 1 || n < 10 || n > 11 {
+				w.Drain(24 * time.Hour)
+				letters := w.AWS.Messages(w.Letters)
+				if n := w.Adobe.Count(flowsim.OpRetrigger); len(letters) != 1 || n < 10 || n > 11 {
 					t.Fatalf("%d dead letters after %d re-triggers, want 1 after ten or eleven\n%s", len(letters), n, w)
 				}
 				for attribute, want := range map[string]string{

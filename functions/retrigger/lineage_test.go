@@ -17,6 +17,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
@@ -27,7 +28,7 @@ func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, 0, 0)
-		w.flow("f", worldOrg)
+		w.Flow("f", worldOrg)
 		test(t, w)
 	})
 }
@@ -35,7 +36,7 @@ func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 // failing scripts the next runs of dataflow f to fail.
 func (w *world) failing(times int) {
 	for range times {
-		w.adobe.Script("f", flowsim.Fail("CONNECTOR-1001-500", "Copying from the source failed"))
+		w.Adobe.Script("f", flowsim.Fail("CONNECTOR-1001-500", "Copying from the source failed"))
 	}
 }
 
@@ -43,9 +44,9 @@ func (w *world) failing(times int) {
 // and returns the root when all is over.
 func (w *world) lineage(failures int) (root string) {
 	w.failing(failures)
-	root = w.fail("f")
-	w.told(root)
-	w.drain(24 * time.Hour)
+	root = w.Fail("f")
+	w.Told(root)
+	w.Drain(24 * time.Hour)
 	return root
 }
 
@@ -53,7 +54,7 @@ func (w *world) lineage(failures int) (root string) {
 // left out.
 func (w *world) outcomesOf(runID string) []string {
 	list := []string{}
-	for _, one := range w.logs.ends(runID) {
+	for _, one := range w.Logs.Ends(runID) {
 		list = append(list, strings.TrimSpace(one.Outcome+" "+one.Reason))
 	}
 	return list
@@ -95,45 +96,45 @@ func TestCrashPoints(t *testing.T) {
 			t.Run(how+"/"+crash.name, func(t *testing.T) {
 				t.Parallel()
 				inWorld(t, func(t *testing.T, w *world) {
-					root := w.fail("f")
+					root := w.Fail("f")
 					pass(5 * time.Minute)
-					event := string(w.adobe.FailureEvent(root))
-					dying := w.start(crash.calls, crash.after)
+					event := string(w.Adobe.FailureEvent(root))
+					dying := w.Start(crash.calls, crash.after)
 					if crash.name == "before the message's deletion" {
-						dying = w.start(-1, false)
+						dying = w.Start(-1, false)
 					}
 					if how == "queue" {
-						w.send(event)
-						w.poll(lost{dying})
+						w.Send(event)
+						w.Poll(lost{dying})
 					} else if _, err := dying.Invoke(t.Context(), []byte(event)); err == nil {
 						t.Log("the invocation was answered; EventBridge delivers it again all the same")
 					}
 					if how == "direct" {
 						pass(time.Minute)
-						w.direct([]byte(event), func() *process { return w.start(-1, false) })
+						w.Direct([]byte(event), func() *process { return w.Start(-1, false) })
 					}
-					w.drain(24 * time.Hour)
+					w.Drain(24 * time.Hour)
 					calls := 0
-					for _, c := range w.adobe.Calls() {
+					for _, c := range w.Adobe.Calls() {
 						if c.Op == flowsim.OpRetrigger {
 							calls++
 						}
 					}
 					extra := 0
-					for _, one := range w.logs.all {
+					for _, one := range w.Logs.All() {
 						extra += one.Extra
 					}
 					reconciled := 0
-					for _, one := range w.logs.ends(root) {
+					for _, one := range w.Logs.Ends(root) {
 						if one.Reason == "reconciled" {
 							reconciled++
 						}
 					}
-					if calls != crash.retriggers || w.adobe.Retriggers(root) != 1 || extra != crash.extra || reconciled != crash.reconcile {
+					if calls != crash.retriggers || w.Adobe.Retriggers(root) != 1 || extra != crash.extra || reconciled != crash.reconcile {
 						t.Errorf("%d calls, %d runs made, %d extra, %d reconciled; want %d, 1, %d, %d\n%v",
-							calls, w.adobe.Retriggers(root), extra, reconciled, crash.retriggers, crash.extra, crash.reconcile, w.logs.outcomes())
+							calls, w.Adobe.Retriggers(root), extra, reconciled, crash.retriggers, crash.extra, crash.reconcile, w.Logs.Outcomes())
 					}
-					if e := w.entry(root); e["state"] != "retriggered" || e["newRunId"] != w.adobe.MadeOf(root) {
+					if e := w.Entry(root); e["state"] != "retriggered" || e["newRunId"] != w.Adobe.MadeOf(root) {
 						t.Errorf("the ledger has %v", e)
 					}
 				})
@@ -144,10 +145,10 @@ func TestCrashPoints(t *testing.T) {
 
 // crashing is a warm process that crashes after so many calls.
 func (w *world) crashing(calls int, after bool) *process {
-	w.tb.Helper()
-	p := w.start(-1, false)
-	w.invoke(p, `{"runId":"`+w.fail("f")+`","orgId":"`+worldOrg+`","dryRun":true}`)
-	p.gate.left, p.gate.after = calls, after
+	w.TB.Helper()
+	p := w.Start(-1, false)
+	w.invoke(p, `{"runId":"`+w.Fail("f")+`","orgId":"`+worldOrg+`","dryRun":true}`)
+	p.CrashAfter(calls, after)
 	return p
 }
 
@@ -168,23 +169,23 @@ func TestCrashPointsBesideTheCall(t *testing.T) {
 		crashes [][2]crash
 	}{
 		"an attempt waits": {
-			func(w *world) { w.cfg.RetryDelays = []time.Duration{10 * time.Minute} },
+			func(w *world) { w.Config.RetryDelays = []time.Duration{10 * time.Minute} },
 			[][2]crash{{retried, retried} /* hold */, {retried, retried} /* the message */, {retried, retried} /* note */},
 		},
 		"a run is given up": {
-			func(w *world) { w.adobe.Inject(forbidden) },
+			func(w *world) { w.Adobe.Inject(forbidden) },
 			// Without the record it is looked up, and sent once more.
 			[][2]crash{{once, once} /* claim */, {once, twice} /* re-trigger */, {twice, {2, 2, "dead_lettered"}} /* letter */, {{2, 2, "dead_lettered"}, once} /* record */},
 		},
 		"a run that was made is looked up": {
 			func(w *world) {
-				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusBadGateway, AfterEffect: true})
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusBadGateway, AfterEffect: true})
 			},
 			[][2]crash{{retried, retried}, {retried, retried} /* hold */, {retried, retried}, {retried, retried}, {retried, retried} /* list */, {retried, retried}, {retried, retried} /* adopt */},
 		},
 		"a run that was not made is looked up": {
 			func(w *world) {
-				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusBadGateway})
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusBadGateway})
 			},
 			[][2]crash{
 				{{2, 0, "retriggered"}, {2, 0, "retriggered"}},
@@ -204,25 +205,25 @@ func TestCrashPointsBesideTheCall(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/%d calls, after the effect %t", name, calls, after), func(t *testing.T) {
 					t.Parallel()
 					inWorld(t, func(t *testing.T, w *world) {
-						root := w.fail("f")
+						root := w.Fail("f")
 						pass(5 * time.Minute)
 						tt.begin(w)
-						w.told(root)
+						w.Told(root)
 						if strings.HasSuffix(name, "looked up") {
-							w.poll(w.start(-1, false))
-							pass(time.Until(w.next()))
+							w.Poll(w.Start(-1, false))
+							pass(time.Until(w.Next()))
 						}
 						dying := w.crashing(calls, after)
-						w.poll(dying)
-						if !dying.gate.dead {
+						w.Poll(dying)
+						if !dying.Dead() {
 							t.Fatalf("it does not take %d calls", calls)
 						}
-						w.drain(24 * time.Hour)
-						got := crash{len(w.sent()), len(w.aws.Messages(w.letters)), w.entry(root)["state"]}
+						w.Drain(24 * time.Hour)
+						got := crash{len(w.sent()), len(w.AWS.Messages(w.Letters)), w.Entry(root)["state"]}
 						if got != want {
-							t.Errorf("got %+v, want %+v; %v", got, want, w.logs.outcomes())
+							t.Errorf("got %+v, want %+v; %v", got, want, w.Logs.Outcomes())
 						}
-						if made := w.adobe.Retriggers(root); made != 1 && want.state == "retriggered" {
+						if made := w.Adobe.Retriggers(root); made != 1 && want.state == "retriggered" {
 							t.Errorf("%d runs were made", made)
 						}
 					})
@@ -237,7 +238,7 @@ type lost struct{ *process }
 
 func (l lost) Invoke(ctx context.Context, payload []byte) (lambdaenv.Response, error) {
 	_, _ = l.process.Invoke(ctx, payload)
-	return lambdaenv.Response{}, errDead
+	return lambdaenv.Response{}, simulation.ErrDead
 }
 
 // TestALoopEnds is the loop that must not be: a dataflow that fails for ever, and
@@ -251,18 +252,18 @@ func TestALoopEnds(t *testing.T) {
 				w.failing(1000)
 				tell := func(id string) {
 					if direct {
-						w.direct(w.adobe.FailureEvent(id), func() *process { return w.start(-1, false) })
+						w.Direct(w.Adobe.FailureEvent(id), func() *process { return w.Start(-1, false) })
 					} else {
-						w.send(string(w.adobe.FailureEvent(id)))
+						w.Send(string(w.Adobe.FailureEvent(id)))
 					}
 				}
-				w.told = tell
+				w.Told = tell
 				for range 10 { // one after the other, an hour apart
-					tell(w.fail("f"))
-					w.drain(time.Hour)
+					tell(w.Fail("f"))
+					w.Drain(time.Hour)
 				}
 				// Three lineages have their three attempts, then the breaker is open.
-				if n := w.adobe.Count(flowsim.OpRetrigger); n != 9 {
+				if n := w.Adobe.Count(flowsim.OpRetrigger); n != 9 {
 					t.Errorf("%d re-triggers, want 9", n)
 				}
 				want := map[string]int{"attempts_exhausted": 3, "breaker_open": 7}
@@ -270,31 +271,31 @@ func TestALoopEnds(t *testing.T) {
 					t.Errorf("dead letters (-want +got):\n%s", diff)
 				}
 				// A run succeeds by itself, and the next failure is retried again.
-				w.adobe.AddRun(flowsim.Run{ID: "good", FlowID: "f", Status: flowsim.Success, Records: 1, CompletedAt: time.Now()})
+				w.Adobe.AddRun(flowsim.Run{ID: "good", FlowID: "f", Status: flowsim.Success, Records: 1, CompletedAt: time.Now()})
 				pass(time.Minute)
-				tell(w.fail("f"))
-				w.drain(time.Hour)
-				if n := w.adobe.Count(flowsim.OpRetrigger); n != 12 {
+				tell(w.Fail("f"))
+				w.Drain(time.Hour)
+				if n := w.Adobe.Count(flowsim.OpRetrigger); n != 12 {
 					t.Errorf("%d re-triggers after a success, want 3 more", n)
 				}
 				// Without a success one lineage goes through after the cool-down.
 				w.failing(1000)
 				for range 2 {
-					tell(w.fail("f"))
-					w.drain(time.Hour)
+					tell(w.Fail("f"))
+					w.Drain(time.Hour)
 				}
-				before := w.adobe.Count(flowsim.OpRetrigger)
-				tell(w.fail("f"))
-				w.drain(time.Hour)
-				if n := w.adobe.Count(flowsim.OpRetrigger); n != before {
+				before := w.Adobe.Count(flowsim.OpRetrigger)
+				tell(w.Fail("f"))
+				w.Drain(time.Hour)
+				if n := w.Adobe.Count(flowsim.OpRetrigger); n != before {
 					t.Errorf("%d re-triggers with an open breaker, want none", n-before)
 				}
 				pass(25 * time.Hour)
 				for range 2 {
-					tell(w.fail("f"))
-					w.drain(time.Hour)
+					tell(w.Fail("f"))
+					w.Drain(time.Hour)
 				}
-				if n := w.adobe.Count(flowsim.OpRetrigger); n != before+3 {
+				if n := w.Adobe.Count(flowsim.OpRetrigger); n != before+3 {
 					t.Errorf("%d re-triggers after the cool-down, want 3", n-before)
 				}
 			})
@@ -310,15 +311,15 @@ func TestTheBreakerCountsLineages(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			w.lineage(100)
 			for range 3 {
-				letters := w.aws.Messages(w.letters)
-				w.send(letters[len(letters)-1].Body)
-				w.drain(time.Hour)
+				letters := w.AWS.Messages(w.Letters)
+				w.Send(letters[len(letters)-1].Body)
+				w.Drain(time.Hour)
 			}
 			w.lineage(100) // the second
-			next := w.fail("f")
-			w.told(next)
-			w.poll(w.start(-1, false))
-			if w.adobe.Retriggers(next) != 1 {
+			next := w.Fail("f")
+			w.Told(next)
+			w.Poll(w.Start(-1, false))
+			if w.Adobe.Retriggers(next) != 1 {
 				t.Errorf("letters %v", w.reasons())
 			}
 		})
@@ -329,12 +330,12 @@ func TestTheBreakerCountsLineages(t *testing.T) {
 			lineages := func(n int) {
 				w.failing(100)
 				for range n {
-					w.told(w.fail("f"))
-					w.drain(time.Hour)
+					w.Told(w.Fail("f"))
+					w.Drain(time.Hour)
 				}
 			}
 			lineages(2)
-			w.adobe.AddRun(flowsim.Run{ID: "good", FlowID: "f", Status: flowsim.Success, Records: 1, CompletedAt: time.Now()})
+			w.Adobe.AddRun(flowsim.Run{ID: "good", FlowID: "f", Status: flowsim.Success, Records: 1, CompletedAt: time.Now()})
 			pass(time.Minute)
 			lineages(5)
 			if diff := cmp.Diff(map[string]int{"attempts_exhausted": 5, "breaker_open": 2}, w.reasons()); diff != "" {
@@ -349,9 +350,9 @@ func TestALineageBelongsTogether(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		root := w.lineage(2)
-		second := w.adobe.MadeOf(root)
-		third := w.adobe.MadeOf(second)
-		runs, err := ledger.New(w.memory, ledger.DefaultTTL, time.Now).OfLineage(t.Context(), worldOrg, root, 10)
+		second := w.Adobe.MadeOf(root)
+		third := w.Adobe.MadeOf(second)
+		runs, err := ledger.New(w.Memory, ledger.DefaultTTL, time.Now).OfLineage(t.Context(), worldOrg, root, 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -365,8 +366,8 @@ func TestALineageBelongsTogether(t *testing.T) {
 			got = append(got, line{r.RunID, r.Parent, r.Root, r.NewRunID, r.Attempt, r.State})
 		}
 		want := []line{
-			{w.adobe.MadeOf(third), third, root, "", 3, ledger.Made},
-			{third, second, root, w.adobe.MadeOf(third), 2, ledger.Retriggered},
+			{w.Adobe.MadeOf(third), third, root, "", 3, ledger.Made},
+			{third, second, root, w.Adobe.MadeOf(third), 2, ledger.Retriggered},
 			{second, root, root, third, 1, ledger.Retriggered},
 			{root, "", root, second, 0, ledger.Retriggered},
 		}
@@ -386,12 +387,12 @@ func TestAnEventOvertakesTheAnswer(t *testing.T) {
 				t.Parallel()
 				bubble(t, func(t *testing.T) {
 					w := newWorld(t, skew, 0)
-					w.flow("f", worldOrg)
+					w.Flow("f", worldOrg)
 					w.failing(100)
-					root := w.fail("f")
+					root := w.Fail("f")
 					pass(5 * time.Minute)
-					w.send(string(w.adobe.FailureEvent(root)))
-					w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
+					w.Send(string(w.Adobe.FailureEvent(root)))
+					w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
 					crashes := 5 // in the middle of the re-trigger
 					if hang {
 						crashes = -1
@@ -399,27 +400,27 @@ func TestAnEventOvertakesTheAnswer(t *testing.T) {
 					done := make(chan struct{})
 					go func() {
 						defer close(done)
-						w.poll(w.start(crashes, true))
+						w.Poll(w.Start(crashes, true))
 					}()
 					if !hang {
-						w.adobe.Heal()
+						w.Adobe.Heal()
 					}
 					synctest.Wait()
-					made := w.adobe.MadeOf(root)
-					if made == "" || w.entry(made) != nil || w.entry(root)["state"] != "claimed" {
-						t.Fatalf("the course of events is another: %q was made, and recorded as %v; the root's entry is %v", made, w.entry(made), w.entry(root))
+					made := w.Adobe.MadeOf(root)
+					if made == "" || w.Entry(made) != nil || w.Entry(root)["state"] != "claimed" {
+						t.Fatalf("the course of events is another: %q was made, and recorded as %v; the root's entry is %v", made, w.Entry(made), w.Entry(root))
 					}
-					w.settle() // the event of the new run's failure is sent
-					w.poll(w.start(-1, false))
-					if n := w.adobe.Count(flowsim.OpRetrigger); n != 1 {
+					w.Settle() // the event of the new run's failure is sent
+					w.Poll(w.Start(-1, false))
+					if n := w.Adobe.Count(flowsim.OpRetrigger); n != 1 {
 						t.Fatalf("%d re-triggers before the first is recorded", n)
 					}
 					<-done
-					w.drain(24 * time.Hour)
-					if n := w.lineages()[root]; n != 3 {
+					w.Drain(24 * time.Hour)
+					if n := w.Lineages()[root]; n != 3 {
 						t.Errorf("%d re-triggers of the lineage, want 3", n)
 					}
-					if e := w.entry(made); e["root"] != root || e["parent"] != root {
+					if e := w.Entry(made); e["root"] != root || e["parent"] != root {
 						t.Errorf("the new run's entry is %v", e)
 					}
 				})
@@ -433,18 +434,18 @@ func TestTwoLineagesOfOneDataflow(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.failing(100)
-		a, b := w.fail("f"), w.fail("f")
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true, Times: 2})
-		w.send(string(w.adobe.FailureEvent(a)))
-		w.send(string(w.adobe.FailureEvent(b)))
-		w.drain(48 * time.Hour)
+		a, b := w.Fail("f"), w.Fail("f")
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true, Times: 2})
+		w.Send(string(w.Adobe.FailureEvent(a)))
+		w.Send(string(w.Adobe.FailureEvent(b)))
+		w.Drain(48 * time.Hour)
 		for _, root := range []string{a, b} {
-			if n := w.lineages()[root]; n != 3 {
+			if n := w.Lineages()[root]; n != 3 {
 				t.Errorf("lineage %s has had %d re-triggers, want 3", root, n)
 			}
 		}
-		for _, r := range w.adobe.Runs() {
-			if n := w.adobe.Retriggers(r.ID); n > 1 {
+		for _, r := range w.Adobe.Runs() {
+			if n := w.Adobe.Retriggers(r.ID); n > 1 {
 				t.Errorf("run %s was re-triggered %d times", r.ID, n)
 			}
 		}
@@ -457,23 +458,23 @@ func TestALossOfLongAgoIsNotTakenForANewOne(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.failing(100)
-		one := func() *process { return w.start(-1, false) }
-		a := w.fail("f")
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable})
-		w.direct(w.adobe.FailureEvent(a), one)
+		one := func() *process { return w.Start(-1, false) }
+		a := w.Fail("f")
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable})
+		w.Direct(w.Adobe.FailureEvent(a), one)
 		pass(ledger.Patience + time.Minute) // nobody looks at the queue meanwhile
-		b := w.fail("f")
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
-		w.direct(w.adobe.FailureEvent(b), one)
+		b := w.Fail("f")
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
+		w.Direct(w.Adobe.FailureEvent(b), one)
 		pass(time.Minute)
-		for _, r := range w.adobe.Settle() {
-			w.direct(w.adobe.FailureEvent(r.ID), one)
-			if e := w.entry(r.ID); e["parent"] != b {
+		for _, r := range w.Adobe.Settle() {
+			w.Direct(w.Adobe.FailureEvent(r.ID), one)
+			if e := w.Entry(r.ID); e["parent"] != b {
 				t.Errorf("run %s was made of %s, and its entry is %v", r.ID, b, e)
 			}
 		}
-		w.drain(48 * time.Hour)
-		if n := w.lineages(); n[a] != 2 || n[b] != 3 { // what was lost of the first is an attempt
+		w.Drain(48 * time.Hour)
+		if n := w.Lineages(); n[a] != 2 || n[b] != 3 { // what was lost of the first is an attempt
 			t.Errorf("the lineages have had %v re-triggers, want 2 and 3", n)
 		}
 	})
@@ -481,11 +482,11 @@ func TestALossOfLongAgoIsNotTakenForANewOne(t *testing.T) {
 
 // slowly lets each re-trigger take so long.
 func (w *world) slowly(d time.Duration) {
-	w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+	w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 		if isRetrigger(r) {
 			pass(d)
 		}
-		w.adobe.ServeHTTP(answer, r)
+		w.Adobe.ServeHTTP(answer, r)
 	})
 }
 
@@ -494,14 +495,14 @@ func (w *world) slowly(d time.Duration) {
 func TestRunsThatWaitForEachOther(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.timeout = 30 * time.Second
+		w.Timeout = 30 * time.Second
 		w.slowly(9 * time.Second)
 		for range 5 {
-			w.told(w.fail("f"))
+			w.Told(w.Fail("f"))
 		}
-		w.poll(w.start(-1, false))
+		w.Poll(w.Start(-1, false))
 		counts := map[string]int{}
-		for _, one := range w.logs.outcomes() {
+		for _, one := range w.Logs.Outcomes() {
 			counts[one.Outcome+" "+one.Reason]++
 		}
 		if diff := cmp.Diff(map[string]int{"retriggered ": 2, "returned flow_busy": 3}, counts); diff != "" {
@@ -524,19 +525,19 @@ func TestAPauseTakesEffectForRunsThatWaitForEachOther(t *testing.T) {
 				}
 				var ids []string
 				for range 5 {
-					ids = append(ids, w.fail("f"))
+					ids = append(ids, w.Fail("f"))
 				}
 				w.tellAll(ids)
-				p := w.start(-1, false)
+				p := w.Start(-1, false)
 				if ours { // they wait for the end of a pause, and come together
-					w.poll(p)
+					w.Poll(p)
 					w.pausing("resume", "")
 					pass(10 * time.Minute)
 				}
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
-					w.poll(p)
+					w.Poll(p)
 				}()
 				pass(time.Second)
 				w.pausing("pause", "")
@@ -546,12 +547,12 @@ func TestAPauseTakesEffectForRunsThatWaitForEachOther(t *testing.T) {
 				if last := calls[len(calls)-1].At.Sub(began); len(calls) < 2 || last > (15+9)*time.Second {
 					t.Errorf("%d re-triggers, the last %s after the pause began", len(calls), last)
 				}
-				w.drain(time.Hour)
+				w.Drain(time.Hour)
 				if n := len(w.sent()); n != len(calls) {
 					t.Errorf("%d re-triggers in the pause", n-len(calls))
 				}
 				w.pausing("resume", "")
-				w.drain(24 * time.Hour)
+				w.Drain(24 * time.Hour)
 				w.wantOnce(t, ids)
 			})
 		})
@@ -563,17 +564,17 @@ func TestAPauseTakesEffectForRunsThatWaitForEachOther(t *testing.T) {
 func TestManyLostRetriggers(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusBadGateway, Times: 2 * 55})
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusBadGateway, Times: 2 * 55})
 		for range 55 {
-			w.told(w.fail("f"))
-			w.drain(time.Hour)
+			w.Told(w.Fail("f"))
+			w.Drain(time.Hour)
 			pass(time.Hour)
 		}
-		last := w.fail("f")
-		w.told(last)
-		w.drain(24 * time.Hour)
-		if w.adobe.Retriggers(last) != 1 || w.reasons()["outcome_unknown"] != 55 {
-			t.Errorf("when Flow Service is well again: %d re-triggers, letters %v, entry %v", w.adobe.Retriggers(last), w.reasons(), w.entry(last))
+		last := w.Fail("f")
+		w.Told(last)
+		w.Drain(24 * time.Hour)
+		if w.Adobe.Retriggers(last) != 1 || w.reasons()["outcome_unknown"] != 55 {
+			t.Errorf("when Flow Service is well again: %d re-triggers, letters %v, entry %v", w.Adobe.Retriggers(last), w.reasons(), w.Entry(last))
 		}
 	})
 }
@@ -583,22 +584,22 @@ func TestALineageWhoseEntryIsForgotten(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.failing(100)
-		root := w.fail("f")
-		w.told(root)
-		for w.lineages()[root] < 2 {
-			w.poll(w.start(-1, false))
-			w.settle()
+		root := w.Fail("f")
+		w.Told(root)
+		for w.Lineages()[root] < 2 {
+			w.Poll(w.Start(-1, false))
+			w.Settle()
 			pass(10 * time.Second)
 		}
-		for _, r := range w.memory.Records() { // as DynamoDB forgets it, LEDGER_TTL after the last claim
+		for _, r := range w.Memory.Records() { // as DynamoDB forgets it, LEDGER_TTL after the last claim
 			if strings.HasPrefix(r[ledger.AttributeKey], "lineage#") {
-				if err := w.memory.Commit(t.Context(), ledger.Write{Key: r[ledger.AttributeKey], Old: r[ledger.AttributeRev]}); err != nil {
+				if err := w.Memory.Commit(t.Context(), ledger.Write{Key: r[ledger.AttributeKey], Old: r[ledger.AttributeRev]}); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		w.drain(24 * time.Hour)
-		if n := w.lineages()[root]; n != 3 || w.reasons()["attempts_exhausted"] != 1 {
+		w.Drain(24 * time.Hour)
+		if n := w.Lineages()[root]; n != 3 || w.reasons()["attempts_exhausted"] != 1 {
 			t.Errorf("%d re-triggers of the lineage, want 3; letters %v", n, w.reasons())
 		}
 	})
@@ -611,10 +612,10 @@ func TestASecondLossIsADeadLetter(t *testing.T) {
 		t.Run(fmt.Sprint(delays), func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.cfg.RetryDelays = delays
-				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Hang: true, Times: 5})
-				w.told(w.fail("f"))
-				w.drain(24 * time.Hour)
+				w.Config.RetryDelays = delays
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Hang: true, Times: 5})
+				w.Told(w.Fail("f"))
+				w.Drain(24 * time.Hour)
 				if n := len(w.sent()); n != calls || w.reasons()["outcome_unknown"] != 1 {
 					t.Errorf("%d re-triggers, letters %v, want %d and one outcome_unknown", n, w.reasons(), calls)
 				}
@@ -627,18 +628,16 @@ func TestASecondLossIsADeadLetter(t *testing.T) {
 func TestARecordThatFails(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
-			w.adobe.ServeHTTP(answer, r)
+		w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+			w.Adobe.ServeHTTP(answer, r)
 			if isRetrigger(r) {
-				w.faults.mu.Lock()
-				defer w.faults.mu.Unlock()
-				w.faults.before = 1
+				w.Faults.Fail(1, 0)
 			}
 		})
-		root := w.fail("f")
-		w.direct(w.adobe.FailureEvent(root), func() *process { return w.start(-1, false) })
-		w.drain(24 * time.Hour)
-		if e := w.entry(root); len(w.sent()) != 1 || e["state"] != "retriggered" || e["newRunId"] != w.adobe.MadeOf(root) {
+		root := w.Fail("f")
+		w.Direct(w.Adobe.FailureEvent(root), func() *process { return w.Start(-1, false) })
+		w.Drain(24 * time.Hour)
+		if e := w.Entry(root); len(w.sent()) != 1 || e["state"] != "retriggered" || e["newRunId"] != w.Adobe.MadeOf(root) {
 			t.Errorf("%d re-triggers; the entry is %v", len(w.sent()), e)
 		}
 	})
@@ -657,17 +656,17 @@ func TestAPanicAfterTheCallForgetsNothing(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.failing(100)
-		root := w.fail("f")
+		root := w.Fail("f")
 		pass(5 * time.Minute)
-		w.mutate = func(l retrigger.Ledger) retrigger.Ledger { return panicking{l} }
-		w.told(root)
-		w.poll(w.start(-1, false))
-		if e := w.entry(root); e["state"] != "dead_lettered" || e["reason"] != "internal_error" || e["sends"] != "1" {
+		w.Mutate = func(l retrigger.Ledger) retrigger.Ledger { return panicking{l} }
+		w.Told(root)
+		w.Poll(w.Start(-1, false))
+		if e := w.Entry(root); e["state"] != "dead_lettered" || e["reason"] != "internal_error" || e["sends"] != "1" {
 			t.Errorf("the entry is %v", e)
 		}
-		w.mutate = nil
-		w.drain(24 * time.Hour)
-		if n := w.lineages()[root]; n != 3 || w.entry(w.adobe.MadeOf(root))["parent"] != root {
+		w.Mutate = nil
+		w.Drain(24 * time.Hour)
+		if n := w.Lineages()[root]; n != 3 || w.Entry(w.Adobe.MadeOf(root))["parent"] != root {
 			t.Errorf("%d re-triggers of the lineage, want 3; %v", n, w)
 		}
 	})
@@ -679,23 +678,23 @@ func TestALostRetriggerIsLookedUpInTime(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, 0, 29*time.Second)
-		w.flow("f", worldOrg)
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Reset: true})
-		root, other := w.fail("f"), w.fail("f")
-		w.told(root)
-		p := w.start(-1, false)
-		w.poll(p)
+		w.Flow("f", worldOrg)
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Reset: true})
+		root, other := w.Fail("f"), w.Fail("f")
+		w.Told(root)
+		p := w.Start(-1, false)
+		w.Poll(p)
 		pass(time.Second)
-		w.told(root)
-		w.told(other)
+		w.Told(root)
+		w.Told(other)
 		for range 25 { // until what was made can be listed
-			w.poll(p)
+			w.Poll(p)
 			pass(time.Second)
 		}
-		if n, lists := len(w.sent()), w.adobe.Count(flowsim.OpRuns); n != 1 || lists != 0 {
+		if n, lists := len(w.sent()), w.Adobe.Count(flowsim.OpRuns); n != 1 || lists != 0 {
 			t.Errorf("%d re-triggers and %d lists of runs before the time, want 1 and 0", n, lists)
 		}
-		w.drain(time.Hour)
+		w.Drain(time.Hour)
 		w.wantOnce(t, []string{root, other})
 		if n := len(w.sent()); n != 2 {
 			t.Errorf("%d re-triggers, want 2", n)
@@ -707,23 +706,23 @@ func TestALostRetriggerIsLookedUpInTime(t *testing.T) {
 func TestADeadlineIsCheckedAfterTheToken(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.timeout = 22 * time.Second // 16.5 s are for the work, 10 s of them for the call
-		w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+		w.Timeout = 22 * time.Second // 16.5 s are for the work, 10 s of them for the call
+		w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 			if strings.HasPrefix(r.URL.Path, "/ims") {
 				pass(8 * time.Second)
 			}
-			w.adobe.ServeHTTP(answer, r)
+			w.Adobe.ServeHTTP(answer, r)
 		})
-		root := w.fail("f")
-		w.told(root)
-		p := w.start(-1, false)
-		w.poll(p)
-		one := w.logs.outcomes()[0]
-		if len(w.sent()) != 0 || one.Reason != "deadline" || w.entry(root)["state"] != "returned" || w.entry(root)["sends"] != "" {
-			t.Errorf("%d re-triggers, outcome %+v, entry %v", len(w.sent()), one, w.entry(root))
+		root := w.Fail("f")
+		w.Told(root)
+		p := w.Start(-1, false)
+		w.Poll(p)
+		one := w.Logs.Outcomes()[0]
+		if len(w.sent()) != 0 || one.Reason != "deadline" || w.Entry(root)["state"] != "returned" || w.Entry(root)["sends"] != "" {
+			t.Errorf("%d re-triggers, outcome %+v, entry %v", len(w.sent()), one, w.Entry(root))
 		}
-		pass(time.Until(w.next()))
-		w.poll(p) // the token is there
+		pass(time.Until(w.Next()))
+		w.Poll(p) // the token is there
 		w.wantOnce(t, []string{root})
 	})
 }
@@ -733,25 +732,25 @@ func TestALetterIsWrittenByOneDelivery(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		var err error
-		if w.cfg.RetryPolicy, err = policy.ParseRules(`[{"action":"dead_letter"}]`); err != nil {
+		if w.Config.RetryPolicy, err = policy.ParseRules(`[{"action":"dead_letter"}]`); err != nil {
 			t.Fatal(err)
 		}
-		root := w.fail("f")
-		w.told(root)
-		w.aws.Inject(awssim.Fault{Op: "SendMessage", Hang: true})
+		root := w.Fail("f")
+		w.Told(root)
+		w.AWS.Inject(awssim.Fault{Op: "SendMessage", Hang: true})
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			_, _ = w.start(-1, false).Invoke(t.Context(), w.adobe.FailureEvent(root))
+			_, _ = w.Start(-1, false).Invoke(t.Context(), w.Adobe.FailureEvent(root))
 		}()
 		synctest.Wait()
-		w.poll(w.start(-1, false))
-		if n := len(w.aws.Messages(w.letters)); n != 0 {
+		w.Poll(w.Start(-1, false))
+		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
 			t.Errorf("%d letters while another delivery writes one", n)
 		}
 		<-done
-		w.drain(24 * time.Hour)
-		if n := len(w.aws.Messages(w.letters)); n != 1 {
+		w.Drain(24 * time.Hour)
+		if n := len(w.AWS.Messages(w.Letters)); n != 1 {
 			t.Errorf("%d letters, want 1", n)
 		}
 	})
@@ -770,22 +769,22 @@ func TestWhatIsSettledHoldsNobodyUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.adobe.Inject(hang)
+				w.Adobe.Inject(hang)
 				if second != nil {
-					w.adobe.Inject(*second)
+					w.Adobe.Inject(*second)
 				}
-				p := w.start(-1, false)
-				w.told(w.fail("f"))
-				for len(w.aws.Messages(w.requests)) > 0 {
-					if w.poll(p) == 0 {
-						pass(time.Until(w.next()))
+				p := w.Start(-1, false)
+				w.Told(w.Fail("f"))
+				for len(w.AWS.Messages(w.Requests)) > 0 {
+					if w.Poll(p) == 0 {
+						pass(time.Until(w.Next()))
 					}
 				}
-				next := w.fail("f")
-				w.told(next)
-				w.poll(p)
-				if w.adobe.Retriggers(next) != 1 {
-					t.Errorf("it is held up: %+v", w.logs.outcomes())
+				next := w.Fail("f")
+				w.Told(next)
+				w.Poll(p)
+				if w.Adobe.Retriggers(next) != 1 {
+					t.Errorf("it is held up: %+v", w.Logs.Outcomes())
 				}
 			})
 		})
@@ -796,25 +795,25 @@ func TestWhatIsSettledHoldsNobodyUp(t *testing.T) {
 func TestWithoutTheLedgerNothingIsSent(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		root := w.fail("f")
-		w.faults.before = 1000
-		w.send(string(w.adobe.FailureEvent(root)))
-		p := w.start(-1, false)
+		root := w.Fail("f")
+		w.Faults.Fail(1000, 0)
+		w.Send(string(w.Adobe.FailureEvent(root)))
+		p := w.Start(-1, false)
 		for range 3 {
-			w.poll(p)
+			w.Poll(p)
 			pass(20 * time.Minute)
 		}
-		if n := w.adobe.Count(flowsim.OpRetrigger); n != 0 || len(w.deadLetters()) != 0 {
-			t.Errorf("%d re-triggers and %d dead letters without a ledger", n, len(w.deadLetters()))
+		if n := w.Adobe.Count(flowsim.OpRetrigger); n != 0 || len(w.DeadLetters()) != 0 {
+			t.Errorf("%d re-triggers and %d dead letters without a ledger", n, len(w.DeadLetters()))
 		}
-		for _, one := range w.logs.outcomes() {
+		for _, one := range w.Logs.Outcomes() {
 			if one.Outcome != "returned" || one.Reason != "ledger_unavailable" {
 				t.Errorf("outcome = %+v", one)
 			}
 		}
-		w.faults.before = 0
-		w.drain(time.Hour)
-		if n := w.adobe.Retriggers(root); n != 1 {
+		w.Faults.Fail(0, 0)
+		w.Drain(time.Hour)
+		if n := w.Adobe.Retriggers(root); n != 1 {
 			t.Errorf("%d re-triggers when the ledger is back, want 1", n)
 		}
 	})
@@ -826,13 +825,13 @@ func TestEveryExtraRetriggerIsCounted(t *testing.T) {
 	t.Parallel()
 	for name, extra := range map[string]func(t *testing.T, w *world){
 		"it is recorded":   func(*testing.T, *world) {},
-		"the record fails": func(_ *testing.T, w *world) { w.faults.before = 1 },
+		"the record fails": func(_ *testing.T, w *world) { w.Faults.Fail(1, 0) },
 		"it is lost": func(_ *testing.T, w *world) {
-			w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Reset: true, AfterEffect: true})
+			w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Reset: true, AfterEffect: true})
 		},
 		"it is taken over": func(t *testing.T, w *world) {
 			t.Helper()
-			l := ledger.New(w.memory, ledger.DefaultTTL, time.Now)
+			l := ledger.New(w.Memory, ledger.DefaultTTL, time.Now)
 			v, err := l.Look(t.Context(), ledger.Guess(worldOrg, "f", worldSandbox, "root-f-1"))
 			if err == nil {
 				_, err = l.Hold(t.Context(), v, time.Now().Add(time.Minute))
@@ -846,9 +845,9 @@ func TestEveryExtraRetriggerIsCounted(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
 				calls := 0
-				w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+				w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 					if !isRetrigger(r) {
-						w.adobe.ServeHTTP(answer, r)
+						w.Adobe.ServeHTTP(answer, r)
 						return
 					}
 					switch calls++; calls {
@@ -856,20 +855,20 @@ func TestEveryExtraRetriggerIsCounted(t *testing.T) {
 						answer.WriteHeader(http.StatusBadGateway)
 					case 2:
 						extra(t, w)
-						w.adobe.ServeHTTP(answer, r)
+						w.Adobe.ServeHTTP(answer, r)
 					default:
-						w.adobe.ServeHTTP(answer, r)
+						w.Adobe.ServeHTTP(answer, r)
 					}
 				})
-				root := w.fail("f")
-				w.told(root)
-				w.drain(24 * time.Hour)
+				root := w.Fail("f")
+				w.Told(root)
+				w.Drain(24 * time.Hour)
 				counted := 0
-				for _, one := range w.logs.all {
+				for _, one := range w.Logs.All() {
 					counted += one.Extra
 				}
-				if calls != 2 || counted != 1 || w.entry(root)["state"] != "retriggered" {
-					t.Errorf("%d re-triggers, %d of them counted as extra, want 2 and 1; entry %v; %v", calls, counted, w.entry(root), w.logs.outcomes())
+				if calls != 2 || counted != 1 || w.Entry(root)["state"] != "retriggered" {
+					t.Errorf("%d re-triggers, %d of them counted as extra, want 2 and 1; entry %v; %v", calls, counted, w.Entry(root), w.Logs.Outcomes())
 				}
 			})
 		})
@@ -883,23 +882,23 @@ func TestAClaimWhoseAnswerIsLost(t *testing.T) {
 		t.Run(fmt.Sprint(delays), func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.cfg.RetryDelays, w.cfg.BudgetWindow, w.cfg.FlowBudget = delays, time.Hour, 1
-				root := w.fail("f")
-				p := w.start(-1, false)
+				w.Config.RetryDelays, w.Config.BudgetWindow, w.Config.FlowBudget = delays, time.Hour, 1
+				root := w.Fail("f")
+				p := w.Start(-1, false)
 				w.invoke(p, `{"runId":"`+root+`","orgId":"`+worldOrg+`","dryRun":true}`) // the pauses are read
-				w.faults.after = 1
-				w.told(root)
-				w.poll(p)
-				if e := w.entry(root); w.faults.after != 0 || e["state"] != "returned" || e["sends"] != "" {
+				w.Faults.Fail(0, 1)
+				w.Told(root)
+				w.Poll(p)
+				if e := w.Entry(root); w.Faults.Left() != 0 || e["state"] != "returned" || e["sends"] != "" {
 					t.Errorf("the entry is %v", e)
 				}
-				w.drain(24 * time.Hour)
+				w.Drain(24 * time.Hour)
 				extra := 0
-				for _, one := range w.logs.all {
+				for _, one := range w.Logs.All() {
 					extra += one.Extra
 				}
-				if n, e := len(w.sent()), w.entry(root); n != 1 || extra > 0 || len(w.reasons()) > 0 || e["sends"] != "1" || e["state"] != "retriggered" {
-					t.Errorf("%d re-triggers, %d extra, letters %v, entry %v, %v", n, extra, w.reasons(), e, w.logs.outcomes())
+				if n, e := len(w.sent()), w.Entry(root); n != 1 || extra > 0 || len(w.reasons()) > 0 || e["sends"] != "1" || e["state"] != "retriggered" {
+					t.Errorf("%d re-triggers, %d extra, letters %v, entry %v, %v", n, extra, w.reasons(), e, w.Logs.Outcomes())
 				}
 			})
 		})
@@ -910,21 +909,21 @@ func TestAClaimWhoseAnswerIsLost(t *testing.T) {
 func TestTheClaimDoesNotWaitForTheCredentials(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		root := w.fail("f")
-		w.aws.Inject(awssim.Fault{Op: "GetSecretValue", Hang: true, Times: 100})
+		root := w.Fail("f")
+		w.AWS.Inject(awssim.Fault{Op: "GetSecretValue", Hang: true, Times: 100})
 		done := make(chan lambdaenv.Response)
-		p := w.start(-1, false)
+		p := w.Start(-1, false)
 		go func() {
-			answer, _ := p.Invoke(t.Context(), w.adobe.FailureEvent(root))
+			answer, _ := p.Invoke(t.Context(), w.Adobe.FailureEvent(root))
 			done <- answer
 		}()
 		synctest.Wait()
-		if e := w.entry(root); e["state"] != "claimed" {
+		if e := w.Entry(root); e["state"] != "claimed" {
 			t.Errorf("while Secrets Manager hangs the ledger has %v, want the claim", e)
 		}
 		<-done
-		if e := w.entry(root); e["state"] != "deferred" || w.adobe.Count(flowsim.OpRetrigger) != 0 {
-			t.Errorf("in the end the ledger has %v after %d re-triggers", e, w.adobe.Count(flowsim.OpRetrigger))
+		if e := w.Entry(root); e["state"] != "deferred" || w.Adobe.Count(flowsim.OpRetrigger) != 0 {
+			t.Errorf("in the end the ledger has %v after %d re-triggers", e, w.Adobe.Count(flowsim.OpRetrigger))
 		}
 	})
 }
@@ -938,45 +937,45 @@ func TestWaiting(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/direct %t", delay, direct), func(t *testing.T) {
 				t.Parallel()
 				inWorld(t, func(t *testing.T, w *world) {
-					w.cfg.RetryDelays = []time.Duration{delay}
-					p := w.start(-1, false)
+					w.Config.RetryDelays = []time.Duration{delay}
+					p := w.Start(-1, false)
 					for range 20 { // jitter makes each of them another delay
-						root := w.fail("f")
-						event := w.adobe.FailureEvent(root)
+						root := w.Fail("f")
+						event := w.Adobe.FailureEvent(root)
 						if direct {
-							w.direct(event, func() *process { return p })
+							w.Direct(event, func() *process { return p })
 						} else {
-							w.send(string(event))
-							w.poll(p)
+							w.Send(string(event))
+							w.Poll(p)
 						}
-						waiting := w.aws.Messages(w.requests)
+						waiting := w.AWS.Messages(w.Requests)
 						if len(waiting) != 1 {
 							t.Fatalf("%d messages wait, want 1", len(waiting))
 						}
-						due, err := time.Parse(time.RFC3339Nano, w.entry(root)["due"])
+						due, err := time.Parse(time.RFC3339Nano, w.Entry(root)["due"])
 						if err != nil || due.After(time.Now().Add(delay)) {
 							t.Fatalf("due = %v, %v", due, err)
 						}
 						// A duplicate changes nothing of it, and has the same outcome.
-						w.send(string(event))
-						w.poll(p)
-						sent := w.aws.Count("SendMessageBatch")
-						for w.adobe.Retriggers(root) == 0 {
-							pass(max(time.Until(w.next()), 0))
-							if time.Now().Before(due) && w.adobe.Retriggers(root) > 0 {
+						w.Send(string(event))
+						w.Poll(p)
+						sent := w.AWS.Count("SendMessageBatch")
+						for w.Adobe.Retriggers(root) == 0 {
+							pass(max(time.Until(w.Next()), 0))
+							if time.Now().Before(due) && w.Adobe.Retriggers(root) > 0 {
 								t.Fatal("it was retried before it was due")
 							}
-							w.poll(p)
+							w.Poll(p)
 						}
 						if late := time.Since(due); late < 0 || late > time.Second {
 							t.Errorf("due in %s it was handled %s late", delay, late)
 						}
-						if n := w.aws.Count("SendMessageBatch") - sent; n != 0 {
+						if n := w.AWS.Count("SendMessageBatch") - sent; n != 0 {
 							t.Errorf("%d more hops", n)
 						}
-						w.adobe.Settle()
+						w.Adobe.Settle()
 					}
-					for _, one := range w.logs.outcomes() {
+					for _, one := range w.Logs.Outcomes() {
 						if one.Outcome == "deferred" && one.Reason != "retry_delay" && one.Reason != "duplicate" || one.Outcome == "dead_lettered" {
 							t.Errorf("outcome = %+v", one)
 						}
@@ -992,24 +991,24 @@ func TestWaiting(t *testing.T) {
 func TestAQueueThatHangsKeepsNobodyWaiting(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.RetryDelays = []time.Duration{time.Hour}
-		early := w.fail("f")
-		w.told(early)
-		p := w.start(-1, false)
-		w.poll(p)
-		pass(time.Until(w.next()))
-		w.cfg.RetryDelays = []time.Duration{0}
-		p = w.start(-1, false)
-		root := w.fail("f")
-		w.told(root)
-		w.aws.Inject(awssim.Fault{Op: "ChangeMessageVisibilityBatch", Hang: true})
+		w.Config.RetryDelays = []time.Duration{time.Hour}
+		early := w.Fail("f")
+		w.Told(early)
+		p := w.Start(-1, false)
+		w.Poll(p)
+		pass(time.Until(w.Next()))
+		w.Config.RetryDelays = []time.Duration{0}
+		p = w.Start(-1, false)
+		root := w.Fail("f")
+		w.Told(root)
+		w.AWS.Inject(awssim.Fault{Op: "ChangeMessageVisibilityBatch", Hang: true})
 		began := time.Now()
-		w.poll(p)
+		w.Poll(p)
 		calls := w.sent()
 		if len(calls) != 1 || calls[0].RunID != root || calls[0].At.Sub(began) > postponeTime {
 			t.Errorf("re-triggers %+v, want one of %s within %s of %s", calls, root, postponeTime, began)
 		}
-		w.drain(24 * time.Hour)
+		w.Drain(24 * time.Hour)
 		w.wantOnce(t, []string{early, root})
 	})
 }
@@ -1019,29 +1018,29 @@ func TestAQueueThatHangsKeepsNobodyWaiting(t *testing.T) {
 func TestARedeliveryIsDueAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.RetryDelays = []time.Duration{10 * time.Hour}
-		root := w.fail("f")
-		w.told(root)
+		w.Config.RetryDelays = []time.Duration{10 * time.Hour}
+		root := w.Fail("f")
+		w.Told(root)
 		sent := time.Now()
 		pass(time.Minute)
-		w.poll(lost{w.start(-1, false)})
-		due := w.entry(root)["due"]
+		w.Poll(lost{w.Start(-1, false)})
+		due := w.Entry(root)["due"]
 		pass(6 * time.Minute)
-		w.poll(w.start(4, true)) // a crash, too, changes nothing of it
-		w.poll(w.start(-1, false))
-		if again := w.entry(root)["due"]; due == "" || again != due {
+		w.Poll(w.Start(4, true)) // a crash, too, changes nothing of it
+		w.Poll(w.Start(-1, false))
+		if again := w.Entry(root)["due"]; due == "" || again != due {
 			t.Errorf("due at %s, and after a redelivery at %s", due, again)
 		}
-		for _, m := range w.aws.Messages(w.requests) {
+		for _, m := range w.AWS.Messages(w.Requests) {
 			if first := sent.UTC().Format("2006-01-02T15:04:05"); !strings.Contains(m.Body, `"firstSeen":"`+first) {
 				t.Errorf("the message is %s, want it seen first at %s", m.Body, first)
 			}
 		}
-		w.drain(24 * time.Hour)
-		late := w.fail("f")
-		w.told(late)
+		w.Drain(24 * time.Hour)
+		late := w.Fail("f")
+		w.Told(late)
 		pass(10 * time.Hour)
-		w.poll(w.start(-1, false))
+		w.Poll(w.Start(-1, false))
 		w.wantOnce(t, []string{root, late})
 	})
 }
@@ -1051,25 +1050,25 @@ func TestARedeliveryIsDueAtTheSameTime(t *testing.T) {
 func TestAWaitingMessageIsNotGivenUp(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.RetryDelays = []time.Duration{12 * time.Hour}
-		root := w.fail("f")
-		w.send(string(w.adobe.FailureEvent(root)))
-		p := w.start(-1, false)
+		w.Config.RetryDelays = []time.Duration{12 * time.Hour}
+		root := w.Fail("f")
+		w.Send(string(w.Adobe.FailureEvent(root)))
+		p := w.Start(-1, false)
 		// Before it waits it comes nine times in vain, and as often afterwards.
 		for range 2 {
 			for range maxReceives - 1 {
-				w.faults.before = 100
-				w.poll(p)
-				w.faults.before = 0
-				pass(max(time.Until(w.next()), 0))
+				w.Faults.Fail(100, 0)
+				w.Poll(p)
+				w.Faults.Fail(0, 0)
+				pass(max(time.Until(w.Next()), 0))
 			}
-			for w.next().Before(time.Now().Add(time.Second)) && w.poll(p) > 0 && w.adobe.Retriggers(root) == 0 {
+			for w.Next().Before(time.Now().Add(time.Second)) && w.Poll(p) > 0 && w.Adobe.Retriggers(root) == 0 {
 			}
-			pass(max(time.Until(w.next()), 0))
+			pass(max(time.Until(w.Next()), 0))
 		}
-		w.drain(48 * time.Hour)
-		if n := w.adobe.Retriggers(root); n != 1 || len(w.deadLetters()) != 0 {
-			t.Errorf("%d re-triggers, dead letters %v\n%v", n, w.deadLetters(), w.logs.outcomes())
+		w.Drain(48 * time.Hour)
+		if n := w.Adobe.Retriggers(root); n != 1 || len(w.DeadLetters()) != 0 {
+			t.Errorf("%d re-triggers, dead letters %v\n%v", n, w.DeadLetters(), w.Logs.Outcomes())
 		}
 	})
 }
@@ -1082,28 +1081,28 @@ func TestAfterALongPauseAFaultIsNoDeadLetter(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				if w.cfg.Paused = how == "PAUSED"; !w.cfg.Paused {
+				if w.Config.Paused = how == "PAUSED"; !w.Config.Paused {
 					w.pausing("pause", "")
 				}
-				root := w.fail("f")
-				w.told(root)
-				w.drain(12 * time.Hour)
-				if w.cfg.Paused = false; how == "record" {
+				root := w.Fail("f")
+				w.Told(root)
+				w.Drain(12 * time.Hour)
+				if w.Config.Paused = false; how == "record" {
 					w.pausing("resume", "")
 				}
-				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable})
-				w.drain(24 * time.Hour)
-				if w.adobe.Retriggers(root) != 1 || len(w.reasons()) > 0 {
-					t.Errorf("%d re-triggers, letters %v", w.adobe.Retriggers(root), w.reasons())
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable})
+				w.Drain(24 * time.Hour)
+				if w.Adobe.Retriggers(root) != 1 || len(w.reasons()) > 0 {
+					t.Errorf("%d re-triggers, letters %v", w.Adobe.Retriggers(root), w.reasons())
 				}
 				// A fault that stays is one, after ten receives more.
-				next := w.fail("f")
-				w.cfg.Paused = true
-				w.told(next)
-				w.drain(12 * time.Hour)
-				w.cfg.Paused = false
-				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable, Times: 1000})
-				w.drain(24 * time.Hour)
+				next := w.Fail("f")
+				w.Config.Paused = true
+				w.Told(next)
+				w.Drain(12 * time.Hour)
+				w.Config.Paused = false
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable, Times: 1000})
+				w.Drain(24 * time.Hour)
 				if want := map[string]int{"adobe_unavailable": 1}; !cmp.Equal(want, w.reasons()) {
 					t.Errorf("letters %v, want %v", w.reasons(), want)
 				}
@@ -1118,20 +1117,20 @@ func TestABudgetKeepsTheOrder(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		const runs, budget = 100, 20
-		w.cfg.BudgetWindow, w.cfg.OrgBudget = time.Hour, budget
+		w.Config.BudgetWindow, w.Config.OrgBudget = time.Hour, budget
 		w.pausing("pause", "")
 		var ids []string
 		for i := range runs {
 			flow := fmt.Sprint("p", i)
-			w.flow(flow, worldOrg)
-			ids = append(ids, w.fail(flow))
-			w.told(ids[i])
-			w.drain(time.Minute)
+			w.Flow(flow, worldOrg)
+			ids = append(ids, w.Fail(flow))
+			w.Told(ids[i])
+			w.Drain(time.Minute)
 			pass(time.Minute)
 		}
 		w.pausing("resume", "")
 		resumed := time.Now()
-		w.drain(24 * time.Hour)
+		w.Drain(24 * time.Hour)
 		w.wantOnce(t, ids)
 		calls := w.sent()
 		for place, c := range calls {
@@ -1152,22 +1151,22 @@ func TestForce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		root := w.lineage(100)
 		last := ""
-		for _, r := range w.adobe.Runs() {
+		for _, r := range w.Adobe.Runs() {
 			last = r.ID
 		}
-		w.send(`{"runId":"` + last + `","orgId":"` + worldOrg + `"}`)
-		w.drain(24 * time.Hour)
-		if n := w.lineages()[root]; n != 3 {
+		w.Send(`{"runId":"` + last + `","orgId":"` + worldOrg + `"}`)
+		w.Drain(24 * time.Hour)
+		if n := w.Lineages()[root]; n != 3 {
 			t.Errorf("%d re-triggers without force, want 3", n)
 		}
-		w.send(`{"runId":"` + root + `","orgId":"` + worldOrg + `","force":true}`)
-		w.drain(24 * time.Hour)
-		if n := w.adobe.Retriggers(root); n != 1 {
+		w.Send(`{"runId":"` + root + `","orgId":"` + worldOrg + `","force":true}`)
+		w.Drain(24 * time.Hour)
+		if n := w.Adobe.Retriggers(root); n != 1 {
 			t.Errorf("the root was re-triggered %d times, want once", n)
 		}
-		w.send(`{"runId":"` + last + `","orgId":"` + worldOrg + `","force":true}`)
-		w.drain(24 * time.Hour)
-		if n := w.lineages()[root]; n != 6 {
+		w.Send(`{"runId":"` + last + `","orgId":"` + worldOrg + `","force":true}`)
+		w.Drain(24 * time.Hour)
+		if n := w.Lineages()[root]; n != 6 {
 			t.Errorf("%d re-triggers with force, want three more", n)
 		}
 	})
@@ -1177,30 +1176,30 @@ func TestForce(t *testing.T) {
 func TestForcePassesTheWait(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.RetryDelays = []time.Duration{12 * time.Hour}
+		w.Config.RetryDelays = []time.Duration{12 * time.Hour}
 		force := func(id string) retrigger.Result {
-			return w.invoke(w.start(-1, false), `{"runId":"`+id+`","orgId":"`+worldOrg+`","force":true}`).Results[0]
+			return w.invoke(w.Start(-1, false), `{"runId":"`+id+`","orgId":"`+worldOrg+`","force":true}`).Results[0]
 		}
-		waits := w.fail("f")
-		w.told(waits)
-		w.poll(w.start(-1, false))
+		waits := w.Fail("f")
+		w.Told(waits)
+		w.Poll(w.Start(-1, false))
 		if r := force(waits); r.Outcome != "retriggered" || r.Reason != "" {
 			t.Errorf("the run that waits is %+v", r)
 		}
-		w.cfg.RetryDelays = []time.Duration{0}
-		claimed := w.fail("f")
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
+		w.Config.RetryDelays = []time.Duration{0}
+		claimed := w.Fail("f")
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			w.direct(w.adobe.FailureEvent(claimed), func() *process { return w.start(-1, false) })
+			w.Direct(w.Adobe.FailureEvent(claimed), func() *process { return w.Start(-1, false) })
 		}()
 		synctest.Wait()
-		if r := force(claimed); r.Reason != "in_progress" || w.entry(claimed)["state"] != "claimed" {
-			t.Errorf("the claimed run is %+v, its entry %v", r, w.entry(claimed))
+		if r := force(claimed); r.Reason != "in_progress" || w.Entry(claimed)["state"] != "claimed" {
+			t.Errorf("the claimed run is %+v, its entry %v", r, w.Entry(claimed))
 		}
 		<-done
-		w.drain(24 * time.Hour)
+		w.Drain(24 * time.Hour)
 		w.wantOnce(t, []string{waits, claimed})
 	})
 }
@@ -1214,20 +1213,20 @@ func TestForceIsSentOnceMore(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t, 0, 1000*time.Hour)
-				w.flow("f", worldOrg)
-				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusBadGateway, AfterEffect: effect, Times: 1000})
-				root := w.fail("f")
+				w.Flow("f", worldOrg)
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusBadGateway, AfterEffect: effect, Times: 1000})
+				root := w.Fail("f")
 				for more := range 3 {
-					w.send(`{"runId":"` + root + `","flowId":"f","force":true,"orgId":"` + worldOrg + `"}`)
-					w.drain(24 * time.Hour)
+					w.Send(`{"runId":"` + root + `","flowId":"f","force":true,"orgId":"` + worldOrg + `"}`)
+					w.Drain(24 * time.Hour)
 					if calls, letters := len(w.sent()), w.reasons()["outcome_unknown"]; calls != 2+more || letters != 1+more {
 						t.Fatalf("after %d requests with force: %d re-triggers and %d dead letters, want %d and %d", 1+more, calls, letters, 2+more, 1+more)
 					}
 				}
 				// A fault while it is looked up, takes nothing of it away.
-				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable})
-				w.send(`{"runId":"` + root + `","flowId":"f","force":true,"orgId":"` + worldOrg + `"}`)
-				w.drain(24 * time.Hour)
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable})
+				w.Send(`{"runId":"` + root + `","flowId":"f","force":true,"orgId":"` + worldOrg + `"}`)
+				w.Drain(24 * time.Hour)
 				if n := len(w.sent()); n != 5 {
 					t.Errorf("%d re-triggers, want 5", n)
 				}
@@ -1243,23 +1242,23 @@ func TestARunThatIsAskedForTooSoon(t *testing.T) {
 		t.Run(of, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				p := w.start(-1, false)
+				p := w.Start(-1, false)
 				w.failing(1)
 				run := "running"
 				if of == "the schedule's" {
-					w.adobe.AddRun(flowsim.Run{ID: run, FlowID: "f", Status: flowsim.InProgress, CreatedClient: "acp_ui_platform"})
+					w.Adobe.AddRun(flowsim.Run{ID: run, FlowID: "f", Status: flowsim.InProgress, CreatedClient: "acp_ui_platform"})
 				} else {
-					root := w.fail("f")
-					w.told(root)
-					w.poll(p)
-					run = w.adobe.MadeOf(root)
+					root := w.Fail("f")
+					w.Told(root)
+					w.Poll(p)
+					run = w.Adobe.MadeOf(root)
 				}
-				w.send(`{"runId":"` + run + `","orgId":"` + worldOrg + `"}`)
-				w.poll(p)
-				w.drain(24 * time.Hour)
+				w.Send(`{"runId":"` + run + `","orgId":"` + worldOrg + `"}`)
+				w.Poll(p)
+				w.Drain(24 * time.Hour)
 				want := []string{"skipped run_in_progress", "retriggered"}
-				if diff := cmp.Diff(want, w.outcomesOf(run)); diff != "" || w.adobe.Retriggers(run) != 1 {
-					t.Errorf("%d re-triggers; outcomes (-want +got):\n%s", w.adobe.Retriggers(run), diff)
+				if diff := cmp.Diff(want, w.outcomesOf(run)); diff != "" || w.Adobe.Retriggers(run) != 1 {
+					t.Errorf("%d re-triggers; outcomes (-want +got):\n%s", w.Adobe.Retriggers(run), diff)
 				}
 			})
 		})
@@ -1274,18 +1273,18 @@ func TestARequestByHandMayNameAnotherDataflow(t *testing.T) {
 		t.Run(fmt.Sprintf("waits %t", waits), func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Reset: true})
-				root := w.fail("f")
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Reset: true})
+				root := w.Fail("f")
 				if waits {
 					w.pausing("pause", "")
 				}
-				w.send(`{"runId":"` + root + `","flowId":"typo","orgId":"` + worldOrg + `"}`)
+				w.Send(`{"runId":"` + root + `","flowId":"typo","orgId":"` + worldOrg + `"}`)
 				if waits {
-					w.drain(time.Minute)
+					w.Drain(time.Minute)
 					w.pausing("resume", "")
 				}
-				w.drain(24 * time.Hour)
-				if n, e := len(w.sent()), w.entry(root); n != 1 || w.adobe.Retriggers(root) != 1 || e["flowId"] != "f" {
+				w.Drain(24 * time.Hour)
+				if n, e := len(w.sent()), w.Entry(root); n != 1 || w.Adobe.Retriggers(root) != 1 || e["flowId"] != "f" {
 					t.Errorf("%d re-triggers; the entry is %v", n, e)
 				}
 			})
@@ -1301,35 +1300,35 @@ func TestAWrongSandboxByHandHidesNoFailure(t *testing.T) {
 		t.Run(waiting+" waits", func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				root := w.fail("f")
-				p := w.start(-1, false)
+				root := w.Fail("f")
+				p := w.Start(-1, false)
 				switch waiting {
 				case "the request":
 					w.pausing("pause", "")
 				case "the event":
-					w.cfg.RetryDelays = []time.Duration{10 * time.Minute}
-					w.told(root)
-					w.poll(w.start(-1, false))
+					w.Config.RetryDelays = []time.Duration{10 * time.Minute}
+					w.Told(root)
+					w.Poll(w.Start(-1, false))
 				}
-				w.send(`{"runId":"` + root + `","sandbox":"dev","orgId":"` + worldOrg + `"}`)
-				w.poll(p)
+				w.Send(`{"runId":"` + root + `","sandbox":"dev","orgId":"` + worldOrg + `"}`)
+				w.Poll(p)
 				switch waiting {
 				case "the request":
 					w.pausing("resume", "")
 					pass(time.Minute)
-					w.told(root)
+					w.Told(root)
 				case "nothing":
-					w.told(root)
+					w.Told(root)
 				}
-				w.drain(24 * time.Hour)
-				if w.adobe.Retriggers(root) != 1 || w.entry(root)["state"] != "retriggered" || w.entry(root)["sandbox"] != worldSandbox {
-					t.Errorf("%d re-triggers; entry %v; outcomes %v", w.adobe.Retriggers(root), w.entry(root), w.logs.outcomes())
+				w.Drain(24 * time.Hour)
+				if w.Adobe.Retriggers(root) != 1 || w.Entry(root)["state"] != "retriggered" || w.Entry(root)["sandbox"] != worldSandbox {
+					t.Errorf("%d re-triggers; entry %v; outcomes %v", w.Adobe.Retriggers(root), w.Entry(root), w.Logs.Outcomes())
 				}
 				// A second event is a duplicate.
-				w.told(root)
-				w.drain(time.Hour)
-				if w.adobe.Retriggers(root) != 1 {
-					t.Errorf("%d re-triggers", w.adobe.Retriggers(root))
+				w.Told(root)
+				w.Drain(time.Hour)
+				if w.Adobe.Retriggers(root) != 1 {
+					t.Errorf("%d re-triggers", w.Adobe.Retriggers(root))
 				}
 			})
 		})
@@ -1341,12 +1340,12 @@ func TestARequestByHandMeetsThePauseOfItsDataflow(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.pausing("pause", `"orgId":"`+worldOrg+`","flowId":"f"`)
-		root := w.fail("f")
-		r := w.invoke(w.start(-1, false), `{"runId":"`+root+`","orgId":"`+worldOrg+`"}`).Results[0]
+		root := w.Fail("f")
+		r := w.invoke(w.Start(-1, false), `{"runId":"`+root+`","orgId":"`+worldOrg+`"}`).Results[0]
 		if r.Outcome != "deferred" || r.Reason != "paused" || len(w.sent()) != 0 {
 			t.Errorf("%+v after %d re-triggers", r, len(w.sent()))
 		}
-		dry := w.invoke(w.start(-1, false), `{"runId":"`+w.fail("f")+`","orgId":"`+worldOrg+`","dryRun":true}`).Results[0]
+		dry := w.invoke(w.Start(-1, false), `{"runId":"`+w.Fail("f")+`","orgId":"`+worldOrg+`","dryRun":true}`).Results[0]
 		if !strings.Contains(dry.Message, "would wait") {
 			t.Errorf("the dry run says %+v", dry)
 		}
@@ -1357,11 +1356,11 @@ func TestARequestByHandMeetsThePauseOfItsDataflow(t *testing.T) {
 func TestADryRunWritesNoLetter(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		r := w.invoke(w.start(-1, false), `{"runId":"no-such-run","orgId":"`+worldOrg+`","dryRun":true}`).Results[0]
+		r := w.invoke(w.Start(-1, false), `{"runId":"no-such-run","orgId":"`+worldOrg+`","dryRun":true}`).Results[0]
 		if r.Outcome != "skipped" || r.Reason != "dry_run" || !strings.Contains(r.Message, "run_not_found") {
 			t.Errorf("%+v", r)
 		}
-		if n, e := len(w.aws.Messages(w.letters)), w.entry("no-such-run"); n != 0 || e != nil {
+		if n, e := len(w.AWS.Messages(w.Letters)), w.Entry("no-such-run"); n != 0 || e != nil {
 			t.Errorf("%d letters; the entry is %v", n, e)
 		}
 	})
@@ -1372,9 +1371,9 @@ func TestADuplicateByHandWaitsItsTurn(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.slowly(5 * time.Second)
-		root := w.fail("f")
+		root := w.Fail("f")
 		byHand := `{"runId":"` + root + `","orgId":"` + worldOrg + `"}`
-		p := w.start(-1, false)
+		p := w.Start(-1, false)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -1382,7 +1381,7 @@ func TestADuplicateByHandWaitsItsTurn(t *testing.T) {
 		}()
 		pass(time.Second)
 		r := w.invoke(p, byHand).Results[0]
-		if r.Outcome != "retriggered" || r.Reason != "duplicate" || r.NewRunID != w.adobe.MadeOf(root) {
+		if r.Outcome != "retriggered" || r.Reason != "duplicate" || r.NewRunID != w.Adobe.MadeOf(root) {
 			t.Errorf("%+v", r)
 		}
 		<-done
@@ -1393,16 +1392,16 @@ func TestADuplicateByHandWaitsItsTurn(t *testing.T) {
 func TestADuplicateByHandOfAPurgedRun(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		root := w.fail("f")
-		w.told(root)
-		w.drain(time.Hour)
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRun, Status: http.StatusNotFound, Times: 10, Body: `{}`})
-		w.send(`{"runId":"` + root + `","orgId":"` + worldOrg + `"}`)
-		w.drain(time.Hour)
+		root := w.Fail("f")
+		w.Told(root)
+		w.Drain(time.Hour)
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRun, Status: http.StatusNotFound, Times: 10, Body: `{}`})
+		w.Send(`{"runId":"` + root + `","orgId":"` + worldOrg + `"}`)
+		w.Drain(time.Hour)
 		if diff := cmp.Diff([]string{"retriggered", "retriggered duplicate"}, w.outcomesOf(root)); diff != "" || len(w.reasons()) > 0 {
 			t.Errorf("letters %v; outcomes (-want +got):\n%s", w.reasons(), diff)
 		}
-		dry := w.invoke(w.start(-1, false), `{"runId":"`+root+`","orgId":"`+worldOrg+`","dryRun":true}`).Results[0]
+		dry := w.invoke(w.Start(-1, false), `{"runId":"`+root+`","orgId":"`+worldOrg+`","dryRun":true}`).Results[0]
 		if dry.Outcome != "skipped" || dry.Reason != "dry_run" || !strings.Contains(dry.Message, "retriggered (duplicate)") {
 			t.Errorf("the dry run says %+v", dry)
 		}
@@ -1414,19 +1413,19 @@ func TestADuplicateByHandOfAPurgedRun(t *testing.T) {
 func TestCallsOfARetry(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.SecretIDs = w.cfg.SecretIDs[:1]
-		p := w.start(-1, false)
-		w.invoke(p, string(w.adobe.FailureEvent(w.fail("f")))) // warm
+		w.Config.SecretIDs = w.Config.SecretIDs[:1]
+		p := w.Start(-1, false)
+		w.invoke(p, string(w.Adobe.FailureEvent(w.Fail("f")))) // warm
 		for request, want := range map[string]int{"event": 3, `{"runId":%q}`: 5, `{"runId":%q,"flowId":"f"}`: 5} {
-			id := w.fail("f")
-			payload := string(w.adobe.FailureEvent(id))
+			id := w.Fail("f")
+			payload := string(w.Adobe.FailureEvent(id))
 			if request != "event" {
 				payload = fmt.Sprintf(request, id)
 			}
-			before := p.gate.calls
+			before := p.Calls()
 			w.invoke(p, payload)
-			if n := p.gate.calls - before; n != want || w.adobe.Retriggers(id) != 1 {
-				t.Errorf("%s: %d calls and %d re-triggers, want %d and 1", request, n, w.adobe.Retriggers(id), want)
+			if n := p.Calls() - before; n != want || w.Adobe.Retriggers(id) != 1 {
+				t.Errorf("%s: %d calls and %d re-triggers, want %d and 1", request, n, w.Adobe.Retriggers(id), want)
 			}
 		}
 	})
@@ -1436,21 +1435,21 @@ func TestCallsOfARetry(t *testing.T) {
 func TestADeadLetterIsSentAgain(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		root := w.fail("f")
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`})
-		event := string(w.adobe.FailureEvent(root))
-		w.send(event)
-		w.drain(time.Hour)
-		w.send(event) // a duplicate makes no second letter
-		w.drain(time.Hour)
-		letters := w.aws.Messages(w.letters)
+		root := w.Fail("f")
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`})
+		event := string(w.Adobe.FailureEvent(root))
+		w.Send(event)
+		w.Drain(time.Hour)
+		w.Send(event) // a duplicate makes no second letter
+		w.Drain(time.Hour)
+		letters := w.AWS.Messages(w.Letters)
 		if len(letters) != 1 {
 			t.Fatalf("%d dead letters, want 1", len(letters))
 		}
 		for range 2 { // redriven twice
-			w.send(letters[0].Body)
+			w.Send(letters[0].Body)
 		}
-		w.drain(time.Hour)
+		w.Drain(time.Hour)
 		want := []string{"dead_lettered forbidden", "dead_lettered duplicate", "retriggered", "retriggered duplicate"}
 		got := w.outcomesOf(root)
 		slices.Sort(got[2:]) // either of the two comes first
@@ -1464,18 +1463,18 @@ func TestADeadLetterIsSentAgain(t *testing.T) {
 func TestAWaitingMessageThatIsDeliveredTwice(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.RetryDelays = []time.Duration{time.Minute}
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Times: 10, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`})
-		root := w.fail("f")
-		w.told(root)
-		p := w.start(-1, false)
-		w.poll(p)
-		pass(time.Until(w.next()))
-		w.poll(lost{p}) // handled, and not deleted
-		w.drain(24 * time.Hour)
+		w.Config.RetryDelays = []time.Duration{time.Minute}
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Times: 10, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`})
+		root := w.Fail("f")
+		w.Told(root)
+		p := w.Start(-1, false)
+		w.Poll(p)
+		pass(time.Until(w.Next()))
+		w.Poll(lost{p}) // handled, and not deleted
+		w.Drain(24 * time.Hour)
 		want := []string{"dead_lettered forbidden", "dead_lettered duplicate"}
-		if diff := cmp.Diff(want, w.outcomesOf(root)); diff != "" || len(w.sent()) != 1 || len(w.aws.Messages(w.letters)) != 1 {
-			t.Errorf("%d re-triggers, %d letters; outcomes (-want +got):\n%s", len(w.sent()), len(w.aws.Messages(w.letters)), diff)
+		if diff := cmp.Diff(want, w.outcomesOf(root)); diff != "" || len(w.sent()) != 1 || len(w.AWS.Messages(w.Letters)) != 1 {
+			t.Errorf("%d re-triggers, %d letters; outcomes (-want +got):\n%s", len(w.sent()), len(w.AWS.Messages(w.Letters)), diff)
 		}
 	})
 }
@@ -1488,9 +1487,9 @@ func TestThePolicyIsFollowed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.cfg.RetryPolicy = rules
+		w.Config.RetryPolicy = rules
 		add := func(id, code, message string, age time.Duration) {
-			w.adobe.AddRun(flowsim.Run{
+			w.Adobe.AddRun(flowsim.Run{
 				ID: id, FlowID: "f", Status: flowsim.Failed, CreatedClient: "x", CreatedAt: time.Now().Add(-age), CompletedAt: time.Now().Add(-age),
 				Errors: []flowsim.RunError{{Code: code, Message: message}},
 			})
@@ -1500,16 +1499,16 @@ func TestThePolicyIsFollowed(t *testing.T) {
 		add("slow", "SLOW-1", "", time.Hour)
 		add("old", "X", "", 8*24*time.Hour)
 		add("plain", "X", "", time.Hour)
-		w.adobe.Script("f", flowsim.Fail("SLOW-1", "again"))
+		w.Adobe.Script("f", flowsim.Fail("SLOW-1", "again"))
 		want := map[string][]string{
 			"mapper": {"dead_lettered policy"}, "quota": {"skipped policy"}, "slow": {"retriggered"}, "old": {"skipped too_old"}, "plain": {"retriggered"},
 		}
-		p := w.start(-1, false)
+		p := w.Start(-1, false)
 		for id, outcomes := range want {
 			// The dry run says the same, and changes nothing.
-			before := len(w.memory.Records())
+			before := len(w.Memory.Records())
 			answer, err := p.Invoke(t.Context(), []byte(`{"runId":"`+id+`","orgId":"`+worldOrg+`","dryRun":true}`))
-			if err != nil || len(w.memory.Records()) != before || w.adobe.Retriggers(id) != 0 {
+			if err != nil || len(w.Memory.Records()) != before || w.Adobe.Retriggers(id) != 0 {
 				t.Errorf("%s: the dry run changed something (%v)", id, err)
 			}
 			word, reason, _ := strings.Cut(outcomes[0], " ")
@@ -1517,11 +1516,11 @@ func TestThePolicyIsFollowed(t *testing.T) {
 				t.Errorf("%s: the dry run says %s", id, says)
 			}
 			if id == "mapper" { // by hand: the run is read for its error
-				w.send(`{"runId":"` + id + `","orgId":"` + worldOrg + `"}`)
+				w.Send(`{"runId":"` + id + `","orgId":"` + worldOrg + `"}`)
 			} else {
-				w.send(string(w.adobe.FailureEvent(id)))
+				w.Send(string(w.Adobe.FailureEvent(id)))
 			}
-			w.drain(time.Hour)
+			w.Drain(time.Hour)
 			got := w.outcomesOf(id)
 			if diff := cmp.Diff(outcomes, got[1:]); diff != "" { // the first is the dry run's
 				t.Errorf("%s (-want +got):\n%s", id, diff)
@@ -1533,7 +1532,7 @@ func TestThePolicyIsFollowed(t *testing.T) {
 // reasons counts the dead letters by reason.
 func (w *world) reasons() map[string]int {
 	counts := map[string]int{}
-	for _, m := range w.aws.Messages(w.letters) {
+	for _, m := range w.AWS.Messages(w.Letters) {
 		counts[m.Attributes["reason"].StringValue]++
 	}
 	return counts
@@ -1544,7 +1543,7 @@ func TestALetterTellsTheLineage(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		root := w.lineage(100)
-		letters := w.aws.Messages(w.letters)
+		letters := w.AWS.Messages(w.Letters)
 		if len(letters) != 1 || letters[0].Attributes["attempts"].StringValue != "3" {
 			t.Fatalf("dead letters = %+v", letters)
 		}
@@ -1563,17 +1562,17 @@ func TestALetterTellsTheLineage(t *testing.T) {
 func TestALateDuplicateIsNoOtherOutcome(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		root := w.fail("f")
-		event := string(w.adobe.FailureEvent(root))
-		w.send(event)
-		w.drain(time.Hour)
+		root := w.Fail("f")
+		event := string(w.Adobe.FailureEvent(root))
+		w.Send(event)
+		w.Drain(time.Hour)
 		pass(10 * 24 * time.Hour) // the run is too old for a retry
-		w.send(event)
-		w.drain(time.Hour)
+		w.Send(event)
+		w.Drain(time.Hour)
 		if diff := cmp.Diff([]string{"retriggered", "retriggered duplicate"}, w.outcomesOf(root)); diff != "" {
 			t.Errorf("outcomes (-want +got):\n%s", diff)
 		}
-		if e := w.entry(root); e["state"] != "retriggered" {
+		if e := w.Entry(root); e["state"] != "retriggered" {
 			t.Errorf("the entry is %v", e)
 		}
 	})
@@ -1583,23 +1582,23 @@ func TestALateDuplicateIsNoOtherOutcome(t *testing.T) {
 func TestWhatIsGivenUpIsInTheLedger(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.send(`{"runId":"no-such-run","orgId":"` + worldOrg + `"}`)
-		root := w.fail("f")
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Times: 1 << 30, Status: http.StatusServiceUnavailable})
-		w.send(string(w.adobe.FailureEvent(root)))
-		w.drain(time.Hour)
-		p := w.start(-1, false)
+		w.Send(`{"runId":"no-such-run","orgId":"` + worldOrg + `"}`)
+		root := w.Fail("f")
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Times: 1 << 30, Status: http.StatusServiceUnavailable})
+		w.Send(string(w.Adobe.FailureEvent(root)))
+		w.Drain(time.Hour)
+		p := w.Start(-1, false)
 		for range 20 {
 			pass(15 * time.Minute)
-			w.poll(p)
+			w.Poll(p)
 		}
 		for run, reason := range map[string]string{"no-such-run": "adobe_unavailable", root: "adobe_unavailable"} {
-			if e := w.entry(run); e["state"] != "dead_lettered" || e["reason"] != reason {
+			if e := w.Entry(run); e["state"] != "dead_lettered" || e["reason"] != reason {
 				t.Errorf("the entry of %s is %v, want dead_lettered %s", run, e, reason)
 			}
 		}
-		if len(w.aws.Messages(w.letters)) != 2 {
-			t.Errorf("%d dead letters, want 2", len(w.aws.Messages(w.letters)))
+		if len(w.AWS.Messages(w.Letters)) != 2 {
+			t.Errorf("%d dead letters, want 2", len(w.AWS.Messages(w.Letters)))
 		}
 	})
 }
@@ -1613,45 +1612,45 @@ func TestReadingRenewsTheCredential(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
 				rotate := func(secret string) {
-					w.adobe.RotateSecret(worldOrg, secret)
+					w.Adobe.RotateSecret(worldOrg, secret)
 					if renewed {
-						w.aws.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-W","client_secret":%q,"org_id":%q,"scopes":"openid","sandbox":"prod"}`, secret, worldOrg))
+						w.AWS.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-W","client_secret":%q,"org_id":%q,"scopes":"openid","sandbox":"prod"}`, secret, worldOrg))
 					}
 				}
-				w.cfg.BreakerThreshold = 1
-				p := w.start(-1, false)
-				lost := w.fail("f")
-				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Reset: true})
-				w.told(lost)
-				w.poll(p)
+				w.Config.BreakerThreshold = 1
+				p := w.Start(-1, false)
+				lost := w.Fail("f")
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Reset: true})
+				w.Told(lost)
+				w.Poll(p)
 				rotate("second")
-				pass(time.Until(w.next()))
-				w.poll(p)
-				if e := w.entry(lost); renewed != (e["state"] == "retriggered") || w.adobe.Retriggers(lost) != 1 {
+				pass(time.Until(w.Next()))
+				w.Poll(p)
+				if e := w.Entry(lost); renewed != (e["state"] == "retriggered") || w.Adobe.Retriggers(lost) != 1 {
 					t.Errorf("what was lost is looked up: %v", e)
 				}
-				if last := w.logs.outcomes()[len(w.logs.outcomes())-1]; !renewed && (last.Outcome != "returned" || last.Reason != "credentials_refused") {
+				if last := w.Logs.Outcomes()[len(w.Logs.Outcomes())-1]; !renewed && (last.Outcome != "returned" || last.Reason != "credentials_refused") {
 					t.Errorf("the outcome is %+v", last)
 				}
 				if !renewed {
-					w.adobe.RotateSecret(worldOrg, "s")
+					w.Adobe.RotateSecret(worldOrg, "s")
 				}
-				w.drain(time.Hour)
+				w.Drain(time.Hour)
 				w.failing(3) // the breaker opens
-				w.told(w.fail("f"))
+				w.Told(w.Fail("f"))
 				for w.reasons()["attempts_exhausted"] == 0 {
-					w.drain(time.Minute)
+					w.Drain(time.Minute)
 					pass(time.Minute)
 				}
-				w.adobe.AddRun(flowsim.Run{ID: "good", FlowID: "f", Status: flowsim.Success, Records: 1, CompletedAt: time.Now().Add(time.Second)})
+				w.Adobe.AddRun(flowsim.Run{ID: "good", FlowID: "f", Status: flowsim.Success, Records: 1, CompletedAt: time.Now().Add(time.Second)})
 				pass(time.Minute)
-				p = w.start(-1, false)
-				w.invoke(p, string(w.adobe.FailureEvent(lost))) // the credential is cached
+				p = w.Start(-1, false)
+				w.invoke(p, string(w.Adobe.FailureEvent(lost))) // the credential is cached
 				rotate("third")
-				next := w.fail("f")
-				w.told(next)
-				w.poll(p)
-				last := w.logs.outcomes()[len(w.logs.outcomes())-1]
+				next := w.Fail("f")
+				w.Told(next)
+				w.Poll(p)
+				last := w.Logs.Outcomes()[len(w.Logs.Outcomes())-1]
 				if want := map[bool]string{true: "retriggered ", false: "returned credentials_refused"}[renewed]; last.Outcome+" "+last.Reason != want {
 					t.Errorf("with an open breaker the outcome is %+v, want %s", last, want)
 				}
@@ -1665,24 +1664,24 @@ func TestReadingRenewsTheCredential(t *testing.T) {
 func TestADuplicateLeavesAnOpenClaimAlone(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		root := w.fail("f")
-		event := w.adobe.FailureEvent(root)
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
+		root := w.Fail("f")
+		event := w.Adobe.FailureEvent(root)
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			w.direct(event, func() *process { return w.start(-1, false) })
+			w.Direct(event, func() *process { return w.Start(-1, false) })
 		}()
 		synctest.Wait()
-		before := w.entry(root)
-		w.direct(event, func() *process { return w.start(-1, false) })
-		if diff := cmp.Diff(before, w.entry(root)); diff != "" || before["state"] != "claimed" {
+		before := w.Entry(root)
+		w.Direct(event, func() *process { return w.Start(-1, false) })
+		if diff := cmp.Diff(before, w.Entry(root)); diff != "" || before["state"] != "claimed" {
 			t.Errorf("the entry has changed (-before +after):\n%s", diff)
 		}
 		<-done
-		w.drain(time.Hour)
-		if w.adobe.Count(flowsim.OpRetrigger) != 1 || w.entry(root)["newRunId"] != w.adobe.MadeOf(root) {
-			t.Errorf("%d re-triggers; the entry is %v", w.adobe.Count(flowsim.OpRetrigger), w.entry(root))
+		w.Drain(time.Hour)
+		if w.Adobe.Count(flowsim.OpRetrigger) != 1 || w.Entry(root)["newRunId"] != w.Adobe.MadeOf(root) {
+			t.Errorf("%d re-triggers; the entry is %v", w.Adobe.Count(flowsim.OpRetrigger), w.Entry(root))
 		}
 	})
 }
@@ -1696,27 +1695,27 @@ func TestALateEffectIsFound(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t, skew, 0)
-				w.flow("f", worldOrg)
+				w.Flow("f", worldOrg)
 				lost := false
-				w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+				w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 					if lost || !isRetrigger(r) {
-						w.adobe.ServeHTTP(answer, r)
+						w.Adobe.ServeHTTP(answer, r)
 						return
 					}
 					lost = true
 					late := r.Clone(context.WithoutCancel(r.Context()))
 					go func() {
 						pass(25 * time.Second)
-						w.adobe.ServeHTTP(httptest.NewRecorder(), late)
+						w.Adobe.ServeHTTP(httptest.NewRecorder(), late)
 					}()
 					answer.WriteHeader(http.StatusGatewayTimeout)
 				})
 				w.failing(100)
-				root := w.fail("f")
-				w.told(root)
-				w.drain(24 * time.Hour)
-				if made, all := w.adobe.Retriggers(root), w.lineages()[root]; made != 1 || all != 3 {
-					t.Errorf("%d runs were made of the root, %d of the lineage, want 1 and 3; %v", made, all, w.logs.outcomes())
+				root := w.Fail("f")
+				w.Told(root)
+				w.Drain(24 * time.Hour)
+				if made, all := w.Adobe.Retriggers(root), w.Lineages()[root]; made != 1 || all != 3 {
+					t.Errorf("%d runs were made of the root, %d of the lineage, want 1 and 3; %v", made, all, w.Logs.Outcomes())
 				}
 			})
 		})

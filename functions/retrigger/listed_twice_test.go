@@ -13,16 +13,16 @@ import (
 // listsTwice makes Adobe list each run twice, as a listing does whose pages move while it
 // is read.
 func (w *world) listsTwice() {
-	w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+	w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 		if !listsRuns(r) {
-			w.adobe.ServeHTTP(answer, r)
+			w.Adobe.ServeHTTP(answer, r)
 			return
 		}
 		recorder := httptest.NewRecorder()
-		w.adobe.ServeHTTP(recorder, r)
+		w.Adobe.ServeHTTP(recorder, r)
 		var page map[string]any
 		if err := json.Unmarshal(recorder.Body.Bytes(), &page); err != nil {
-			w.tb.Errorf("the listing is %s: %v", recorder.Body, err)
+			w.TB.Errorf("the listing is %s: %v", recorder.Body, err)
 		}
 		items, _ := page["items"].([]any)
 		page["items"] = append(items, items...)
@@ -36,12 +36,12 @@ func TestALostRetriggerIsFoundInAListingThatNamesARunTwice(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.listsTwice()
-		id := w.fail("f")
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
-		w.told(id)
-		w.drain(5 * time.Hour)
-		if e := w.entry(id); e["state"] != "retriggered" || w.adobe.Retriggers(id) != 1 {
-			t.Errorf("the run's entry is %v after %d re-triggers; dead letters %d", e, w.adobe.Retriggers(id), len(w.aws.Messages(w.letters)))
+		id := w.Fail("f")
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
+		w.Told(id)
+		w.Drain(5 * time.Hour)
+		if e := w.Entry(id); e["state"] != "retriggered" || w.Adobe.Retriggers(id) != 1 {
+			t.Errorf("the run's entry is %v after %d re-triggers; dead letters %d", e, w.Adobe.Retriggers(id), len(w.AWS.Messages(w.Letters)))
 		}
 	})
 }
@@ -51,8 +51,8 @@ func TestASweepOfAListingThatNamesARunTwiceRequestsItOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.listsTwice()
 		ids := w.backlog(10, 10)
-		w.send(`{"sweep":{"since":"48h","sandbox":"prod"}}`)
-		w.drain(5 * time.Hour)
+		w.Send(`{"sweep":{"since":"48h","sandbox":"prod"}}`)
+		w.Drain(5 * time.Hour)
 		w.wantOnce(t, ids)
 		if r := w.lastSweep(); r.Requested != 10 {
 			t.Errorf("the sweep is %+v", r)

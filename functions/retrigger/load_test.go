@@ -21,7 +21,7 @@ import (
 
 // sent returns when re-triggers were sent, with the runs.
 func (w *world) sent() (calls []flowsim.Call) {
-	for _, c := range w.adobe.Calls() {
+	for _, c := range w.Adobe.Calls() {
 		if c.Op == flowsim.OpRetrigger {
 			calls = append(calls, c)
 		}
@@ -43,7 +43,7 @@ func within(calls []flowsim.Call, from time.Time, d time.Duration) int {
 // tellAll tells of runs by the queue.
 func (w *world) tellAll(ids []string) {
 	for _, id := range ids {
-		w.told(id)
+		w.Told(id)
 	}
 }
 
@@ -52,18 +52,18 @@ func (w *world) tellAll(ids []string) {
 func TestThePaceOfAnOrg(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.CallsPerSecond, w.cfg.ConcurrentCalls, w.cfg.ReservedConcurrency = 10, 10, 5
+		w.Config.CallsPerSecond, w.Config.ConcurrentCalls, w.Config.ReservedConcurrency = 10, 10, 5
 		ids := w.backlog(300, 300)
 		w.tellAll(ids)
 		var group sync.WaitGroup
 		for range 5 {
 			group.Go(func() {
-				for p := w.start(-1, false); w.poll(p) > 0; {
+				for p := w.Start(-1, false); w.Poll(p) > 0; {
 				}
 			})
 		}
 		group.Wait()
-		w.drain(time.Hour)
+		w.Drain(time.Hour)
 		w.wantOnce(t, ids)
 		calls := w.sent()
 		for _, c := range calls {
@@ -85,29 +85,29 @@ func TestThePaceOfAnOrg(t *testing.T) {
 func TestA429SlowsTheWholeOrg(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.CallsPerSecond, w.cfg.ConcurrentCalls, w.cfg.ReservedConcurrency = 8, 2, 2
-		w.flow("other", worldOther)
-		first, second := w.start(-1, false), w.start(-1, false)
+		w.Config.CallsPerSecond, w.Config.ConcurrentCalls, w.Config.ReservedConcurrency = 8, 2, 2
+		w.Flow("other", worldOther)
+		first, second := w.Start(-1, false), w.Start(-1, false)
 		ids := w.backlog(400, 400)
-		w.told(ids[0])
-		w.poll(second) // it has a copy of the record
+		w.Told(ids[0])
+		w.Poll(second) // it has a copy of the record
 		pass(time.Second)
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "60"}})
-		w.told(ids[1])
-		w.poll(first)
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "60"}})
+		w.Told(ids[1])
+		w.Poll(first)
 		stopped := time.Now()
 		pass(brake.MaxAge)
-		w.told(ids[2])
-		other := w.fail("other")
-		w.told(other)
-		w.poll(second)
-		if n := w.adobe.Retriggers(ids[2]); n != 0 {
+		w.Told(ids[2])
+		other := w.Fail("other")
+		w.Told(other)
+		w.Poll(second)
+		if n := w.Adobe.Retriggers(ids[2]); n != 0 {
 			t.Errorf("the other environment went on after %s", time.Since(stopped))
 		}
 		w.wantOnce(t, []string{other})
 		pass(time.Until(stopped.Add(time.Minute)))
 		w.tellAll(ids[3:])
-		for w.poll(second) > 0 && time.Since(stopped) < 3*time.Minute {
+		for w.Poll(second) > 0 && time.Since(stopped) < 3*time.Minute {
 		}
 		calls := w.sent()
 		if n := within(calls, stopped.Add(time.Millisecond), time.Minute-time.Millisecond); n != 1 { // the other org's
@@ -117,7 +117,7 @@ func TestA429SlowsTheWholeOrg(t *testing.T) {
 		if n := within(calls, stopped.Add(time.Minute+5*time.Second), 20*time.Second); n < 70 || n > 90 {
 			t.Errorf("%d calls within 20 s after it, want 80", n)
 		}
-		w.drain(time.Hour)
+		w.Drain(time.Hour)
 		w.wantOnce(t, append(ids, other))
 	})
 }
@@ -127,20 +127,20 @@ func TestA429SlowsTheWholeOrg(t *testing.T) {
 func TestAStormOf429(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.CallsPerSecond, w.cfg.ConcurrentCalls, w.cfg.ReservedConcurrency = 10, 5, 5
+		w.Config.CallsPerSecond, w.Config.ConcurrentCalls, w.Config.ReservedConcurrency = 10, 5, 5
 		ids := w.backlog(60, 60)
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: 200, Status: http.StatusTooManyRequests})
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: 200, Status: http.StatusTooManyRequests})
 		w.tellAll(ids)
 		began := time.Now()
-		w.drain(48 * time.Hour)
+		w.Drain(48 * time.Hour)
 		w.wantOnce(t, ids)
-		if n := len(w.aws.Messages(w.letters)); n != 0 {
+		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
 			t.Errorf("there are %d dead letters", n)
 		}
 		if n := within(w.sent(), began.Add(10*time.Minute), 10*time.Minute); n > 600 {
 			t.Errorf("%d calls in ten minutes of the storm", n)
 		}
-		for _, r := range w.memory.Records() {
+		for _, r := range w.Memory.Records() {
 			if r["attempts"] != "" && r["attempts"] != "1" {
 				t.Errorf("what had no effect counts: %v", r)
 			}
@@ -161,18 +161,18 @@ func TestBudgets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.cfg.BudgetWindow, w.cfg.FlowBudget, w.cfg.OrgBudget = time.Hour, tt.flow, tt.org
-				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: 3, Status: http.StatusTooManyRequests}) // what has no effect does not count
+				w.Config.BudgetWindow, w.Config.FlowBudget, w.Config.OrgBudget = time.Hour, tt.flow, tt.org
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: 3, Status: http.StatusTooManyRequests}) // what has no effect does not count
 				ids := w.backlog(max(24, tt.flows), tt.flows)
 				w.tellAll(ids)
 				began := time.Now()
-				w.drain(48 * time.Hour)
+				w.Drain(48 * time.Hour)
 				w.wantOnce(t, ids)
 				most := 0
 				for hour := range 48 {
 					n := 0
 					flows := map[string]int{}
-					for _, r := range w.adobe.Runs() {
+					for _, r := range w.Adobe.Runs() {
 						if r.Of != "" && !r.CreatedAt.Before(began.Add(time.Duration(hour)*time.Hour)) && r.CreatedAt.Before(began.Add(time.Duration(hour+1)*time.Hour)) {
 							n++
 							flows[r.FlowID]++
@@ -186,10 +186,10 @@ func TestBudgets(t *testing.T) {
 				if most > tt.limit || most < tt.limit*2/3 {
 					t.Errorf("at most %d re-triggers in an hour, want up to %d", most, tt.limit)
 				}
-				if !slices.ContainsFunc(w.logs.outcomes(), func(r record) bool { return r.Outcome == "deferred" && r.Reason == "budget_spent" }) {
+				if !slices.ContainsFunc(w.Logs.Outcomes(), func(r record) bool { return r.Outcome == "deferred" && r.Reason == "budget_spent" }) {
 					t.Error("no request waited for the budget")
 				}
-				if n := len(w.aws.Messages(w.letters)); n != 0 {
+				if n := len(w.AWS.Messages(w.Letters)); n != 0 {
 					t.Errorf("there are %d dead letters", n)
 				}
 			})
@@ -201,9 +201,9 @@ func TestBudgets(t *testing.T) {
 func TestForcePassesTheBudget(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.BudgetWindow, w.cfg.FlowBudget = time.Hour, 1
-		p := w.start(-1, false)
-		first, second := w.fail("f"), w.fail("f")
+		w.Config.BudgetWindow, w.Config.FlowBudget = time.Hour, 1
+		p := w.Start(-1, false)
+		first, second := w.Fail("f"), w.Fail("f")
 		w.invoke(p, `{"runId":"`+first+`","orgId":"`+worldOrg+`"}`)
 		answer := w.invoke(p, `{"runId":"`+second+`","orgId":"`+worldOrg+`","force":true}`)
 		if len(answer.Results) != 1 || answer.Results[0].Outcome != "retriggered" {
@@ -214,10 +214,10 @@ func TestForcePassesTheBudget(t *testing.T) {
 
 // pausing pauses or resumes by hand.
 func (w *world) pausing(word, scope string) []brake.Pause {
-	w.tb.Helper()
-	answer := w.invoke(w.start(-1, false), `{"`+word+`":{`+scope+`}}`)
+	w.TB.Helper()
+	answer := w.invoke(w.Start(-1, false), `{"`+word+`":{`+scope+`}}`)
 	if answer.Pauses == nil {
-		w.tb.Fatalf("%s: the answer is %+v", word, answer)
+		w.TB.Fatalf("%s: the answer is %+v", word, answer)
 	}
 	return *answer.Pauses
 }
@@ -238,42 +238,42 @@ func TestPause(t *testing.T) {
 				ids := make([]string, runs)
 				for i := range ids {
 					flow := fmt.Sprint("p", i)
-					w.flow(flow, worldOrg)
-					ids[i] = w.fail(flow)
+					w.Flow(flow, worldOrg)
+					ids[i] = w.Fail(flow)
 					if i%4 == 3 {
-						w.direct(w.adobe.FailureEvent(ids[i]), func() *process { return w.start(-1, false) })
+						w.Direct(w.Adobe.FailureEvent(ids[i]), func() *process { return w.Start(-1, false) })
 					} else {
-						w.told(ids[i])
+						w.Told(ids[i])
 					}
-					w.drain(0)
-					if e := w.entry(ids[i]); e["state"] != "deferred" || e["reason"] != "paused" {
+					w.Drain(0)
+					if e := w.Entry(ids[i]); e["state"] != "deferred" || e["reason"] != "paused" {
 						t.Fatalf("the entry of a waiting run is %v", e)
 					}
-					w.told(ids[i]) // a duplicate
-					w.drain(0)
+					w.Told(ids[i]) // a duplicate
+					w.Drain(0)
 					for end := began.Add(length * time.Duration(i+1) / runs); time.Now().Before(end); {
-						pass(min(time.Until(end), max(time.Until(w.next()), time.Second)))
-						w.drain(0)
+						pass(min(time.Until(end), max(time.Until(w.Next()), time.Second)))
+						w.Drain(0)
 					}
 				}
-				if n := len(w.adobe.Calls()); n != 0 {
+				if n := len(w.Adobe.Calls()); n != 0 {
 					t.Fatalf("%d calls to Adobe during the pause", n)
 				}
 				receives := 0
-				for _, m := range w.aws.Messages(w.requests) {
+				for _, m := range w.AWS.Messages(w.Requests) {
 					receives = max(receives, m.Receives)
 				}
-				if len(w.aws.Messages(w.requests)) != runs || len(w.aws.Messages(w.letters)) != 0 {
-					t.Fatalf("%d messages wait, and %d dead letters are there, want %d and 0", len(w.aws.Messages(w.requests)), len(w.aws.Messages(w.letters)), runs)
+				if len(w.AWS.Messages(w.Requests)) != runs || len(w.AWS.Messages(w.Letters)) != 0 {
+					t.Fatalf("%d messages wait, and %d dead letters are there, want %d and 0", len(w.AWS.Messages(w.Requests)), len(w.AWS.Messages(w.Letters)), runs)
 				}
 				if got := w.pausing("resume", ""); len(got) != 0 {
 					t.Fatalf("the pauses are %+v", got)
 				}
 				resumed := time.Now()
-				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable}) // after the wait, receives for faults are left
-				w.drain(12 * time.Hour)
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable}) // after the wait, receives for faults are left
+				w.Drain(12 * time.Hour)
 				w.wantOnce(t, ids)
-				if n := len(w.aws.Messages(w.letters)); n != 0 {
+				if n := len(w.AWS.Messages(w.Letters)); n != 0 {
 					t.Errorf("there are %d dead letters", n)
 				}
 				var order []string
@@ -315,24 +315,24 @@ func disorder(want, got []string) int {
 func TestAPauseTakesEffect(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.flow("g", worldOrg)
-		w.flow("other", worldOther)
-		p := w.start(-1, false)
-		warm := w.fail("f")
-		w.told(warm)
-		w.poll(p)
+		w.Flow("g", worldOrg)
+		w.Flow("other", worldOther)
+		p := w.Start(-1, false)
+		warm := w.Fail("f")
+		w.Told(warm)
+		w.Poll(p)
 		w.wantOnce(t, []string{warm})
-		w.adobe.Settle()
+		w.Adobe.Settle()
 		w.pausing("pause", `"orgId":"`+worldOrg+`","flowId":"f"`)
 		pass(brake.MaxAge)
-		waits, goes, others := w.fail("f"), w.fail("g"), w.fail("other")
+		waits, goes, others := w.Fail("f"), w.Fail("g"), w.Fail("other")
 		w.tellAll([]string{waits, goes, others})
-		w.poll(p)
+		w.Poll(p)
 		w.wantOnce(t, []string{goes, others})
-		if n := w.adobe.Retriggers(waits); n != 0 {
+		if n := w.Adobe.Retriggers(waits); n != 0 {
 			t.Errorf("a run of a paused dataflow was re-triggered %d times", n)
 		}
-		w.adobe.Settle()
+		w.Adobe.Settle()
 		// A person's request waits, too, and force does not pass the pause.
 		forced := w.invoke(p, `{"runId":"`+waits+`","orgId":"`+worldOrg+`","flowId":"f","force":true}`)
 		if forced.Results[0].Outcome != "deferred" {
@@ -346,7 +346,7 @@ func TestAPauseTakesEffect(t *testing.T) {
 			t.Errorf("the pauses are %+v", got)
 		}
 		w.pausing("resume", `"orgId":"`+worldOrg+`","flowId":"f"`)
-		w.drain(2 * time.Hour)
+		w.Drain(2 * time.Hour)
 		w.wantOnce(t, []string{waits})
 	})
 }
@@ -355,13 +355,13 @@ func TestPausesThatCantBe(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		for _, payload := range []string{`{"pause":{"orgId":"X@AdobeOrg"}}`, `{"resume":{"flowId":"f"}}`} { // there are two orgs
-			answer := w.invoke(w.start(-1, false), payload)
+			answer := w.invoke(w.Start(-1, false), payload)
 			if len(answer.Results) != 1 || answer.Results[0].Outcome != "dead_lettered" || answer.Results[0].Reason != "invalid_field" {
 				t.Errorf("%s: the answer is %+v", payload, answer)
 			}
 		}
-		w.faults.before = 1
-		response, err := w.start(-1, false).Invoke(t.Context(), []byte(`{"pause":{}}`))
+		w.Faults.Fail(1, 0)
+		response, err := w.Start(-1, false).Invoke(t.Context(), []byte(`{"pause":{}}`))
 		if err != nil || !strings.Contains(response.FunctionError, "nothing was paused") {
 			t.Errorf("without the ledger: %+v, %v", response, err)
 		}
@@ -372,19 +372,19 @@ func TestPausesThatCantBe(t *testing.T) {
 func TestPausedByVariable(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.Paused = true
-		id := w.fail("f")
-		w.told(id)
-		w.drain(12 * time.Hour)
-		if n := len(w.adobe.Calls()); n != 0 {
+		w.Config.Paused = true
+		id := w.Fail("f")
+		w.Told(id)
+		w.Drain(12 * time.Hour)
+		if n := len(w.Adobe.Calls()); n != 0 {
 			t.Errorf("%d calls to Adobe", n)
 		}
-		unheard := w.fail("f")
+		unheard := w.Fail("f")
 		if r := w.sweep(`{"sweep":{"dryRun":true}}`); len(r.Runs) != 2 || r.Runs[1].RunID != unheard || r.Runs[1].Decision != "requested" {
 			t.Errorf("a dry run does not tell what would be retried: %+v", r)
 		}
-		w.cfg.Paused = false
-		w.drain(12 * time.Hour)
+		w.Config.Paused = false
+		w.Drain(12 * time.Hour)
 		w.wantOnce(t, []string{id})
 	})
 }
@@ -395,23 +395,23 @@ func TestNothingWaitsForEver(t *testing.T) {
 	t.Parallel()
 	for name, paused := range map[string]func(*world, bool){
 		"a pause": func(w *world, on bool) { w.pausing(map[bool]string{true: "pause", false: "resume"}[on], "") },
-		"PAUSED":  func(w *world, on bool) { w.cfg.Paused = on },
+		"PAUSED":  func(w *world, on bool) { w.Config.Paused = on },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.cfg.MaxRunAge = 60 * 24 * time.Hour
+				w.Config.MaxRunAge = 60 * 24 * time.Hour
 				paused(w, true)
-				id := w.fail("f")
-				w.told(id)
-				w.drain(15 * 24 * time.Hour)
-				letters := w.aws.Messages(w.letters)
-				if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "waited_too_long" || len(w.aws.Messages(w.requests)) != 0 {
+				id := w.Fail("f")
+				w.Told(id)
+				w.Drain(15 * 24 * time.Hour)
+				letters := w.AWS.Messages(w.Letters)
+				if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "waited_too_long" || len(w.AWS.Messages(w.Requests)) != 0 {
 					t.Fatalf("the dead letters are %+v", letters)
 				}
 				paused(w, false)
-				w.send(letters[0].Body)
-				w.drain(24 * time.Hour)
+				w.Send(letters[0].Body)
+				w.Drain(24 * time.Hour)
 				w.wantOnce(t, []string{id})
 			})
 		})
@@ -424,29 +424,29 @@ func TestAWaitIsKeptBesideSlowWork(t *testing.T) {
 	t.Parallel()
 	for name, slow := range map[string]func(w *world){
 		"a sweep": func(w *world) {
-			w.cfg.CallTimeout = 50 * time.Second
-			w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Hang: true, Times: 10})
-			w.send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+			w.Config.CallTimeout = 50 * time.Second
+			w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Hang: true, Times: 10})
+			w.Send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
 		},
 		"re-triggers": func(w *world) {
-			w.cfg.CallTimeout, w.cfg.MaxConcurrentRuns = 30*time.Second, 1
-			w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Hang: true})
-			w.flow("slow", worldOrg)
-			w.told(w.fail("slow"))
+			w.Config.CallTimeout, w.Config.MaxConcurrentRuns = 30*time.Second, 1
+			w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Hang: true})
+			w.Flow("slow", worldOrg)
+			w.Told(w.Fail("slow"))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				id := w.fail("f")
+				id := w.Fail("f")
 				due := time.Now().Add(20 * time.Second).UTC()
 				slow(w)
-				w.send(ownMessage(id, due))
-				first, second := w.start(-1, false), w.start(-1, false)
+				w.Send(ownMessage(id, due))
+				first, second := w.Start(-1, false), w.Start(-1, false)
 				var group sync.WaitGroup
-				group.Go(func() { w.poll(first) })
+				group.Go(func() { w.Poll(first) })
 				pass(time.Until(due))
-				if w.poll(second) != 1 {
+				if w.Poll(second) != 1 {
 					t.Fatal("the message is not there when it is due")
 				}
 				calls := w.sent()
@@ -454,8 +454,8 @@ func TestAWaitIsKeptBesideSlowWork(t *testing.T) {
 					t.Errorf("run %s was re-triggered %s after the time", at.RunID, at.At.Sub(due))
 				}
 				group.Wait()
-				w.adobe.Heal()
-				w.drain(time.Hour)
+				w.Adobe.Heal()
+				w.Drain(time.Hour)
 				w.wantOnce(t, []string{id})
 			})
 		})
@@ -468,26 +468,26 @@ func TestAWaitIsKeptBesideSlowWork(t *testing.T) {
 func TestAWaitThatIsFoundOutIsKeptBesideASweep(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.BudgetWindow, w.cfg.FlowBudget, w.cfg.CallTimeout = 12*time.Second, 1, 50*time.Second
+		w.Config.BudgetWindow, w.Config.FlowBudget, w.Config.CallTimeout = 12*time.Second, 1, 50*time.Second
 		pass(time.Until(time.Now().Truncate(12 * time.Second).Add(12 * time.Second)))
-		w.told(w.fail("f"))
-		w.poll(w.start(-1, false)) // the window's budget is used up
-		w.adobe.Settle()
-		id := w.fail("f")
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Hang: true, Times: 10})
-		w.send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
-		w.send(ownMessage(id, time.Now()))
-		first, second := w.start(-1, false), w.start(-1, false)
+		w.Told(w.Fail("f"))
+		w.Poll(w.Start(-1, false)) // the window's budget is used up
+		w.Adobe.Settle()
+		id := w.Fail("f")
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Hang: true, Times: 10})
+		w.Send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+		w.Send(ownMessage(id, time.Now()))
+		first, second := w.Start(-1, false), w.Start(-1, false)
 		var group sync.WaitGroup
-		group.Go(func() { w.poll(first) })
+		group.Go(func() { w.Poll(first) })
 		pass(time.Second)
-		due, err := time.Parse(time.RFC3339Nano, w.entry(id)["due"])
+		due, err := time.Parse(time.RFC3339Nano, w.Entry(id)["due"])
 		if err != nil || !due.After(time.Now()) || time.Until(due) > 24*time.Second {
-			t.Fatalf("the entry is %v", w.entry(id))
+			t.Fatalf("the entry is %v", w.Entry(id))
 		}
 		pass(time.Until(due) + time.Second) // SQS counts in seconds
-		if w.poll(second) != 1 || w.adobe.Retriggers(id) != 1 {
-			t.Errorf("when it is due it has %d re-triggers; the entry is %v", w.adobe.Retriggers(id), w.entry(id))
+		if w.Poll(second) != 1 || w.Adobe.Retriggers(id) != 1 {
+			t.Errorf("when it is due it has %d re-triggers; the entry is %v", w.Adobe.Retriggers(id), w.Entry(id))
 		}
 		group.Wait()
 	})
@@ -506,22 +506,22 @@ func TestTheAnswerComesInTime(t *testing.T) {
 		t.Run(op, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				id := w.fail("f")
+				id := w.Fail("f")
 				pass(time.Minute)
-				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable})
-				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests})
-				w.aws.Inject(awssim.Fault{Op: op, Hang: true})
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable})
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests})
+				w.AWS.Inject(awssim.Fault{Op: op, Hang: true})
 				began := time.Now()
 				if op == "SendMessageBatch" { // process.Invoke holds that the answer comes in time
-					w.direct([]byte(`{"sweep":{"orgId":"`+worldOrg+`"}}`), func() *process { return w.start(-1, false) })
+					w.Direct([]byte(`{"sweep":{"orgId":"`+worldOrg+`"}}`), func() *process { return w.Start(-1, false) })
 				} else {
-					w.told(id)
-					w.poll(w.start(-1, false))
+					w.Told(id)
+					w.Poll(w.Start(-1, false))
 				}
 				if took := time.Since(began); took < 5*time.Second {
 					t.Fatalf("no call hangs: the answer took %s", took)
 				}
-				w.drain(time.Hour)
+				w.Drain(time.Hour)
 				w.wantOnce(t, []string{id})
 			})
 		})
@@ -532,15 +532,15 @@ func TestTheAnswerComesInTime(t *testing.T) {
 func TestAFaultIsGivenUp(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		id := w.fail("f")
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Times: 100, Status: http.StatusServiceUnavailable})
-		w.told(id)
+		id := w.Fail("f")
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Times: 100, Status: http.StatusServiceUnavailable})
+		w.Told(id)
 		receives := 0
-		for len(w.aws.Messages(w.requests)) > 0 {
-			if w.poll(w.start(-1, false)) > 0 {
+		for len(w.AWS.Messages(w.Requests)) > 0 {
+			if w.Poll(w.Start(-1, false)) > 0 {
 				receives++
 			} else {
-				pass(time.Until(w.next()))
+				pass(time.Until(w.Next()))
 			}
 		}
 		if receives != 10 || w.reasons()["adobe_unavailable"] != 1 {
@@ -554,32 +554,32 @@ func TestAFaultIsGivenUp(t *testing.T) {
 func TestAWaitTakesNoReceiveFromFaults(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.RetryDelays = []time.Duration{12 * time.Hour}
-		id := w.fail("f")
-		w.told(id)
-		p := w.start(-1, false)
-		w.poll(p)
-		due, err := time.Parse(time.RFC3339Nano, w.entry(id)["due"])
+		w.Config.RetryDelays = []time.Duration{12 * time.Hour}
+		id := w.Fail("f")
+		w.Told(id)
+		p := w.Start(-1, false)
+		w.Poll(p)
+		due, err := time.Parse(time.RFC3339Nano, w.Entry(id)["due"])
 		if err != nil || time.Until(due) < 20*time.Minute {
 			t.Fatalf("it is due at %s, %v: too soon for this test", due, err)
 		}
-		pass(time.Until(w.next()))
-		w.poll(p)
-		pass(time.Until(w.next()))
-		if late := time.Since(due); late < 0 || late > time.Second || w.aws.Messages(w.requests)[0].Receives != 1 {
-			t.Fatalf("it comes %s after it is due, received %d times before", late, w.aws.Messages(w.requests)[0].Receives)
+		pass(time.Until(w.Next()))
+		w.Poll(p)
+		pass(time.Until(w.Next()))
+		if late := time.Since(due); late < 0 || late > time.Second || w.AWS.Messages(w.Requests)[0].Receives != 1 {
+			t.Fatalf("it comes %s after it is due, received %d times before", late, w.AWS.Messages(w.Requests)[0].Receives)
 		}
-		w.faults.before = 1000
+		w.Faults.Fail(1000, 0)
 		for range 9 {
-			if w.poll(p) != 1 {
+			if w.Poll(p) != 1 {
 				t.Fatal("it does not come")
 			}
-			pass(time.Until(w.next()))
+			pass(time.Until(w.Next()))
 		}
-		w.faults.before = 0
-		w.drain(time.Hour)
+		w.Faults.Fail(0, 0)
+		w.Drain(time.Hour)
 		w.wantOnce(t, []string{id})
-		if n := len(w.aws.Messages(w.letters)); n != 0 {
+		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
 			t.Errorf("there are %d dead letters", n)
 		}
 	})
@@ -590,10 +590,10 @@ func TestTheLongestWaitCounts(t *testing.T) {
 	t.Parallel()
 	for _, longest := range []string{worldOrg, worldOther} {
 		inWorld(t, func(t *testing.T, w *world) {
-			w.flow("other", worldOther)
-			w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+			w.Flow("other", worldOther)
+			w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 				if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/action") {
-					w.adobe.ServeHTTP(answer, r)
+					w.Adobe.ServeHTTP(answer, r)
 					return
 				}
 				wait := "60"
@@ -603,9 +603,9 @@ func TestTheLongestWaitCounts(t *testing.T) {
 				answer.Header().Set("Retry-After", wait)
 				answer.WriteHeader(http.StatusTooManyRequests)
 			})
-			w.send(fmt.Sprintf(`{"requests":[{"runId":%q,"orgId":%q,"flowId":"f"},{"runId":%q,"orgId":%q,"flowId":"other"}]}`, w.fail("f"), worldOrg, w.fail("other"), worldOther))
-			w.poll(w.start(-1, false))
-			if left := time.Until(w.next()); left < 840*time.Second {
+			w.Send(fmt.Sprintf(`{"requests":[{"runId":%q,"orgId":%q,"flowId":"f"},{"runId":%q,"orgId":%q,"flowId":"other"}]}`, w.Fail("f"), worldOrg, w.Fail("other"), worldOther))
+			w.Poll(w.Start(-1, false))
+			if left := time.Until(w.Next()); left < 840*time.Second {
 				t.Errorf("Adobe asks %s to wait for 840 s, and the message comes in %s", longest, left)
 			}
 		})
@@ -617,12 +617,12 @@ func TestAMessageOfAnotherQueue(t *testing.T) {
 	t.Parallel()
 	for arn, want := range map[string]int{"arn:aws:sqs:us-east-1:1:elsewhere": 0, awssim.QueueARN("requests"): 1} {
 		inWorld(t, func(t *testing.T, w *world) {
-			w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests})
-			response, err := w.start(-1, false).Invoke(t.Context(), sqsBatch(t, arn, 1, string(w.adobe.FailureEvent(w.fail("f")))))
+			w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests})
+			response, err := w.Start(-1, false).Invoke(t.Context(), sqsBatch(t, arn, 1, string(w.Adobe.FailureEvent(w.Fail("f")))))
 			if err != nil || string(response.Payload) != `{"batchItemFailures":[{"itemIdentifier":"m"}]}` {
 				t.Errorf("the answer is %+v, %v", response, err)
 			}
-			if n := w.aws.Count("ChangeMessageVisibilityBatch"); n != want {
+			if n := w.AWS.Count("ChangeMessageVisibilityBatch"); n != want {
 				t.Errorf("%d calls change the visibility of a message of %s, want %d", n, arn, want)
 			}
 		})
@@ -660,32 +660,32 @@ func (c *counted) Invoke(ctx context.Context, payload []byte) (lambdaenv.Respons
 func TestALongPauseOfABusyOrg(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.aws.Shuffle(w.requests, 1)
-		w.allowLoops = true
+		w.AWS.Shuffle(w.Requests, 1)
+		w.AllowLoops = true
 		w.pausing("pause", "")
-		p := &counted{process: w.start(-1, false)}
+		p := &counted{process: w.Start(-1, false)}
 		step := func() {
-			for w.poll(p) > 0 {
+			for w.Poll(p) > 0 {
 			}
 			pass(5 * time.Minute)
 		}
 		ids := make([]string, 24*12)
 		for i := range ids {
 			flow := fmt.Sprint("p", i)
-			w.flow(flow, worldOrg)
-			ids[i] = w.fail(flow)
-			w.told(ids[i])
+			w.Flow(flow, worldOrg)
+			ids[i] = w.Fail(flow)
+			w.Told(ids[i])
 			step()
 		}
-		if n := len(w.adobe.Calls()); n != 0 || len(w.aws.Messages(w.requests)) != len(ids) {
-			t.Fatalf("%d calls to Adobe during the pause; %d messages wait for %d runs", n, len(w.aws.Messages(w.requests)), len(ids))
+		if n := len(w.Adobe.Calls()); n != 0 || len(w.AWS.Messages(w.Requests)) != len(ids) {
+			t.Fatalf("%d calls to Adobe during the pause; %d messages wait for %d runs", n, len(w.AWS.Messages(w.Requests)), len(ids))
 		}
 		w.pausing("resume", "")
-		for len(w.aws.Messages(w.requests)) > 0 {
+		for len(w.AWS.Messages(w.Requests)) > 0 {
 			step()
 		}
 		w.wantOnce(t, ids)
-		if n := len(w.aws.Messages(w.letters)); n != 0 || p.hops > 8 {
+		if n := len(w.AWS.Messages(w.Letters)); n != 0 || p.hops > 8 {
 			t.Errorf("there are %d dead letters, and a message has made %d hops", n, p.hops)
 		}
 		t.Logf("at most %d hops of a message, and %d invocations of a chain", p.hops, p.chain)
@@ -696,9 +696,9 @@ func TestALongPauseOfABusyOrg(t *testing.T) {
 func TestAMessageThatKillsTheFunction(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		id := w.fail("f")
-		w.invoke(w.start(-1, false), string(sqsBatch(t, awssim.QueueARN("requests"), 51, string(w.adobe.FailureEvent(id)))))
-		letters := w.aws.Messages(w.letters)
+		id := w.Fail("f")
+		w.invoke(w.Start(-1, false), string(sqsBatch(t, awssim.QueueARN("requests"), 51, string(w.Adobe.FailureEvent(id)))))
+		letters := w.AWS.Messages(w.Letters)
 		if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "never_finished" || len(w.sent()) != 0 {
 			t.Errorf("the dead letters are %+v", letters)
 		}
@@ -719,20 +719,20 @@ func TestRenewal(t *testing.T) {
 
 func renewal(t *testing.T, w *world, times int) {
 	t.Helper()
-	id := w.fail("f")
-	w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: times, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "900"}})
-	w.adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, After: 1, Times: 5, Status: http.StatusServiceUnavailable})
-	w.told(id)
-	for waiting := w.aws.Messages(w.requests); len(waiting) > 0; waiting = w.aws.Messages(w.requests) {
+	id := w.Fail("f")
+	w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: times, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "900"}})
+	w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, After: 1, Times: 5, Status: http.StatusServiceUnavailable})
+	w.Told(id)
+	for waiting := w.AWS.Messages(w.Requests); len(waiting) > 0; waiting = w.AWS.Messages(w.Requests) {
 		if most := hops(waiting[0].Body); most > 8 {
 			t.Fatalf("it has made %d hops", most)
 		}
-		w.drain(time.Hour)
-		w.adobe.RevokeTokens(worldOrg)
+		w.Drain(time.Hour)
+		w.Adobe.RevokeTokens(worldOrg)
 		pass(time.Minute)
 	}
 	w.wantOnce(t, []string{id})
-	if n := len(w.aws.Messages(w.letters)); n != 0 {
+	if n := len(w.AWS.Messages(w.Letters)); n != 0 {
 		t.Errorf("there are %d dead letters", n)
 	}
 }

@@ -53,7 +53,7 @@ func (h *history) violated(invariant, format string, args ...any) {
 // roots returns the true root of each run.
 func (h *history) trueRoots() map[string]string {
 	roots := map[string]string{}
-	for _, r := range h.adobe.Runs() { // parents stand before their children
+	for _, r := range h.Adobe.Runs() { // parents stand before their children
 		roots[r.ID] = r.ID
 		if r.Of != "" {
 			roots[r.ID] = roots[r.Of]
@@ -64,31 +64,31 @@ func (h *history) trueRoots() map[string]string {
 
 // check is made after every step.
 func (h *history) check() {
-	for _, one := range h.logs.outcomes() {
+	for _, one := range h.Logs.Outcomes() {
 		if one.Outcome != "retriggered" && one.Reason == "" {
 			h.violated("a reason for everything", "%+v", one)
 		}
 	}
-	for root, n := range h.lineages() {
+	for root, n := range h.Lineages() {
 		if allowed := limit * (1 + h.grants[root]); n > allowed {
 			h.violated("bounded", "lineage %s has had %d re-triggers, %d are allowed", root, n, allowed)
 		}
 	}
 	flows, roots := map[string]string{}, h.trueRoots()
-	for _, r := range h.adobe.Runs() {
+	for _, r := range h.Adobe.Runs() {
 		flows[r.ID] = r.FlowID
 		sent, allowed := h.sends(r.ID), 1
 		if h.late() { // nothing can tell that an earlier one took effect
 			allowed = sent
 		}
-		if n := h.adobe.Retriggers(r.ID); n > 1 && n > allowed {
+		if n := h.Adobe.Retriggers(r.ID); n > 1 && n > allowed {
 			h.violated("once", "run %s was re-triggered %d times", r.ID, n)
 		}
 		if sent > 2+h.grants[roots[r.ID]] {
 			h.violated("bounded by one extra", "run %s was sent %d times", r.ID, sent)
 		}
 	}
-	for _, c := range h.adobe.Calls() {
+	for _, c := range h.Adobe.Calls() {
 		if c.Op == flowsim.OpRetrigger && strings.Contains(flows[c.RunID], "other") != (c.OrgID == worldOther) {
 			h.violated("never the wrong org", "run %s of dataflow %s was re-triggered for %s", c.RunID, flows[c.RunID], c.OrgID)
 		}
@@ -96,14 +96,14 @@ func (h *history) check() {
 	// A run that was made is recorded, or a re-trigger stands for it whose run is not
 	// known.
 	unknown := map[string]int{}
-	for _, r := range h.adobe.Runs() {
-		if r.Of != "" && h.entry(r.ID)["parent"] == "" {
+	for _, r := range h.Adobe.Runs() {
+		if r.Of != "" && h.Entry(r.ID)["parent"] == "" {
 			unknown[r.FlowID]++
 		}
 	}
 	for flow, n := range unknown {
 		sends := 0
-		for _, r := range h.memory.Records() {
+		for _, r := range h.Memory.Records() {
 			if r["flowId"] == flow && r["runId"] == "" {
 				sends = strings.Count(r["sends"], `"run"`)
 			}
@@ -112,7 +112,7 @@ func (h *history) check() {
 			h.violated("lineage", "%d runs of dataflow %s were made and are of no lineage, and only %d re-triggers stand for them", n, flow, sends)
 		}
 	}
-	for _, r := range h.memory.Records() {
+	for _, r := range h.Memory.Records() {
 		if len(r["sends"]) > 20_000 {
 			h.violated("no item grows without bound", "%s", r[ledger.AttributeKey])
 		}
@@ -122,17 +122,17 @@ func (h *history) check() {
 // late reports whether Flow Service lists a new run later than it is waited for.
 // Then a run may be sent once more, and of two that are lost together one may be
 // taken for the other; the bounds hold all the same.
-func (h *history) late() bool { return h.lag > h.cfg.ReconcileAfter }
+func (h *history) late() bool { return h.lag > h.Config.ReconcileAfter }
 
 // sends is how often a run was sent, as the ledger knows.
 func (h *history) sends(runID string) int {
-	n, _ := strconv.Atoi(h.entry(runID)["sends"])
+	n, _ := strconv.Atoi(h.Entry(runID)["sends"])
 	return n
 }
 
 // made reports whether a run was made of another.
 func (h *history) made(of, runID string) bool {
-	for _, r := range h.adobe.Runs() {
+	for _, r := range h.Adobe.Runs() {
 		if r.ID == runID {
 			return r.Of == of
 		}
@@ -143,19 +143,19 @@ func (h *history) made(of, runID string) bool {
 // process draws a process that may crash.
 func (h *history) process() *process {
 	if rapid.IntRange(0, 3).Draw(h.t, "crash") != 0 {
-		return h.start(-1, false)
+		return h.Start(-1, false)
 	}
-	return h.start(rapid.IntRange(0, 13).Draw(h.t, "calls"), rapid.Bool().Draw(h.t, "after"))
+	return h.Start(rapid.IntRange(0, 13).Draw(h.t, "calls"), rapid.Bool().Draw(h.t, "after"))
 }
 
 func (h *history) tell(id string) string {
 	h.heard[id] = true
-	return string(h.adobe.FailureEvent(id))
+	return string(h.Adobe.FailureEvent(id))
 }
 
 func (h *history) aFailedRun() (string, bool) {
 	var ids []string
-	for _, r := range h.adobe.Runs() {
+	for _, r := range h.Adobe.Runs() {
 		if r.Status == flowsim.Failed {
 			ids = append(ids, r.ID)
 		}
@@ -172,53 +172,53 @@ func (h *history) step() {
 		"fail", "fail", "settle", "settle", "settle", "poll", "poll", "poll", "poll", "poll", "polls", "duplicate", "direct", "pass", "pass", "pass long", "fault", "ledger", "by hand", "force", "unheard", "sweep", "pause", "PAUSED", "redrive",
 	}).Draw(h.t, "step") {
 	case "fail":
-		if len(h.flows) == 0 || h.roots > 8 {
+		if len(h.Flows) == 0 || h.Roots > 8 {
 			return
 		}
-		h.send(h.tell(h.fail(rapid.SampledFrom(h.flows).Draw(h.t, "flow"))))
+		h.Send(h.tell(h.Fail(rapid.SampledFrom(h.Flows).Draw(h.t, "flow"))))
 	case "settle":
 		h.end()
 	case "poll":
-		h.poll(h.process())
+		h.Poll(h.process())
 	case "polls":
 		a, b := h.process(), h.process()
 		var group sync.WaitGroup
-		group.Go(func() { h.poll(a) })
-		group.Go(func() { h.poll(b) })
+		group.Go(func() { h.Poll(a) })
+		group.Go(func() { h.Poll(b) })
 		group.Wait()
 	case "duplicate":
 		if id, ok := h.aFailedRun(); ok {
-			h.send(h.tell(id))
+			h.Send(h.tell(id))
 		}
 	case "direct":
 		if id, ok := h.aFailedRun(); ok {
-			h.direct([]byte(h.tell(id)), h.process)
+			h.Direct([]byte(h.tell(id)), h.process)
 		}
 	case "by hand":
-		if runs := h.adobe.Runs(); len(runs) > 0 { // some of them are running
+		if runs := h.Adobe.Runs(); len(runs) > 0 { // some of them are running
 			id := rapid.SampledFrom(runs).Draw(h.t, "run").ID
 			named := rapid.SampledFrom([]string{"", `"flowId":"f",`, `"sandbox":"dev",`}).Draw(h.t, "named")
-			h.send(`{"runId":"` + id + `",` + named + `"orgId":"` + h.orgOf(id) + `"}`)
+			h.Send(`{"runId":"` + id + `",` + named + `"orgId":"` + h.orgOf(id) + `"}`)
 		}
 	case "PAUSED":
-		h.cfg.Paused = rapid.Bool().Draw(h.t, "is")
+		h.Config.Paused = rapid.Bool().Draw(h.t, "is")
 	case "redrive":
 		h.redrive()
 	case "force":
 		if id, ok := h.aFailedRun(); ok && rapid.IntRange(0, 2).Draw(h.t, "really") == 0 {
 			h.heard[id] = true
 			h.grants[h.trueRoots()[id]]++
-			h.send(`{"runId":"` + id + `","force":true,"orgId":"` + h.orgOf(id) + `"}`)
+			h.Send(`{"runId":"` + id + `","force":true,"orgId":"` + h.orgOf(id) + `"}`)
 		}
 	case "unheard":
-		if len(h.flows) > 0 && h.roots <= 8 {
-			h.fail(rapid.SampledFrom(h.flows).Draw(h.t, "flow"))
+		if len(h.Flows) > 0 && h.Roots <= 8 {
+			h.Fail(rapid.SampledFrom(h.Flows).Draw(h.t, "flow"))
 		}
 	case "sweep":
 		if rapid.Bool().Draw(h.t, "direct") {
-			h.direct([]byte(bareSchedule), h.process)
+			h.Direct([]byte(bareSchedule), h.process)
 		} else {
-			h.send(rapid.SampledFrom([]string{`{"sweep":{}}`, `{"sweep":{"flowId":"f","limit":1}}`, bareSchedule}).Draw(h.t, "sweep"))
+			h.Send(rapid.SampledFrom([]string{`{"sweep":{}}`, `{"sweep":{"flowId":"f","limit":1}}`, bareSchedule}).Draw(h.t, "sweep"))
 		}
 	case "pause":
 		h.sound()
@@ -244,21 +244,19 @@ func (h *history) step() {
 			{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable},
 		}).Draw(h.t, "fault")
 		fault.Times = rapid.SampledFrom([]int{1, 1, 1, 2, 4, 12}).Draw(h.t, "times")
-		h.adobe.Inject(fault)
+		h.Adobe.Inject(fault)
 	case "ledger":
-		h.faults.mu.Lock()
-		h.faults.before, h.faults.after = rapid.IntRange(0, 2).Draw(h.t, "before"), rapid.IntRange(0, 2).Draw(h.t, "lost")
-		h.faults.mu.Unlock()
+		h.Faults.Fail(rapid.IntRange(0, 2).Draw(h.t, "before"), rapid.IntRange(0, 2).Draw(h.t, "lost"))
 	}
 }
 
 // redrive sends all dead letters again. One of a request with force is forced again.
 func (h *history) redrive() {
-	client := h.sqs()
+	client := h.SQS()
 	for {
-		out, err := client.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{QueueUrl: &h.letters, MaxNumberOfMessages: 10})
+		out, err := client.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{QueueUrl: &h.Letters, MaxNumberOfMessages: 10})
 		if err != nil {
-			h.tb.Fatal(err)
+			h.TB.Fatal(err)
 		}
 		if len(out.Messages) == 0 {
 			return
@@ -271,9 +269,9 @@ func (h *history) redrive() {
 					}
 				}
 			}
-			h.send(*m.Body)
-			if _, err := client.DeleteMessage(context.Background(), &sqs.DeleteMessageInput{QueueUrl: &h.letters, ReceiptHandle: m.ReceiptHandle}); err != nil {
-				h.tb.Fatal(err)
+			h.Send(*m.Body)
+			if _, err := client.DeleteMessage(context.Background(), &sqs.DeleteMessageInput{QueueUrl: &h.Letters, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				h.TB.Fatal(err)
 			}
 		}
 	}
@@ -281,13 +279,11 @@ func (h *history) redrive() {
 
 // sound ends the faults of the ledger.
 func (h *history) sound() {
-	h.faults.mu.Lock()
-	defer h.faults.mu.Unlock()
-	h.faults.before, h.faults.after = 0, 0
+	h.Faults.Fail(0, 0)
 }
 
 func (h *history) orgOf(id string) string {
-	for _, r := range h.adobe.Runs() {
+	for _, r := range h.Adobe.Runs() {
 		if r.ID == id && strings.Contains(r.FlowID, "other") {
 			return worldOther
 		}
@@ -298,17 +294,17 @@ func (h *history) orgOf(id string) string {
 // end lets runs in progress end; the events of those that fail come now, later or
 // more than once.
 func (h *history) end() {
-	for _, flow := range h.flows {
+	for _, flow := range h.Flows {
 		if rapid.IntRange(0, 3).Draw(h.t, "fate") != 0 {
-			h.adobe.Script(flow, flowsim.Fail("CONNECTOR-1001-500", "again"))
+			h.Adobe.Script(flow, flowsim.Fail("CONNECTOR-1001-500", "again"))
 		} else {
-			h.adobe.Script(flow, flowsim.Succeed())
+			h.Adobe.Script(flow, flowsim.Succeed())
 		}
 	}
-	for _, r := range h.adobe.Settle() {
+	for _, r := range h.Adobe.Settle() {
 		if r.Status == flowsim.Failed {
 			for range rapid.SampledFrom([]int{1, 1, 1, 2, 0}).Draw(h.t, "copies") {
-				h.send(h.tell(r.ID))
+				h.Send(h.tell(r.ID))
 			}
 		}
 	}
@@ -317,18 +313,18 @@ func (h *history) end() {
 // finish lets everything come to its end without further faults, and checks that
 // nothing has vanished.
 func (h *history) finish() {
-	h.adobe.Heal()
+	h.Adobe.Heal()
 	h.sound()
-	h.cfg.Paused = false
+	h.Config.Paused = false
 	for _, scope := range []string{"", `"orgId":"` + worldOrg + `"`, `"orgId":"` + worldOrg + `","flowId":"f"`} {
 		h.pausing("resume", scope)
 	}
 	for range 30 { // a sweep finds what no event told of
-		h.drain(48 * time.Hour)
+		h.Drain(48 * time.Hour)
 		if h.check(); h.broken != nil {
 			return
 		}
-		if h.adobe.Running() || !h.next().IsZero() {
+		if h.Adobe.Running() || !h.Next().IsZero() {
 			continue
 		}
 		pass(5 * time.Minute) // Flow Service lists everything
@@ -336,16 +332,16 @@ func (h *history) finish() {
 			break
 		}
 	}
-	if next := h.next(); !next.IsZero() || h.adobe.Running() {
+	if next := h.Next(); !next.IsZero() || h.Adobe.Running() {
 		h.violated("it ends", "messages are left on the queue until %s", next)
 		return
 	}
-	letters := h.deadLetters()
-	for _, r := range h.adobe.Runs() {
-		if r.Status != flowsim.Failed || !h.heard[r.ID] && time.Since(r.CompletedAt) > h.cfg.MaxRunAge-time.Hour {
+	letters := h.DeadLetters()
+	for _, r := range h.Adobe.Runs() {
+		if r.Status != flowsim.Failed || !h.heard[r.ID] && time.Since(r.CompletedAt) > h.Config.MaxRunAge-time.Hour {
 			continue
 		}
-		entry := h.entry(r.ID)
+		entry := h.Entry(r.ID)
 		switch state := ledger.State(entry["state"]); {
 		case state == ledger.Retriggered && !h.late() && !h.made(r.ID, entry["newRunId"]):
 			h.violated("nothing vanishes", "the ledger says that %s was made of run %s; it was not", entry["newRunId"], r.ID)
@@ -363,7 +359,7 @@ func (h *history) finish() {
 
 // agree checks that the last outcome in the log is that of the ledger.
 func (h *history) agree(runID string, entry ledger.Record, letters int) {
-	ends := h.logs.ends(runID)
+	ends := h.Logs.Ends(runID)
 	if len(ends) == 0 {
 		return // a process crashed before it could say so
 	}
@@ -384,15 +380,15 @@ func play(t *testing.T, r *rapid.T, mutate func(retrigger.Ledger) retrigger.Ledg
 		skew := time.Duration(rapid.IntRange(-115, 115).Draw(r, "skew")) * time.Second
 		lag := time.Duration(rapid.SampledFrom([]int{0, 20, 60, 300}).Draw(r, "lag")) * time.Second
 		h := &history{world: newWorld(r, skew, lag), t: r, lag: lag, heard: map[string]bool{}, grants: map[string]int{}}
-		h.mutate = mutate
-		h.cfg.BudgetWindow, h.cfg.FlowBudget = time.Hour, rapid.SampledFrom([]int{0, 2}).Draw(r, "budget")
-		h.cfg.CallsPerSecond, h.cfg.ConcurrentCalls, h.cfg.ReservedConcurrency = rapid.SampledFrom([]int{0, 5}).Draw(r, "pace"), 5, 5
-		h.cfg.MaxRunAge = 60 * 24 * time.Hour
-		h.cfg.BreakerThreshold = rapid.SampledFrom([]int{0, 3}).Draw(r, "breaker")
-		h.flow("f", worldOrg)
+		h.Mutate = mutate
+		h.Config.BudgetWindow, h.Config.FlowBudget = time.Hour, rapid.SampledFrom([]int{0, 2}).Draw(r, "budget")
+		h.Config.CallsPerSecond, h.Config.ConcurrentCalls, h.Config.ReservedConcurrency = rapid.SampledFrom([]int{0, 5}).Draw(r, "pace"), 5, 5
+		h.Config.MaxRunAge = 60 * 24 * time.Hour
+		h.Config.BreakerThreshold = rapid.SampledFrom([]int{0, 3}).Draw(r, "breaker")
+		h.Flow("f", worldOrg)
 		if rapid.Bool().Draw(r, "several") {
-			h.flow("g", worldOrg)
-			h.flow("other", worldOther)
+			h.Flow("g", worldOrg)
+			h.Flow("other", worldOther)
 		}
 		for range rapid.IntRange(1, 40).Draw(r, "steps") {
 			h.step()

@@ -14,15 +14,15 @@ import (
 // nameless is the failure event of a run without the dataflow's name, as events are that
 // hold the bare run.
 func (w *world) nameless(run string) string {
-	w.tb.Helper()
+	w.TB.Helper()
 	var event map[string]any
-	if err := json.Unmarshal(w.adobe.FailureEvent(run), &event); err != nil {
-		w.tb.Fatal(err)
+	if err := json.Unmarshal(w.Adobe.FailureEvent(run), &event); err != nil {
+		w.TB.Fatal(err)
 	}
 	delete(event, "flowName")
 	body, err := json.Marshal(map[string]any{"event_id": "event-of-" + run, "event": event})
 	if err != nil {
-		w.tb.Fatal(err)
+		w.TB.Fatal(err)
 	}
 	return string(body)
 }
@@ -33,24 +33,24 @@ func TestTheNameThatAnEventLacksIsAskedForOnce(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		const name = "Loyalty \"members\" hourly\u2028🦊"
-		w.adobe.AddFlow(flowsim.Flow{ID: "f", Name: name, OrgID: worldOrg, Sandbox: worldSandbox})
+		w.Adobe.AddFlow(flowsim.Flow{ID: "f", Name: name, OrgID: worldOrg, Sandbox: worldSandbox})
 		var runs []string
 		for range 10 {
-			runs = append(runs, w.fail("f"))
-			w.send(w.nameless(runs[len(runs)-1]))
+			runs = append(runs, w.Fail("f"))
+			w.Send(w.nameless(runs[len(runs)-1]))
 		}
-		w.drain(time.Hour)
+		w.Drain(time.Hour)
 		for _, run := range runs {
-			if got := w.entry(run)["flowName"]; got != name {
+			if got := w.Entry(run)["flowName"]; got != name {
 				t.Errorf("the ledger has the name %q for run %s", got, run)
 			}
 		}
-		for _, r := range w.logs.outcomes() {
+		for _, r := range w.Logs.Outcomes() {
 			if r.FlowName != name {
 				t.Errorf("the log has %+v", r)
 			}
 		}
-		if n := w.adobe.Count(flowsim.OpFlow); n != 1 {
+		if n := w.Adobe.Count(flowsim.OpFlow); n != 1 {
 			t.Errorf("%d calls for the name, want 1", n)
 		}
 	})
@@ -72,23 +72,23 @@ func TestANameThatCannotBeReadCostsNoRunItsRetry(t *testing.T) {
 		"no JSON":                 {Body: `<html>`},
 	} {
 		for way, ask := range map[string]func(w *world, run string){
-			"event":   func(w *world, run string) { w.send(w.nameless(run)) },
-			"message": func(w *world, run string) { w.send(fmt.Sprintf(`{"runId":%q,"orgId":%q}`, run, worldOrg)) },
+			"event":   func(w *world, run string) { w.Send(w.nameless(run)) },
+			"message": func(w *world, run string) { w.Send(fmt.Sprintf(`{"runId":%q,"orgId":%q}`, run, worldOrg)) },
 		} {
 			t.Run(way+", "+name, func(t *testing.T) {
 				t.Parallel()
 				inWorld(t, func(t *testing.T, w *world) {
-					w.repeats = true
+					w.Repeats = true
 					fault.Op, fault.Times = flowsim.OpFlow, 999
-					w.adobe.Inject(fault)
-					run := w.fail("f")
+					w.Adobe.Inject(fault)
+					run := w.Fail("f")
 					ask(w, run)
-					w.drain(10 * time.Minute)
-					ends := w.logs.ends(run)
-					if len(ends) != 1 || ends[0].Outcome != "retriggered" || ends[0].Attempt != 1 || w.adobe.Retriggers(run) != 1 {
+					w.Drain(10 * time.Minute)
+					ends := w.Logs.Ends(run)
+					if len(ends) != 1 || ends[0].Outcome != "retriggered" || ends[0].Attempt != 1 || w.Adobe.Retriggers(run) != 1 {
 						t.Errorf("the run ended so: %+v\n%s", ends, w)
 					}
-					if n := w.adobe.Count(flowsim.OpFlow); n > 4 {
+					if n := w.Adobe.Count(flowsim.OpFlow); n > 4 {
 						t.Errorf("%d calls for the name", n)
 					}
 				})
@@ -103,19 +103,19 @@ func TestANameThatCannotBeReadCostsNoRunItsRetry(t *testing.T) {
 func TestNamesThatComeLateHoldABatchUpForSeconds(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.CallTimeout = 20 * time.Second
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpFlow, Hang: true, Times: 999})
+		w.Config.CallTimeout = 20 * time.Second
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpFlow, Hang: true, Times: 999})
 		for i := range 10 {
 			flow := fmt.Sprint("f", i)
-			w.flow(flow, worldOrg)
-			w.send(w.nameless(w.fail(flow)))
+			w.Flow(flow, worldOrg)
+			w.Send(w.nameless(w.Fail(flow)))
 		}
 		began := time.Now()
-		w.poll(w.start(-1, false))
+		w.Poll(w.Start(-1, false))
 		if took := time.Since(began); took > 4*time.Second {
 			t.Errorf("the batch took %s", took)
 		}
-		for _, r := range w.logs.outcomes() {
+		for _, r := range w.Logs.Outcomes() {
 			if r.Outcome != "retriggered" {
 				t.Errorf("a run ended so: %+v", r)
 			}

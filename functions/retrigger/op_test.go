@@ -17,20 +17,20 @@ import (
 func TestTheFunctionFindsOutTheSpellingThatAdobeAccepts(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.RetriggerOp = flowclient.OpAuto
-		w.adobe.Accept(flowclient.SpellingOpenAPI)
-		w.flow("g", worldOther)
-		runs := []string{w.fail("f"), w.fail("g")}
-		p := w.start(-1, false)
+		w.Config.RetriggerOp = flowclient.OpAuto
+		w.Adobe.Accept(flowclient.SpellingOpenAPI)
+		w.Flow("g", worldOther)
+		runs := []string{w.Fail("f"), w.Fail("g")}
+		p := w.Start(-1, false)
 		var spellings []string
 		for _, run := range runs {
-			w.told(run)
-			w.poll(p)
-			if n := w.adobe.Retriggers(run); n != 1 {
+			w.Told(run)
+			w.Poll(p)
+			if n := w.Adobe.Retriggers(run); n != 1 {
 				t.Errorf("re-triggers of %s made %d runs, want 1", run, n)
 			}
 			attempts := 0
-			for _, r := range w.logs.all {
+			for _, r := range w.Logs.All() {
 				if r.RunID == run {
 					attempts = r.Attempt
 				}
@@ -39,7 +39,7 @@ func TestTheFunctionFindsOutTheSpellingThatAdobeAccepts(t *testing.T) {
 				t.Errorf("%s has had %d attempts, want 1", run, attempts)
 			}
 		}
-		for _, call := range w.adobe.Calls() {
+		for _, call := range w.Adobe.Calls() {
 			if call.Op == flowsim.OpRetrigger {
 				spellings = append(spellings, call.Spelling)
 			}
@@ -59,7 +59,7 @@ func TestASweepListsRunsThatTogetherAreTooLarge(t *testing.T) {
 		padding := strings.Repeat("x", 230_000)
 		const runs = 40 // 9.2 MB
 		for i := range runs {
-			w.adobe.AddRun(flowsim.Run{
+			w.Adobe.AddRun(flowsim.Run{
 				ID: "huge-" + string(rune('a'+i%26)) + string(rune('a'+i/26)), FlowID: "f", Status: flowsim.Failed, CreatedAt: at.Add(time.Duration(i) * time.Second), CompletedAt: at.Add(time.Hour / 2),
 				Document: func(d map[string]any) { d["padding"] = padding },
 			})
@@ -69,7 +69,7 @@ func TestASweepListsRunsThatTogetherAreTooLarge(t *testing.T) {
 			t.Errorf("the report is %+v", report)
 		}
 		// 100 and 50 are too many; 25, and the rest.
-		if n := w.adobe.Count(flowsim.OpRuns); n != 4 {
+		if n := w.Adobe.Count(flowsim.OpRuns); n != 4 {
 			t.Errorf("%d calls, want 4", n)
 		}
 	})
@@ -80,14 +80,14 @@ func TestASweepListsRunsThatTogetherAreTooLarge(t *testing.T) {
 func TestARunThatIsTooLargeIsNamed(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.adobe.AddRun(flowsim.Run{ID: "huge", FlowID: "f", Status: flowsim.Failed, Document: func(d map[string]any) { d["padding"] = strings.Repeat("x", 9<<20) }})
-		w.send(`{"runId":"huge","orgId":"` + worldOrg + `"}`)
-		w.poll(w.start(-1, false))
-		letters := w.aws.Messages(w.letters)
+		w.Adobe.AddRun(flowsim.Run{ID: "huge", FlowID: "f", Status: flowsim.Failed, Document: func(d map[string]any) { d["padding"] = strings.Repeat("x", 9<<20) }})
+		w.Send(`{"runId":"huge","orgId":"` + worldOrg + `"}`)
+		w.Poll(w.Start(-1, false))
+		letters := w.AWS.Messages(w.Letters)
 		if text := fmt.Sprintf("%+v", letters); len(letters) != 1 || !strings.Contains(text, "answer too large: the answer is longer than 8 MiB") {
 			t.Errorf("%d dead letters: %s", len(letters), text)
 		}
-		if n := w.adobe.Count(flowsim.OpRun); n != 1 {
+		if n := w.Adobe.Count(flowsim.OpRun); n != 1 {
 			t.Errorf("%d calls, want 1", n)
 		}
 	})

@@ -44,105 +44,105 @@ func TestTheMetricsSayThatAQueueCantBeWritten(t *testing.T) {
 	}{
 		"all is well": {
 			func(*world) {},
-			func(w *world) { w.told(w.fail("f")); w.drain(time.Minute) },
+			func(w *world) { w.Told(w.Fail("f")); w.Drain(time.Minute) },
 			nil,
 		},
 		"a dead letter of a message": {
-			func(w *world) { w.send(`{"runid":"x"}`); w.aws.Inject(lettersDown()) },
-			func(w *world) { w.poll(w.start(-1, false)) },
+			func(w *world) { w.Send(`{"runid":"x"}`); w.AWS.Inject(lettersDown()) },
+			func(w *world) { w.Poll(w.Start(-1, false)) },
 			map[string]int{noLetters: 1},
 		},
 		"a dead letter of a run": {
-			func(w *world) { w.aws.Inject(lettersDown()) },
+			func(w *world) { w.AWS.Inject(lettersDown()) },
 			func(w *world) {
-				w.send(`{"runId":"none","sandbox":"prod","orgId":"W@AdobeOrg"}`)
-				w.poll(w.start(-1, false))
+				w.Send(`{"runId":"none","sandbox":"prod","orgId":"W@AdobeOrg"}`)
+				w.Poll(w.Start(-1, false))
 			},
 			map[string]int{noLetters: 1},
 		},
 		"a request that must wait": {
-			func(w *world) { w.aws.Inject(requestsDown()); w.adobe.Script("f", flowsim.Fail("X", "again")) },
+			func(w *world) { w.AWS.Inject(requestsDown()); w.Adobe.Script("f", flowsim.Fail("X", "again")) },
 			func(w *world) {
-				w.told(w.fail("f"))
-				w.poll(w.start(-1, false))
+				w.Told(w.Fail("f"))
+				w.Poll(w.Start(-1, false))
 				pass(2 * time.Minute)
-				w.settle() // the second attempt must wait
-				w.poll(w.start(-1, false))
+				w.Settle() // the second attempt must wait
+				w.Poll(w.Start(-1, false))
 			},
 			map[string]int{noRequests: 1},
 		},
 		"a request of an invocation that is handed back": {
-			func(w *world) { w.aws.Inject(requestsDown()); throttle(w) },
-			func(w *world) { w.fails(`{"runId":"` + w.fail("f") + `","sandbox":"prod","orgId":"W@AdobeOrg"}`) },
+			func(w *world) { w.AWS.Inject(requestsDown()); throttle(w) },
+			func(w *world) { w.fails(`{"runId":"` + w.Fail("f") + `","sandbox":"prod","orgId":"W@AdobeOrg"}`) },
 			map[string]int{noRequests: 1},
 		},
 		"a list in part, with neither queue": {
-			func(w *world) { w.aws.Inject(requestsDown()); w.aws.Inject(lettersDown()); throttle(w) },
+			func(w *world) { w.AWS.Inject(requestsDown()); w.AWS.Inject(lettersDown()); throttle(w) },
 			func(w *world) {
-				w.fails(`{"requests":[{"runId":"` + w.fail("f") + `","sandbox":"prod","orgId":"W@AdobeOrg"},{"runId":"y","dryRun":true,"sandbox":"prod","orgId":"W@AdobeOrg"}]}`)
+				w.fails(`{"requests":[{"runId":"` + w.Fail("f") + `","sandbox":"prod","orgId":"W@AdobeOrg"},{"runId":"y","dryRun":true,"sandbox":"prod","orgId":"W@AdobeOrg"}]}`)
 			},
 			map[string]int{noRequests: 1, noLetters: 1},
 		},
 		"a sweep's requests": {
-			func(w *world) { w.fail("f"); w.aws.Inject(requestsDown()); pass(time.Minute) },
+			func(w *world) { w.Fail("f"); w.AWS.Inject(requestsDown()); pass(time.Minute) },
 			func(w *world) {
-				w.send(`{"sweep":{"sandbox":"prod","orgId":"W@AdobeOrg"}}`)
-				w.poll(w.start(-1, false))
+				w.Send(`{"sweep":{"sandbox":"prod","orgId":"W@AdobeOrg"}}`)
+				w.Poll(w.Start(-1, false))
 			},
 			map[string]int{noRequests: 1},
 		},
 		"a sweep that goes on later": {
-			func(w *world) { w.fail("f"); w.aws.Inject(requestsDown()); pass(time.Minute) },
+			func(w *world) { w.Fail("f"); w.AWS.Inject(requestsDown()); pass(time.Minute) },
 			func(w *world) { w.fails(`{"sweep":{"sandbox":"prod","orgId":"W@AdobeOrg"}}`) },
 			map[string]int{noRequests: 2}, // its requests, and itself
 		},
 		"what is left of a sweep": {
-			func(w *world) { w.aws.Inject(lettersDown()) },
+			func(w *world) { w.AWS.Inject(lettersDown()) },
 			func(w *world) { w.fails(`{"sweep":{"sandbox":"prod","orgId":"none@AdobeOrg"}}`) },
 			map[string]int{noLetters: 1},
 		},
 		"a sandbox that a sweep gives up": {
-			func(w *world) { w.aws.Inject(lettersDown()) },
+			func(w *world) { w.AWS.Inject(lettersDown()) },
 			func(w *world) {
-				w.send(`{"sweep":{"sandbox":"none","orgId":"W@AdobeOrg"}}`)
-				w.poll(w.start(-1, false))
+				w.Send(`{"sweep":{"sandbox":"none","orgId":"W@AdobeOrg"}}`)
+				w.Poll(w.Start(-1, false))
 			},
 			map[string]int{noLetters: 1},
 		},
 		"a run that a sweep can't send, and no letter of it": {
 			func(w *world) {
-				w.fail("f")
+				w.Fail("f")
 				pass(time.Minute)
-				w.aws.Inject(lettersDown())
-				w.aws.Inject(awssim.Fault{Op: "SendMessageBatch", Times: always, Code: "InvalidParameterValue", Of: "root-f-1", EntriesOnly: true})
+				w.AWS.Inject(lettersDown())
+				w.AWS.Inject(awssim.Fault{Op: "SendMessageBatch", Times: always, Code: "InvalidParameterValue", Of: "root-f-1", EntriesOnly: true})
 			},
 			func(w *world) {
-				w.send(`{"sweep":{"sandbox":"prod","orgId":"W@AdobeOrg"}}`)
-				w.poll(w.start(-1, false))
+				w.Send(`{"sweep":{"sandbox":"prod","orgId":"W@AdobeOrg"}}`)
+				w.Poll(w.Start(-1, false))
 			},
 			map[string]int{noLetters: 1},
 		},
 		"an event that is not recognized": {
-			func(w *world) { w.send(`{"shape":"unknown"}`) },
-			func(w *world) { w.poll(w.start(-1, false)) },
+			func(w *world) { w.Send(`{"shape":"unknown"}`) },
+			func(w *world) { w.Poll(w.Start(-1, false)) },
 			map[string]int{"unrecognized": 1},
 		},
 		"an event that is not recognized, and no letter of it": {
-			func(w *world) { w.send(`{"shape":"unknown"}`); w.aws.Inject(lettersDown()) },
-			func(w *world) { w.poll(w.start(-1, false)) },
+			func(w *world) { w.Send(`{"shape":"unknown"}`); w.AWS.Inject(lettersDown()) },
+			func(w *world) { w.Poll(w.Start(-1, false)) },
 			map[string]int{"unrecognized": 1, noLetters: 1},
 		},
 		"a defect": {
-			func(w *world) { w.mutate = func(l retrigger.Ledger) retrigger.Ledger { return panics{l} } },
-			func(w *world) { w.told(w.fail("f")); w.poll(w.start(-1, false)) },
+			func(w *world) { w.Mutate = func(l retrigger.Ledger) retrigger.Ledger { return panics{l} } },
+			func(w *world) { w.Told(w.Fail("f")); w.Poll(w.Start(-1, false)) },
 			map[string]int{"internal_error": 1},
 		},
 		"a defect, and no letter of it": {
 			func(w *world) {
-				w.mutate = func(l retrigger.Ledger) retrigger.Ledger { return panics{l} }
-				w.aws.Inject(lettersDown())
+				w.Mutate = func(l retrigger.Ledger) retrigger.Ledger { return panics{l} }
+				w.AWS.Inject(lettersDown())
 			},
-			func(w *world) { w.told(w.fail("f")); w.poll(w.start(-1, false)) },
+			func(w *world) { w.Told(w.Fail("f")); w.Poll(w.Start(-1, false)) },
 			map[string]int{"internal_error": 1, noLetters: 1},
 		},
 	} {
@@ -152,7 +152,7 @@ func TestTheMetricsSayThatAQueueCantBeWritten(t *testing.T) {
 				tt.prepare(w)
 				tt.run(w)
 				for _, metric := range []string{noLetters, noRequests, "unrecognized", "internal_error"} {
-					if got := w.logs.sum(metric); got != tt.want[metric] {
+					if got := w.Logs.Sum(metric); got != tt.want[metric] {
 						t.Errorf("%s is %d, want %d\n%s", metric, got, tt.want[metric], w)
 					}
 				}
@@ -163,15 +163,15 @@ func TestTheMetricsSayThatAQueueCantBeWritten(t *testing.T) {
 
 // throttle lets Adobe answer 429 to every re-trigger.
 func throttle(w *world) {
-	w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: always, Status: http.StatusTooManyRequests})
+	w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: always, Status: http.StatusTooManyRequests})
 }
 
 // fails invokes the function by hand and wants an error.
 func (w *world) fails(payload string) {
-	w.tb.Helper()
-	response, err := w.start(-1, false).Invoke(context.Background(), []byte(payload))
+	w.TB.Helper()
+	response, err := w.Start(-1, false).Invoke(context.Background(), []byte(payload))
 	if err != nil || response.FunctionError == "" {
-		w.tb.Errorf("%s: the answer is %s, %v; want an error", payload, response.Payload, err)
+		w.TB.Errorf("%s: the answer is %s, %v; want an error", payload, response.Payload, err)
 	}
 }
 
@@ -180,15 +180,15 @@ func (w *world) fails(payload string) {
 func TestNothingIsLostWhileTheDeadLetterQueueCantBeWritten(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.send(`{"runid":"x"}`)
+		w.Send(`{"runid":"x"}`)
 		down := lettersDown()
 		down.Times = 60
-		w.aws.Inject(down)
-		w.drain(24 * time.Hour)
-		if n := w.logs.sum("dead_letter_queue_unavailable"); n < 15 {
+		w.AWS.Inject(down)
+		w.Drain(24 * time.Hour)
+		if n := w.Logs.Sum("dead_letter_queue_unavailable"); n < 15 {
 			t.Errorf("the metric is %d", n)
 		}
-		if letter := w.letter(); letter.Attributes["reason"].StringValue != "unknown_field" || len(w.aws.Messages(w.requests)) != 0 {
+		if letter := w.letter(); letter.Attributes["reason"].StringValue != "unknown_field" || len(w.AWS.Messages(w.Requests)) != 0 {
 			t.Errorf("the letter is %+v", letter)
 		}
 	})

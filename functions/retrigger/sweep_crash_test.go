@@ -23,9 +23,9 @@ const onlySweep = `{"sweep":{"orgId":"` + worldOrg + `"}}`
 // runsCalls serves Adobe's calls by the simulator, those for lists of runs through a
 // function, which returns false for one that it has answered.
 func (w *world) runsCalls(before func(answer http.ResponseWriter, r *http.Request) bool) {
-	w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+	w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 		if !listsRuns(r) || before(answer, r) {
-			w.adobe.ServeHTTP(answer, r)
+			w.Adobe.ServeHTTP(answer, r)
 		}
 	})
 }
@@ -47,9 +47,9 @@ func TestASweepLeavesTheQueueItsEnvironments(t *testing.T) {
 			_, _ = fmt.Fprintf(answer, `{"items":[],"_links":{"next":{"href":"/runs?continuationToken=%d"}}}`, page)
 			return false
 		})
-		w.send(onlySweep)
+		w.Send(onlySweep)
 		began := time.Now()
-		w.poll(w.start(-1, false))
+		w.Poll(w.Start(-1, false))
 		if took := time.Since(began); took > 31*time.Second || page < 2 {
 			t.Errorf("the sweep took %s for %d pages", took, page)
 		}
@@ -98,7 +98,7 @@ func TestAListWithoutOrder(t *testing.T) {
 			return true
 		})
 		w.sweep(onlySweep)
-		w.drain(3 * time.Hour)
+		w.Drain(3 * time.Hour)
 		w.wantOnce(t, ids)
 		if last := w.lastSweep(); last.State != "finished" || last.Restarts != 1 || last.Failures != 0 {
 			t.Errorf("the sweep is %+v", last)
@@ -115,7 +115,7 @@ func TestTokensAreRefusedNowAndThen(t *testing.T) {
 		for i := range 240 { // two times, each of more runs than a page has
 			at := time.Now().Add(time.Duration(i/120-3) * time.Hour)
 			ids = append(ids, fmt.Sprint("together-", i))
-			w.adobe.AddRun(flowsim.Run{ID: ids[i], FlowID: "f", Status: flowsim.Failed, CreatedAt: at, CompletedAt: at, Errors: []flowsim.RunError{{Code: "X"}}})
+			w.Adobe.AddRun(flowsim.Run{ID: ids[i], FlowID: "f", Status: flowsim.Failed, CreatedAt: at, CompletedAt: at, Errors: []flowsim.RunError{{Code: "X"}}})
 		}
 		tokens := 0
 		w.runsCalls(func(answer http.ResponseWriter, r *http.Request) bool {
@@ -130,12 +130,12 @@ func TestTokensAreRefusedNowAndThen(t *testing.T) {
 			return true
 		})
 		w.sweep(onlySweep)
-		w.drain(time.Hour)
-		if last := w.lastSweep(); last.State != "finished" || last.Restarts != 5 || last.Failures != 0 || len(w.aws.Messages(w.letters)) != 0 {
-			t.Errorf("the sweep is %+v, and there are %d dead letters", last, len(w.aws.Messages(w.letters)))
+		w.Drain(time.Hour)
+		if last := w.lastSweep(); last.State != "finished" || last.Restarts != 5 || last.Failures != 0 || len(w.AWS.Messages(w.Letters)) != 0 {
+			t.Errorf("the sweep is %+v, and there are %d dead letters", last, len(w.AWS.Messages(w.Letters)))
 		}
 		for _, id := range ids {
-			if w.entry(id) == nil {
+			if w.Entry(id) == nil {
 				t.Fatalf("run %s was not found", id)
 			}
 		}
@@ -147,10 +147,10 @@ func TestTokensAreRefusedNowAndThen(t *testing.T) {
 func TestSweepsTakeTurns(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.adobe.AddFlow(flowsim.Flow{ID: "dev", Name: "dev", OrgID: worldOrg, Sandbox: "dev"})
+		w.Adobe.AddFlow(flowsim.Flow{ID: "dev", Name: "dev", OrgID: worldOrg, Sandbox: "dev"})
 		w.backlog(40, 40)
 		for range 20 {
-			w.fail("dev")
+			w.Fail("dev")
 		}
 		pass(time.Minute)
 		var group sync.WaitGroup
@@ -159,7 +159,7 @@ func TestSweepsTakeTurns(t *testing.T) {
 		}
 		group.Wait()
 		runs := map[string]string{} // by due time
-		for _, r := range w.memory.Records() {
+		for _, r := range w.Memory.Records() {
 			if r["state"] != "deferred" {
 				continue
 			}
@@ -182,14 +182,14 @@ func TestTheSameSweepTwice(t *testing.T) {
 		ids := w.backlog(150, 5)
 		var group sync.WaitGroup
 		for range 2 {
-			p := w.start(-1, false)
+			p := w.Start(-1, false)
 			group.Go(func() { _, _ = p.Invoke(t.Context(), []byte(bareSchedule)) })
 		}
 		group.Wait()
-		if n := len(w.aws.Messages(w.requests)); n > len(ids)+2 { // and the sweep's own
+		if n := len(w.AWS.Messages(w.Requests)); n > len(ids)+2 { // and the sweep's own
 			t.Errorf("%d messages for %d runs", n, len(ids))
 		}
-		w.drain(3 * time.Hour)
+		w.Drain(3 * time.Hour)
 		w.wantOnce(t, ids)
 		if last := w.lastSweep(); last.State != "finished" || last.Seen != len(ids) || last.Requested != len(ids) {
 			t.Errorf("the sweep is %+v", last)
@@ -204,12 +204,12 @@ func TestNothingIsListedInAPause(t *testing.T) {
 		ids := w.backlog(20, 5)
 		w.pausing("pause", `"orgId":"`+worldOrg+`"`)
 		w.sweep(onlySweep)
-		w.drain(time.Hour)
-		if n := w.adobe.Count(flowsim.OpRuns); n != 0 {
+		w.Drain(time.Hour)
+		if n := w.Adobe.Count(flowsim.OpRuns); n != 0 {
 			t.Errorf("%d lists in the pause", n)
 		}
 		w.pausing("resume", `"orgId":"`+worldOrg+`"`)
-		w.drain(6 * time.Hour)
+		w.Drain(6 * time.Hour)
 		w.wantOnce(t, ids)
 	})
 }
@@ -219,16 +219,16 @@ func TestNothingIsListedInAPause(t *testing.T) {
 func TestASweepOutlivesItsMessage(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.MaxRunAge = 60 * 24 * time.Hour
-		id := w.fail("f")
+		w.Config.MaxRunAge = 60 * 24 * time.Hour
+		id := w.Fail("f")
 		pass(time.Minute)
 		w.pausing("pause", `"orgId":"`+worldOrg+`"`)
-		w.send(onlySweep)
-		w.drain(20 * 24 * time.Hour)
+		w.Send(onlySweep)
+		w.Drain(20 * 24 * time.Hour)
 		w.pausing("resume", `"orgId":"`+worldOrg+`"`)
-		w.drain(24 * time.Hour)
+		w.Drain(24 * time.Hour)
 		w.wantOnce(t, []string{id})
-		if n := len(w.aws.Messages(w.letters)); n != 0 {
+		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
 			t.Errorf("there are %d dead letters", n)
 		}
 	})
@@ -242,28 +242,28 @@ func TestASweepIsRenewedAtMostEightTimes(t *testing.T) {
 		t.Run(strconv.Itoa(renewed), func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				id := w.fail("f")
+				id := w.Fail("f")
 				pass(time.Minute)
 				w.pausing("pause", `"orgId":"`+worldOrg+`"`)
 				body := `{"sweep":{"id":"long","orgId":"` + worldOrg + `"}}`
 				if renewed > 0 {
 					body = fmt.Sprintf(`{"sweep":{"id":"long","orgId":%q,"hops":%d}}`, worldOrg, renewed)
 				}
-				response, err := w.start(-1, false).Invoke(t.Context(), sqsBatch(t, awssim.QueueARN("requests"), 800, body))
+				response, err := w.Start(-1, false).Invoke(t.Context(), sqsBatch(t, awssim.QueueARN("requests"), 800, body))
 				if err != nil || string(response.Payload) != `{"batchItemFailures":[]}` {
 					t.Errorf("the answer is %+v, %v", response, err)
 				}
-				left, letters := w.aws.Messages(w.requests), w.aws.Messages(w.letters)
+				left, letters := w.AWS.Messages(w.Requests), w.AWS.Messages(w.Letters)
 				if ends {
 					if len(left) != 0 || len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" || strings.Contains(letters[0].Body, `"id"`) || hops(letters[0].Body) != 0 {
 						t.Fatalf("the dead letters are %+v, and %d messages are on the queue", letters, len(left))
 					}
-					w.send(letters[0].Body)
+					w.Send(letters[0].Body)
 				} else if len(left) != 1 || len(letters) != 0 || hops(left[0].Body) != renewed+1 || !strings.Contains(left[0].Body, `"id":"long"`) {
 					t.Fatalf("on the queue are %+v, and there are %d dead letters", left, len(letters))
 				}
 				w.pausing("resume", `"orgId":"`+worldOrg+`"`)
-				w.drain(6 * time.Hour)
+				w.Drain(6 * time.Hour)
 				w.wantOnce(t, []string{id})
 			})
 		})
@@ -276,11 +276,11 @@ func TestWhatCantBeListedIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		for _, flow := range []string{"g", "h"} {
-			w.flow(flow, worldOrg)
+			w.Flow(flow, worldOrg)
 		}
 		add := func(id, flow, code string, ago time.Duration) string {
 			at := time.Now().Add(-ago)
-			w.adobe.AddRun(flowsim.Run{ID: id, FlowID: flow, Status: flowsim.Failed, CreatedAt: at, CompletedAt: at, Errors: []flowsim.RunError{{Code: code}}})
+			w.Adobe.AddRun(flowsim.Run{ID: id, FlowID: flow, Status: flowsim.Failed, CreatedAt: at, CompletedAt: at, Errors: []flowsim.RunError{{Code: code}}})
 			return id
 		}
 		others := []string{
@@ -288,17 +288,17 @@ func TestWhatCantBeListedIsAskedForAgain(t *testing.T) {
 			add("too-old", "f", "SLOW-1", 4*time.Hour), add("over-the-limit", "g", "SLOW-1", time.Minute),
 		}
 		wanted := []string{add("first", "f", "SLOW-1", time.Hour), add("second", "g", "SLOW-2", time.Hour)}
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusForbidden, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`})
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusForbidden, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`})
 		w.sweep(`{"sweep":{"orgId":"` + worldOrg + `","flowId":["f","g"],"code":"slow-*","limit":2,"since":"3h"}}`)
-		letters := w.aws.Messages(w.letters)
+		letters := w.AWS.Messages(w.Letters)
 		if len(letters) != 1 {
 			t.Fatalf("the dead letters are %+v", letters)
 		}
-		w.send(letters[0].Body)
-		w.drain(time.Hour)
+		w.Send(letters[0].Body)
+		w.Drain(time.Hour)
 		w.wantOnce(t, wanted)
 		for _, id := range others {
-			if n := w.adobe.Retriggers(id); n != 0 {
+			if n := w.Adobe.Retriggers(id); n != 0 {
 				t.Errorf("run %s was re-triggered %d times", id, n)
 			}
 		}
@@ -309,18 +309,18 @@ func TestWhatCantBeListedIsAskedForAgain(t *testing.T) {
 func TestWhatASweepRequestsWaitsForTheEndOfAPause(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		id := w.fail("f")
+		id := w.Fail("f")
 		pass(time.Minute)
 		scope := `"orgId":"` + worldOrg + `","flowId":"f"`
 		w.pausing("pause", scope)
 		if r := w.sweep(onlySweep); r.State != sweep.Finished || r.Requested != 1 {
 			t.Fatalf("the report is %+v", r)
 		}
-		w.drain(5 * 24 * time.Hour)
+		w.Drain(5 * 24 * time.Hour)
 		w.pausing("resume", scope)
-		w.drain(12 * time.Hour)
+		w.Drain(12 * time.Hour)
 		w.wantOnce(t, []string{id})
-		if n := len(w.aws.Messages(w.letters)); n != 0 {
+		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
 			t.Errorf("there are %d dead letters", n)
 		}
 	})
@@ -331,15 +331,15 @@ func TestWhatASweepRequestsWaitsForTheEndOfAPause(t *testing.T) {
 func TestALostMessageIsMadeUpFor(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.RetryDelays = []time.Duration{12 * time.Hour}
-		id := w.fail("f")
-		w.told(id)
-		w.poll(w.start(-1, false))
-		due, err := time.Parse(time.RFC3339Nano, w.entry(id)["due"])
+		w.Config.RetryDelays = []time.Duration{12 * time.Hour}
+		id := w.Fail("f")
+		w.Told(id)
+		w.Poll(w.Start(-1, false))
+		due, err := time.Parse(time.RFC3339Nano, w.Entry(id)["due"])
 		if err != nil || time.Until(due) < 2*time.Hour {
 			t.Fatalf("it is due at %s, %v: too soon for this test", due, err)
 		}
-		pass(time.Until(w.next()))
+		pass(time.Until(w.Next()))
 		w.lose(t)
 		for _, at := range []struct {
 			after time.Duration
@@ -351,7 +351,7 @@ func TestALostMessageIsMadeUpFor(t *testing.T) {
 				t.Errorf("%s after it was due the report is %+v", at.after, r)
 			}
 		}
-		w.drain(13 * time.Hour) // its delay begins anew
+		w.Drain(13 * time.Hour) // its delay begins anew
 		w.wantOnce(t, []string{id})
 	})
 }
@@ -359,11 +359,11 @@ func TestALostMessageIsMadeUpFor(t *testing.T) {
 // lose deletes a message of the request queue.
 func (w *world) lose(t *testing.T) {
 	t.Helper()
-	out, err := w.sqs().ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &w.requests})
+	out, err := w.SQS().ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &w.Requests})
 	if err != nil || len(out.Messages) != 1 {
 		t.Fatalf("received %+v, %v", out, err)
 	}
-	if _, err := w.sqs().DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: aws.String(w.requests), ReceiptHandle: out.Messages[0].ReceiptHandle}); err != nil {
+	if _, err := w.SQS().DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: aws.String(w.Requests), ReceiptHandle: out.Messages[0].ReceiptHandle}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -23,24 +23,24 @@ import (
 
 // invoke invokes a process by hand.
 func (w *world) invoke(p *process, payload string) Answer {
-	w.tb.Helper()
+	w.TB.Helper()
 	response, err := p.Invoke(context.Background(), []byte(payload))
 	if err != nil || response.FunctionError != "" {
-		w.tb.Fatalf("%s: %v, %s", payload, err, response.FunctionError)
+		w.TB.Fatalf("%s: %v, %s", payload, err, response.FunctionError)
 	}
 	var answer Answer
 	if err := json.Unmarshal(response.Payload, &answer); err != nil {
-		w.tb.Fatal(err)
+		w.TB.Fatal(err)
 	}
 	return answer
 }
 
 // sweep invokes a process with a sweep by hand.
 func (w *world) sweep(payload string) sweep.Report {
-	w.tb.Helper()
-	answer := w.invoke(w.start(-1, false), payload)
+	w.TB.Helper()
+	answer := w.invoke(w.Start(-1, false), payload)
 	if answer.Sweep == nil {
-		w.tb.Fatalf("%s: the answer is %+v", payload, answer)
+		w.TB.Fatalf("%s: the answer is %+v", payload, answer)
 	}
 	return *answer.Sweep
 }
@@ -51,11 +51,11 @@ func (w *world) backlog(runs, flows int) []string {
 	for i := range runs {
 		flow := fmt.Sprintf("b%d", i%flows)
 		if i < flows {
-			w.flow(flow, worldOrg)
+			w.Flow(flow, worldOrg)
 		}
 		ids[i] = fmt.Sprintf("lost-%05d", i)
 		at := time.Now().Add(time.Duration(i-runs) * time.Second)
-		w.adobe.AddRun(flowsim.Run{
+		w.Adobe.AddRun(flowsim.Run{
 			ID: ids[i], FlowID: flow, Status: flowsim.Failed, CreatedAt: at, CompletedAt: at.Add(time.Millisecond),
 			CreatedClient: "acp_ui_platform", Errors: []flowsim.RunError{{Code: "CONNECTOR-1001-500"}},
 		})
@@ -67,7 +67,7 @@ func (w *world) backlog(runs, flows int) []string {
 func (w *world) wantOnce(t *testing.T, ids []string) {
 	t.Helper()
 	made := map[string]int{}
-	for _, r := range w.adobe.Runs() {
+	for _, r := range w.Adobe.Runs() {
 		made[r.Of]++
 	}
 	wrong := 0
@@ -75,7 +75,7 @@ func (w *world) wantOnce(t *testing.T, ids []string) {
 		if made[id] != 1 {
 			wrong++
 			if wrong < 5 {
-				t.Errorf("run %s was re-triggered %d times; its entry is %v", id, made[id], w.entry(id))
+				t.Errorf("run %s was re-triggered %d times; its entry is %v", id, made[id], w.Entry(id))
 			}
 		}
 	}
@@ -86,24 +86,10 @@ func (w *world) wantOnce(t *testing.T, ids []string) {
 
 // lastSweep is the last that the log says of a sweep.
 func (w *world) lastSweep() sweepRecord {
-	w.logs.mu.Lock()
-	defer w.logs.mu.Unlock()
-	if len(w.logs.swept) == 0 {
-		w.tb.Fatal("the log has nothing of a sweep")
+	if len(w.Logs.Sweeps()) == 0 {
+		w.TB.Fatal("the log has nothing of a sweep")
 	}
-	return w.logs.swept[len(w.logs.swept)-1]
-}
-
-// sum adds a metric up over all invocations.
-func (r *records) sum(metric string) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	n := 0.0
-	for _, values := range r.metrics {
-		value, _ := values[metric].(float64) // 0 where there is none
-		n += value
-	}
-	return int(n)
+	return w.Logs.Sweeps()[len(w.Logs.Sweeps())-1]
 }
 
 const bareSchedule = `{"version":"0","id":"9d1de2a0","detail-type":"Scheduled Event","source":"aws.events","time":"2026-11-23T07:00:00Z","detail":{}}`
@@ -115,7 +101,7 @@ func TestASweepOfNothing(t *testing.T) {
 		if r.State != sweep.Finished || r.Pages != 2 || r.Seen != 0 || r.Until.Sub(r.Since) != 24*time.Hour+2*time.Minute { // a page of each org
 			t.Errorf("the report is %+v", r)
 		}
-		if n := len(w.aws.Messages(w.requests)); n != 0 {
+		if n := len(w.AWS.Messages(w.Requests)); n != 0 {
 			t.Errorf("%d messages are on the queue", n)
 		}
 	})
@@ -124,13 +110,13 @@ func TestASweepOfNothing(t *testing.T) {
 func TestASweepOfOneRun(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		id := w.fail("f")
+		id := w.Fail("f")
 		pass(time.Minute)
 		r := w.sweep(bareSchedule)
 		if r.State != sweep.Finished || r.Seen != 1 || r.Failed != 1 || r.Requested != 1 || len(r.Skipped) != 0 {
 			t.Errorf("the report is %+v", r)
 		}
-		if e := w.entry(id); e["state"] != "deferred" || !strings.HasPrefix(e["reason"], "sweep schedule-") {
+		if e := w.Entry(id); e["state"] != "deferred" || !strings.HasPrefix(e["reason"], "sweep schedule-") {
 			t.Errorf("its entry is %v", e)
 		}
 		again := w.sweep(bareSchedule) // the schedule delivers its event twice
@@ -141,8 +127,8 @@ func TestASweepOfOneRun(t *testing.T) {
 		if r := w.sweep(`{"sweep":{}}`); r.Skipped[sweep.Waiting] != 1 || r.Requested != 0 {
 			t.Errorf("the report of another sweep is %+v", r)
 		}
-		w.told(id) // its event comes late
-		w.drain(time.Hour)
+		w.Told(id) // its event comes late
+		w.Drain(time.Hour)
 		w.wantOnce(t, []string{id})
 		if r := w.sweep(`{"sweep":{}}`); r.Skipped[sweep.Superseded] != 1 || r.Requested != 0 {
 			t.Errorf("the report of a sweep after the retry is %+v", r)
@@ -154,32 +140,32 @@ func TestASweepOfOneRun(t *testing.T) {
 func TestASweepOfMany(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.SweepLimit = 500
-		w.cfg.BudgetWindow, w.cfg.OrgBudget = time.Hour, 72_000 // a request each 100 ms
+		w.Config.SweepLimit = 500
+		w.Config.BudgetWindow, w.Config.OrgBudget = time.Hour, 72_000 // a request each 100 ms
 		ids := w.backlog(10_000, 20)
 		w.sweep(`{"sweep":{}}`)
-		w.drain(24 * time.Hour)
+		w.Drain(24 * time.Hour)
 		if last := w.lastSweep(); last.State != "finished" || last.Requested != 500 || last.Seen != 600 || last.Skipped["over_limit"] != 100 {
 			t.Errorf("the sweep with a limit: %+v", last)
 		}
 		w.wantOnce(t, ids[:500])
-		w.cfg.SweepLimit = 10_000
+		w.Config.SweepLimit = 10_000
 		r := w.sweep(`{"sweep":{"since":"48h"}}`)
 		if r.State != sweep.Continues {
 			t.Errorf("ten thousand requests are sent within one invocation: %+v", r)
 		}
 		most := 0
-		p := w.start(-1, false)
+		p := w.Start(-1, false)
 		for {
-			waiting := w.aws.Messages(w.requests)
+			waiting := w.AWS.Messages(w.Requests)
 			if len(waiting) == 0 {
 				break
 			}
 			most = max(most, len(waiting))
-			if w.poll(p) == 0 {
-				pass(time.Until(w.next()))
+			if w.Poll(p) == 0 {
+				pass(time.Until(w.Next()))
 			}
-			w.adobe.Settle()
+			w.Adobe.Settle()
 		}
 		if last := w.lastSweep(); last.State != "finished" || last.Seen < 10_000 || last.Requested != 9_500 || last.Skipped["superseded"] != 500 {
 			t.Errorf("the last record is %+v", last)
@@ -199,13 +185,13 @@ func TestDataflowsAreAskedForTogether(t *testing.T) {
 		ids := w.backlog(250, 250)
 		for i := 0; i < len(ids); i += 50 {
 			flow := fmt.Sprintf("b%d", i)
-			w.adobe.AddFlow(flowsim.Flow{ID: flow, Name: flow, OrgID: worldOrg, Sandbox: worldSandbox, Streaming: true})
+			w.Adobe.AddFlow(flowsim.Flow{ID: flow, Name: flow, OrgID: worldOrg, Sandbox: worldSandbox, Streaming: true})
 		}
 		r := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `","dryRun":true}}`)
 		if r.State != sweep.Finished || r.Requested != 245 || r.Skipped[sweep.StreamingRun] != 5 {
 			t.Errorf("the report is %+v", r)
 		}
-		if n := w.adobe.Count(flowsim.OpFlows); n != 5 || w.adobe.Count(flowsim.OpFlow) != 0 {
+		if n := w.Adobe.Count(flowsim.OpFlows); n != 5 || w.Adobe.Count(flowsim.OpFlow) != 0 {
 			t.Errorf("%d calls for dataflows, want 5", n)
 		}
 	})
@@ -223,16 +209,16 @@ func TestSweepsAndEventsOverlap(t *testing.T) {
 		}
 		for i, id := range ids {
 			if i%3 == 0 {
-				w.told(id)
+				w.Told(id)
 			}
 		}
-		group.Go(func() { w.poll(w.start(-1, false)) })
+		group.Go(func() { w.Poll(w.Start(-1, false)) })
 		group.Wait()
-		w.drain(time.Hour)
+		w.Drain(time.Hour)
 		w.sweep(`{"sweep":{}}`)
-		w.drain(time.Hour)
+		w.Drain(time.Hour)
 		w.wantOnce(t, ids)
-		if n := len(w.aws.Messages(w.letters)); n != 0 {
+		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
 			t.Errorf("there are %d dead letters", n)
 		}
 	})
@@ -251,17 +237,17 @@ func TestASweepDies(t *testing.T) {
 				t.Parallel()
 				inWorld(t, func(t *testing.T, w *world) {
 					ids := w.backlog(150, 5)
-					w.send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
-					w.poll(w.start(calls, after))
-					lists := w.adobe.Count(flowsim.OpRuns)
-					w.drain(2 * time.Hour)
+					w.Send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+					w.Poll(w.Start(calls, after))
+					lists := w.Adobe.Count(flowsim.OpRuns)
+					w.Drain(2 * time.Hour)
 					w.wantOnce(t, ids)
 					// What a dying process has requested may have been retried before the sweep
 					// goes on.
 					if last := w.lastSweep(); last.State != "finished" || last.Seen != 150 || last.Requested+last.Skipped["superseded"] != 150 || last.Requested < 50 {
 						t.Errorf("the sweep is %+v", last)
 					}
-					if n := w.adobe.Count(flowsim.OpRuns); n > 3 {
+					if n := w.Adobe.Count(flowsim.OpRuns); n > 3 {
 						t.Errorf("%d pages were listed, %d of them before the crash, want one more than 2 at most", n, lists)
 					}
 				})
@@ -290,14 +276,14 @@ func TestAPageFails(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
 				ids := w.backlog(250, 5)
-				w.adobe.Inject(fault)
+				w.Adobe.Inject(fault)
 				w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
-				w.drain(5 * time.Hour)
+				w.Drain(5 * time.Hour)
 				w.wantOnce(t, ids)
 				if last := w.lastSweep(); last.State != "finished" || last.Seen != 250 || last.Requested != 250 || last.Failures != 0 {
 					t.Errorf("the sweep is %+v", last)
 				}
-				if n := len(w.aws.Messages(w.letters)); n != 0 {
+				if n := len(w.AWS.Messages(w.Letters)); n != 0 {
 					t.Errorf("there are %d dead letters", n)
 				}
 			})
@@ -317,25 +303,25 @@ func TestTheQueueTakesSome(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
 				ids := w.backlog(60, 5)
-				w.send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
-				w.aws.Inject(fault)
-				p := w.start(-1, false)
-				w.poll(p)
-				some := len(w.aws.Messages(w.requests)) - 1 // the sweep's own
+				w.Send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+				w.AWS.Inject(fault)
+				p := w.Start(-1, false)
+				w.Poll(p)
+				some := len(w.AWS.Messages(w.Requests)) - 1 // the sweep's own
 				if some == 0 || some == 60 {
 					t.Fatalf("%d of 60 requests are on the queue", some)
 				}
-				sent := w.aws.Count("SendMessageBatch")
+				sent := w.AWS.Count("SendMessageBatch")
 				pass(firstBackoff) // the sweep's message comes again
 				for w.lastSweep().State != "finished" {
-					if w.poll(p) == 0 {
-						pass(time.Until(w.next()))
+					if w.Poll(p) == 0 {
+						pass(time.Until(w.Next()))
 					}
 				}
-				if n := w.aws.Count("SendMessageBatch") - sent; n > (60-some+9)/10 {
+				if n := w.AWS.Count("SendMessageBatch") - sent; n > (60-some+9)/10 {
 					t.Errorf("%d batches for the %d that were missing", n, 60-some)
 				}
-				w.drain(time.Hour)
+				w.Drain(time.Hour)
 				w.wantOnce(t, ids)
 			})
 		})
@@ -351,9 +337,9 @@ func TestTheTokenExpires(t *testing.T) {
 		if r.State != sweep.Continues {
 			t.Fatalf("the report is %+v", r)
 		}
-		w.adobe.RotateSecret(worldOrg, "rotated")
-		w.aws.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-W","client_secret":"rotated","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOrg))
-		w.drain(5 * time.Hour)
+		w.Adobe.RotateSecret(worldOrg, "rotated")
+		w.AWS.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-W","client_secret":"rotated","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOrg))
+		w.Drain(5 * time.Hour)
 		w.wantOnce(t, ids)
 	})
 }
@@ -365,10 +351,10 @@ func TestAStaleToken(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		ids := w.backlog(450, 5)
 		for _, after := range []int{2, 1} {
-			w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, After: after, Status: http.StatusBadRequest, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-1401-400","title":"Bad request","status":400}`})
+			w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, After: after, Status: http.StatusBadRequest, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-1401-400","title":"Bad request","status":400}`})
 		}
 		w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
-		w.drain(5 * time.Hour)
+		w.Drain(5 * time.Hour)
 		w.wantOnce(t, ids)
 		if last := w.lastSweep(); last.State != "finished" || last.Seen != 450 || last.Requested != 450 || last.Restarts != 2 {
 			t.Errorf("the sweep is %+v", last)
@@ -382,32 +368,32 @@ func TestNoTokenIsTaken(t *testing.T) {
 	t.Parallel()
 	for _, together := range []bool{false, true} {
 		inWorld(t, func(t *testing.T, w *world) {
-			w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+			w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 				if r.URL.Query().Has("continuationToken") {
 					http.Error(answer, `{"type":"https://ns.adobe.com/aep/errors/FLOW-1401-400","status":400}`, http.StatusBadRequest)
 					return
 				}
-				w.adobe.ServeHTTP(answer, r)
+				w.Adobe.ServeHTTP(answer, r)
 			})
 			ids := w.backlog(300, 5)
 			want := sweepRecord{State: "finished", Seen: 300, Requested: 300, Pages: 7, Restarts: 6}
 			if together { // as many as a page has no room for, at the same time
 				at := time.Now().Add(-time.Hour)
 				for _, id := range ids {
-					w.adobe.AddRun(flowsim.Run{ID: id, FlowID: "b0", Status: flowsim.Failed, CreatedAt: at, CompletedAt: at})
+					w.Adobe.AddRun(flowsim.Run{ID: id, FlowID: "b0", Status: flowsim.Failed, CreatedAt: at, CompletedAt: at})
 				}
 				ids = ids[:flowclient.DefaultPageSize]
 				want = sweepRecord{State: "finished", Seen: 100, Requested: 100, Pages: 4, Restarts: 3, Failures: 1}
 			}
 			w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
-			w.drain(5 * time.Hour)
+			w.Drain(5 * time.Hour)
 			w.wantOnce(t, ids)
 			last := w.lastSweep()
 			last.SweepID, last.Failed, last.Skipped = "", 0, nil
 			if diff := cmp.Diff(want, last); diff != "" {
 				t.Errorf("the sweep (-want +got):\n%s", diff)
 			}
-			if n := len(w.aws.Messages(w.letters)); n != want.Failures {
+			if n := len(w.AWS.Messages(w.Letters)); n != want.Failures {
 				t.Errorf("there are %d dead letters", n)
 			}
 		})
@@ -417,9 +403,9 @@ func TestNoTokenIsTaken(t *testing.T) {
 // answering has Adobe answer the calls of the world's first org that match with a
 // status, and all others as ever.
 func (w *world) answering(status int, header http.Header, body string, match func(*http.Request) bool) {
-	w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+	w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Gw-Ims-Org-Id") != worldOrg || !match(r) {
-			w.adobe.ServeHTTP(answer, r)
+			w.Adobe.ServeHTTP(answer, r)
 			return
 		}
 		maps.Copy(answer.Header(), header)
@@ -437,27 +423,27 @@ func TestASandboxThatCantBeListed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.flow("other", worldOther)
-				first, second := w.fail("f"), w.fail("other")
+				w.Flow("other", worldOther)
+				first, second := w.Fail("f"), w.Fail("other")
 				w.answering(status, nil, `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`, listsRuns)
 				pass(time.Minute)
 				w.sweep(bareSchedule)
 				pass(2 * time.Second)
-				for w.poll(w.start(-1, false)) > 0 { // the other org need not wait
+				for w.Poll(w.Start(-1, false)) > 0 { // the other org need not wait
 					pass(time.Second)
 				}
 				w.wantOnce(t, []string{second})
-				w.drain(24 * time.Hour)
-				letters := w.aws.Messages(w.letters)
+				w.Drain(24 * time.Hour)
+				letters := w.AWS.Messages(w.Letters)
 				if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" || !strings.Contains(letters[0].Body, `"sandbox":["prod"]`) {
 					t.Fatalf("the dead letters are %+v", letters)
 				}
-				if n := w.adobe.Retriggers(first); n != 0 {
+				if n := w.Adobe.Retriggers(first); n != 0 {
 					t.Fatalf("the run of the other org was re-triggered %d times", n)
 				}
-				w.adobeHandler = nil // the cause is mended, and the letter sent again
-				w.send(letters[0].Body)
-				w.drain(24 * time.Hour)
+				w.AdobeHandler = nil // the cause is mended, and the letter sent again
+				w.Send(letters[0].Body)
+				w.Drain(24 * time.Hour)
 				w.wantOnce(t, []string{first, second})
 			})
 		})
@@ -473,25 +459,25 @@ func TestAnOrgThatMustWaitKeepsNoOtherWaiting(t *testing.T) {
 			w.answering(http.StatusTooManyRequests, http.Header{"Retry-After": {"600"}}, "", listsRuns)
 		},
 		"ahead of its pace": func(w *world) { w.backlog(2000, 200) },
-		"without a secret":  func(w *world) { w.aws.PutSecret("secret-W", "no credential") },
+		"without a secret":  func(w *world) { w.AWS.PutSecret("secret-W", "no credential") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.cfg.BudgetWindow, w.cfg.OrgBudget = time.Hour, 1200
-				w.flow("other", worldOther)
+				w.Config.BudgetWindow, w.Config.OrgBudget = time.Hour, 1200
+				w.Flow("other", worldOther)
 				hinder(w)
-				id := w.fail("other")
+				id := w.Fail("other")
 				pass(time.Minute)
 				if r := w.sweep(bareSchedule); r.State != sweep.Continues {
 					t.Errorf("the report is %+v", r)
 				}
 				for end := time.Now().Add(15 * time.Minute); time.Now().Before(end); pass(10 * time.Second) {
-					w.poll(w.start(-1, false))
+					w.Poll(w.Start(-1, false))
 				}
 				w.wantOnce(t, []string{id})
 				sweeps := 0
-				for _, m := range w.aws.Messages(w.requests) {
+				for _, m := range w.AWS.Messages(w.Requests) {
 					if strings.Contains(m.Body, `"sweep"`) {
 						sweeps++
 					}
@@ -509,29 +495,27 @@ func TestTheWindowOfASweepStands(t *testing.T) {
 	t.Parallel()
 	for name, ask := range map[string]func(*world, string){
 		"by hand":      func(w *world, payload string) { w.sweep(payload) },
-		"by the queue": func(w *world, payload string) { w.send(payload) },
+		"by the queue": func(w *world, payload string) { w.Send(payload) },
 	} {
 		for name2, hinder := range map[string]func(w *world){
-			"no secret": func(w *world) { w.aws.PutSecret("secret-W", "no credential") },
-			"no ledger": func(w *world) { w.faults.mu.Lock(); w.faults.before = 1000; w.faults.mu.Unlock() },
+			"no secret": func(w *world) { w.AWS.PutSecret("secret-W", "no credential") },
+			"no ledger": func(w *world) { w.Faults.Fail(1000, 0) },
 		} {
 			t.Run(name+", "+name2, func(t *testing.T) {
 				t.Parallel()
 				inWorld(t, func(t *testing.T, w *world) {
-					w.cfg.SecretCacheTTL = time.Minute
-					id := w.fail("f")
+					w.Config.SecretCacheTTL = time.Minute
+					id := w.Fail("f")
 					pass(time.Minute)
 					secret := fmt.Sprintf(`{"client_id":"client-W","client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOrg)
 					hinder(w)
 					ask(w, `{"sweep":{"since":"30m","orgId":"`+worldOrg+`"}}`)
 					for end := time.Now().Add(time.Hour); time.Now().Before(end); pass(time.Minute) {
-						w.poll(w.start(-1, false))
+						w.Poll(w.Start(-1, false))
 					}
-					w.aws.PutSecret("secret-W", secret)
-					w.faults.mu.Lock()
-					w.faults.before = 0
-					w.faults.mu.Unlock()
-					w.drain(3 * time.Hour)
+					w.AWS.PutSecret("secret-W", secret)
+					w.Faults.Fail(0, 0)
+					w.Drain(3 * time.Hour)
 					w.wantOnce(t, []string{id})
 				})
 			})
@@ -544,18 +528,18 @@ func TestTheWindowOfASweepStands(t *testing.T) {
 func TestASecretThatStaysUnreadable(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.aws.PutSecret("secret-V", "no credential")
-		w.aws.PutSecret("secret-W", "no credential")
+		w.AWS.PutSecret("secret-V", "no credential")
+		w.AWS.PutSecret("secret-W", "no credential")
 		r := w.sweep(bareSchedule)
 		if r.State != sweep.Continues || !strings.Contains(r.Error, "is not a JSON object") || r.Since.IsZero() || r.Until.Sub(r.Since) != 24*time.Hour+2*time.Minute {
 			t.Errorf("the report is %+v", r)
 		}
-		w.drain(24 * time.Hour)
-		letters := w.aws.Messages(w.letters)
+		w.Drain(24 * time.Hour)
+		letters := w.AWS.Messages(w.Letters)
 		if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" || strings.Contains(letters[0].Body, "24h") {
 			t.Fatalf("the dead letters are %+v", letters)
 		}
-		if n := w.logs.sum("credentials_unavailable"); n != 10 {
+		if n := w.Logs.Sum("credentials_unavailable"); n != 10 {
 			t.Errorf("the metric credentials_unavailable counts %d, want 10", n)
 		}
 	})
@@ -566,11 +550,11 @@ func TestASecretThatStaysUnreadable(t *testing.T) {
 func TestARefusedCredentialOfASweep(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.aws.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-W","client_secret":"wrong","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOrg))
+		w.AWS.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-W","client_secret":"wrong","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOrg))
 		if r := w.sweep(bareSchedule); r.State != sweep.Continues || r.Pages != 1 || !strings.Contains(r.Error, "refuse") {
 			t.Errorf("the report is %+v", r)
 		}
-		if n := w.logs.sum("credentials_refused"); n != 1 {
+		if n := w.Logs.Sum("credentials_refused"); n != 1 {
 			t.Errorf("the metric credentials_refused counts %d, want 1", n)
 		}
 		r := w.sweep(`{"sweep":{"dryRun":true}}`)
@@ -584,12 +568,12 @@ func TestARefusedCredentialOfASweep(t *testing.T) {
 func TestARefusedFilterIsOfOneSandbox(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.SweepSandboxes = []string{"dev", worldSandbox}
+		w.Config.SweepSandboxes = []string{"dev", worldSandbox}
 		w.answering(http.StatusBadRequest, nil, `{"type":"https://ns.adobe.com/aep/errors/FLOW-2000-400","title":"Invalid org","status":400}`, func(r *http.Request) bool {
 			return listsRuns(r) && r.Header.Get("X-Sandbox-Name") == "dev"
 		})
 		at := time.Now().Add(-time.Hour)
-		w.adobe.AddRun(flowsim.Run{ID: "never", FlowID: "f", Status: flowsim.Failed, CreatedAt: at, CompletedAt: at, NeverStarted: true})
+		w.Adobe.AddRun(flowsim.Run{ID: "never", FlowID: "f", Status: flowsim.Failed, CreatedAt: at, CompletedAt: at, NeverStarted: true})
 		if r := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`); r.Requested != 1 || len(r.Failures) != 1 {
 			t.Errorf("the report is %+v", r)
 		}
@@ -601,16 +585,16 @@ func TestTheProgressOfASweepIsBounded(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		for i := range 500 {
-			w.cfg.SweepSandboxes = append(w.cfg.SweepSandboxes, fmt.Sprintf("%s-%03d", strings.Repeat("s", 250), i))
+			w.Config.SweepSandboxes = append(w.Config.SweepSandboxes, fmt.Sprintf("%s-%03d", strings.Repeat("s", 250), i))
 		}
 		w.answering(http.StatusForbidden, http.Header{"Content-Type": {"text/html"}}, "<!DOCTYPE html><html><body><h1>403 Forbidden</h1>"+strings.Repeat("<b>Blocked.</b>", 100), listsRuns)
 		r := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
-		w.drain(time.Hour)
-		if last := w.lastSweep(); last.Failures != 500 || len(r.Failures) > 20 || len(w.aws.Messages(w.letters)) != 500 {
-			t.Errorf("the last report is %+v, the first has %d failures; %d dead letters", last, len(r.Failures), len(w.aws.Messages(w.letters)))
+		w.Drain(time.Hour)
+		if last := w.lastSweep(); last.Failures != 500 || len(r.Failures) > 20 || len(w.AWS.Messages(w.Letters)) != 500 {
+			t.Errorf("the last report is %+v, the first has %d failures; %d dead letters", last, len(r.Failures), len(w.AWS.Messages(w.Letters)))
 		}
 		most := 0
-		for _, e := range w.memory.Records() {
+		for _, e := range w.Memory.Records() {
 			most = max(most, len(e["progress"]))
 		}
 		if most == 0 || most > 200_000 {
@@ -623,10 +607,10 @@ func TestTheProgressOfASweepIsBounded(t *testing.T) {
 func TestARunThatIsListedTwice(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		id := w.fail("f")
-		w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+		id := w.Fail("f")
+		w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 			if !listsRuns(r) || r.Header.Get("X-Gw-Ims-Org-Id") != worldOrg {
-				w.adobe.ServeHTTP(answer, r)
+				w.Adobe.ServeHTTP(answer, r)
 				return
 			}
 			run := `{"id":"` + id + `","flowId":"f","createdAt":` + strconv.FormatInt(time.Now().Add(-time.Minute).UnixMilli(), 10) + `,"metrics":{"statusSummary":{"status":"failed"}}}`
@@ -642,16 +626,16 @@ func TestARunThatIsListedTwice(t *testing.T) {
 func TestSlowPages(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.CallTimeout = 50 * time.Second
-		w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+		w.Config.CallTimeout = 50 * time.Second
+		w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet {
 				pass(13 * time.Second)
 			}
-			w.adobe.ServeHTTP(answer, r)
+			w.Adobe.ServeHTTP(answer, r)
 		})
 		ids := w.backlog(60, 5)
-		w.send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
-		w.drain(24 * time.Hour)
+		w.Send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+		w.Drain(24 * time.Hour)
 		w.wantOnce(t, ids)
 	})
 }
@@ -660,14 +644,14 @@ func TestSlowPages(t *testing.T) {
 func TestASweepThatKillsTheFunction(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.fail("f")
-		w.send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+		w.Fail("f")
+		w.Send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
 		deaths := 0
-		for ; !w.next().IsZero() && deaths < 100; deaths++ {
-			pass(time.Until(w.next()))
-			w.poll(w.start(6, false)) // it dies when it has begun
+		for ; !w.Next().IsZero() && deaths < 100; deaths++ {
+			pass(time.Until(w.Next()))
+			w.Poll(w.Start(6, false)) // it dies when it has begun
 		}
-		letters := w.aws.Messages(w.letters)
+		letters := w.AWS.Messages(w.Letters)
 		if deaths > 12 || len(letters) != 1 || !strings.Contains(letters[0].Attributes["error"].StringValue, "it may kill the function") {
 			t.Errorf("%d deliveries, and the dead letters are %+v", deaths, letters)
 		}
@@ -679,10 +663,10 @@ func TestASweepThatKillsTheFunction(t *testing.T) {
 func TestTokensThatLiveTooShortly(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.BudgetWindow, w.cfg.OrgBudget = time.Hour, 1200
+		w.Config.BudgetWindow, w.Config.OrgBudget = time.Hour, 1200
 		ids := w.backlog(600, 30)
 		last := time.Now()
-		w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+		w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 			if q := r.URL.Query(); listsRuns(r) {
 				if q.Has("continuationToken") && time.Since(last) > 5*time.Minute {
 					http.Error(answer, `{"type":"https://ns.adobe.com/aep/errors/FLOW-1401-400","status":400}`, http.StatusBadRequest)
@@ -692,10 +676,10 @@ func TestTokensThatLiveTooShortly(t *testing.T) {
 				q.Set("orderby", "-createdAt")
 				r.URL.RawQuery = q.Encode()
 			}
-			w.adobe.ServeHTTP(answer, r)
+			w.Adobe.ServeHTTP(answer, r)
 		})
 		w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
-		w.drain(24 * time.Hour)
+		w.Drain(24 * time.Hour)
 		w.wantOnce(t, ids)
 	})
 }
@@ -707,49 +691,49 @@ func TestInvocationsTooShort(t *testing.T) {
 	t.Run("for a call that hangs", func(t *testing.T) {
 		t.Parallel()
 		inWorld(t, func(t *testing.T, w *world) {
-			w.cfg.CallTimeout = 50 * time.Second
+			w.Config.CallTimeout = 50 * time.Second
 			ids := w.backlog(250, 5)
 			w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
 			if last := w.lastSweep(); last.State != "finished" || last.Requested != 250 {
 				t.Errorf("the sweep is %+v", last)
 			}
-			w.drain(5 * time.Hour)
+			w.Drain(5 * time.Hour)
 			w.wantOnce(t, ids)
 		})
 	})
 	t.Run("for a page", func(t *testing.T) {
 		t.Parallel()
 		inWorld(t, func(t *testing.T, w *world) {
-			w.timeout = 15 * time.Second
-			run := w.fail("f")
+			w.Timeout = 15 * time.Second
+			run := w.Fail("f")
 			pass(time.Minute)
 			w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
-			w.drain(24 * time.Hour)
-			letters := w.aws.Messages(w.letters)
+			w.Drain(24 * time.Hour)
+			letters := w.AWS.Messages(w.Letters)
 			if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" || !strings.Contains(letters[0].Attributes["error"].StringValue, "raise the function's timeout") {
 				t.Fatalf("the dead letters are %+v", letters)
 			}
-			if n := len(w.logs.swept); n != 10 {
+			if n := len(w.Logs.Sweeps()); n != 10 {
 				t.Errorf("it took %d invocations, want 10", n)
 			}
-			w.timeout = worldTimeout
-			w.send(letters[0].Body)
-			w.drain(time.Hour)
+			w.Timeout = worldTimeout
+			w.Send(letters[0].Body)
+			w.Drain(time.Hour)
 			w.wantOnce(t, []string{run})
 		})
 	})
 	t.Run("since a call hangs each time", func(t *testing.T) {
 		t.Parallel()
 		inWorld(t, func(t *testing.T, w *world) {
-			w.cfg.CallTimeout = 2 * worldTimeout
-			w.fail("f")
-			w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Hang: true, Times: 1000})
+			w.Config.CallTimeout = 2 * worldTimeout
+			w.Fail("f")
+			w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Hang: true, Times: 1000})
 			w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
-			w.drain(24 * time.Hour)
-			if letters := w.aws.Messages(w.letters); len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" {
+			w.Drain(24 * time.Hour)
+			if letters := w.AWS.Messages(w.Letters); len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" {
 				t.Fatalf("the dead letters are %+v", letters)
 			}
-			if n := w.adobe.Count(flowsim.OpRuns); n != 10 {
+			if n := w.Adobe.Count(flowsim.OpRuns); n != 10 {
 				t.Errorf("it was listed %d times, want 10", n)
 			}
 		})
@@ -761,10 +745,10 @@ func TestInvocationsTooShort(t *testing.T) {
 func TestASecretThatCantBeRead(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.flow("other", worldOther)
-		first, second := w.fail("f"), w.fail("other")
+		w.Flow("other", worldOther)
+		first, second := w.Fail("f"), w.Fail("other")
 		pass(time.Minute)
-		w.aws.PutSecret("secret-V", "no credential")
+		w.AWS.PutSecret("secret-V", "no credential")
 		if r := w.sweep(`{"sweep":{"orgId":"` + worldOther + `"}}`); r.State != sweep.Continues || !strings.Contains(r.Error, "secret-V") {
 			t.Errorf("a sweep of that org: %+v", r)
 		}
@@ -777,10 +761,10 @@ func TestASecretThatCantBeRead(t *testing.T) {
 		if r := w.sweep(`{"sweep":{"dryRun":true,"orgId":"` + worldOrg + `"}}`); r.State != sweep.Finished || r.Failed != 1 {
 			t.Errorf("the report of a dry run of the other org is %+v", r)
 		}
-		w.aws.PutSecret("secret-V", fmt.Sprintf(`{"client_id":"client-V","client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOther))
-		w.drain(time.Hour)
+		w.AWS.PutSecret("secret-V", fmt.Sprintf(`{"client_id":"client-V","client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOther))
+		w.Drain(time.Hour)
 		w.wantOnce(t, []string{first, second})
-		if letters := w.aws.Messages(w.letters); len(letters) != 0 {
+		if letters := w.AWS.Messages(w.Letters); len(letters) != 0 {
 			t.Errorf("the dead letters are %+v", letters)
 		}
 	})
@@ -794,11 +778,11 @@ func TestSweepsThatCantBegin(t *testing.T) {
 			`{"sweep":{"since":"1h","until":"2h"}}`:      "can't begin at",
 			`{"sweep":{"since":"2999-01-01T00:00:00Z"}}`: "can't begin at",
 		} {
-			before := len(w.aws.Messages(w.letters))
+			before := len(w.AWS.Messages(w.Letters))
 			if r := w.sweep(payload); r.State != sweep.Refused {
 				t.Errorf("%s: the report is %+v", payload, r)
 			}
-			letters := w.aws.Messages(w.letters)[before:]
+			letters := w.AWS.Messages(w.Letters)[before:]
 			if len(letters) != 1 || !strings.Contains(letters[0].Attributes["error"].StringValue, want) {
 				t.Errorf("%s: the dead letters are %+v", payload, letters)
 			}
@@ -813,22 +797,22 @@ func TestWhatASweepTakes(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) { whatASweepTakes(t, w, nil) })
 	inWorld(t, func(t *testing.T, w *world) {
-		w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+		w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 			if q := r.URL.Query(); strings.HasSuffix(r.URL.Path, "/runs") {
 				q.Del("property")
 				r.URL.RawQuery = q.Encode()
 			}
-			w.adobe.ServeHTTP(answer, r)
+			w.Adobe.ServeHTTP(answer, r)
 		})
 		whatASweepTakes(t, w, nil)
 	})
 	inWorld(t, func(t *testing.T, w *world) {
-		w.adobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+		w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 			if strings.Contains(r.URL.RawQuery, "updatedAt") {
 				http.Error(answer, `{"type":"https://ns.adobe.com/aep/errors/FLOW-1401-400","status":400}`, http.StatusBadRequest)
 				return
 			}
-			w.adobe.ServeHTTP(answer, r)
+			w.Adobe.ServeHTTP(answer, r)
 		})
 		whatASweepTakes(t, w, []string{"very-long", "never-started"})
 	})
@@ -837,16 +821,16 @@ func TestWhatASweepTakes(t *testing.T) {
 func whatASweepTakes(t *testing.T, w *world, missed []string) {
 	t.Helper()
 	for _, f := range []string{"good", "other", "downstream", "paused"} {
-		w.flow(f, worldOrg)
+		w.Flow(f, worldOrg)
 	}
-	w.adobe.AddFlow(flowsim.Flow{ID: "stream", Name: "stream", OrgID: worldOrg, Sandbox: worldSandbox, Streaming: true})
+	w.Adobe.AddFlow(flowsim.Flow{ID: "stream", Name: "stream", OrgID: worldOrg, Sandbox: worldSandbox, Streaming: true})
 	now := time.Now()
 	add := func(id, flow, status, code string, ago time.Duration, more ...func(*flowsim.Run)) {
 		r := flowsim.Run{ID: id, FlowID: flow, Status: status, CreatedAt: now.Add(-ago), CompletedAt: now.Add(-ago), Errors: []flowsim.RunError{{Code: code}}}
 		for _, change := range more {
 			change(&r)
 		}
-		w.adobe.AddRun(r)
+		w.Adobe.AddRun(r)
 	}
 	const code = "CONNECTOR-1001-500"
 	add("plain", "good", "failed", code, time.Hour)
@@ -864,13 +848,13 @@ func whatASweepTakes(t *testing.T, w *world, missed []string) {
 	add("streams", "stream", "failed", code, time.Hour)
 	add("waits", "paused", "failed", code, time.Hour)
 	add("retried", "good", "failed", code, time.Hour)
-	w.told("retried")
-	w.drain(time.Hour)
-	w.invoke(w.start(-1, false), `{"pause":{"orgId":"`+worldOrg+`","flowId":"paused"}}`)
+	w.Told("retried")
+	w.Drain(time.Hour)
+	w.invoke(w.Start(-1, false), `{"pause":{"orgId":"`+worldOrg+`","flowId":"paused"}}`)
 	now = time.Now()
 	const query = `"sandbox":"prod","orgId":"W@AdobeOrg","flowId":["good","downstream","stream","paused"],"code":"connector-*","since":"26h","until":"20m"`
 	dry := w.sweep(`{"sweep":{` + query + `,"dryRun":true}}`)
-	entries := len(w.memory.Records())
+	entries := len(w.Memory.Records())
 	want := map[string]string{
 		"plain": "requested", "capital": "requested", "long": "requested", "very-long": "requested", "never-started": "requested", "follows": "skipped downstream_run", "streams": "skipped streaming_run",
 		"waits": "requested", "retried": "skipped superseded",
@@ -893,31 +877,31 @@ func whatASweepTakes(t *testing.T, w *world, missed []string) {
 			t.Errorf("the report calls dataflow %s %q", id, f.Name)
 		}
 	}
-	if n := len(w.memory.Records()); n != entries || len(w.aws.Messages(w.requests)) != 0 || !dry.DryRun || dry.State != sweep.Finished {
+	if n := len(w.Memory.Records()); n != entries || len(w.AWS.Messages(w.Requests)) != 0 || !dry.DryRun || dry.State != sweep.Finished {
 		t.Errorf("the dry run changed something: %+v", dry)
 	}
 	r := w.sweep(`{"sweep":{` + query + `}}`)
 	if r.Requested != 6-len(missed) || r.Failed != dry.Failed || !maps.Equal(r.Skipped, dry.Skipped) {
 		t.Errorf("the sweep's report is %+v, that of the dry run %+v", r, dry)
 	}
-	w.drain(time.Hour)
+	w.Drain(time.Hour)
 	w.wantOnce(t, []string{"plain", "capital", "long", "retried"})
 	for _, id := range []string{"old", "fresh", "of-another", "other-code", "follows", "streams", "waits"} {
-		if n := w.adobe.Retriggers(id); n != 0 {
+		if n := w.Adobe.Retriggers(id); n != 0 {
 			t.Errorf("run %s was re-triggered %d times", id, n)
 		}
 	}
 	// What waits for the end of the pause is not requested again, and lost by nobody.
 	for range 3 {
 		pass(12 * time.Hour)
-		w.drain(time.Second)
+		w.Drain(time.Second)
 		again := w.sweep(`{"sweep":{` + strings.ReplaceAll(query, "26h", "100h") + `}}`)
 		if again.Skipped[sweep.Waiting] != 1 {
 			t.Errorf("in the pause the sweep's report is %+v", again)
 		}
 	}
-	w.invoke(w.start(-1, false), `{"resume":{"orgId":"`+worldOrg+`","flowId":"paused"}}`)
-	w.drain(12 * time.Hour)
+	w.invoke(w.Start(-1, false), `{"resume":{"orgId":"`+worldOrg+`","flowId":"paused"}}`)
+	w.Drain(12 * time.Hour)
 	w.wantOnce(t, []string{"waits", "plain"})
 }
 
@@ -926,24 +910,24 @@ func whatASweepTakes(t *testing.T, w *world, missed []string) {
 func TestSweepsKeepThePaceTogether(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.BudgetWindow, w.cfg.OrgBudget = time.Hour, 60 // a request each two minutes
+		w.Config.BudgetWindow, w.Config.OrgBudget = time.Hour, 60 // a request each two minutes
 		ids := w.backlog(60, 60)
 		for i := range 20 {
 			sandbox := fmt.Sprintf("s%02d", i)
-			w.adobe.AddFlow(flowsim.Flow{ID: "of-" + sandbox, Name: sandbox, OrgID: worldOrg, Sandbox: sandbox})
-			w.cfg.SweepSandboxes = append(w.cfg.SweepSandboxes, sandbox)
-			ids = append(ids, w.fail("of-"+sandbox))
+			w.Adobe.AddFlow(flowsim.Flow{ID: "of-" + sandbox, Name: sandbox, OrgID: worldOrg, Sandbox: sandbox})
+			w.Config.SweepSandboxes = append(w.Config.SweepSandboxes, sandbox)
+			ids = append(ids, w.Fail("of-"+sandbox))
 		}
-		w.cfg.SweepSandboxes = append(w.cfg.SweepSandboxes, worldSandbox)
-		w.adobe.AddOrg(flowsim.Org{ID: worldOrg, ClientID: "client-W", Secrets: []string{"s"}, Scopes: []string{"openid"}, Sandboxes: w.cfg.SweepSandboxes})
-		w.cfg.RetryDelays = []time.Duration{0}
+		w.Config.SweepSandboxes = append(w.Config.SweepSandboxes, worldSandbox)
+		w.Adobe.AddOrg(flowsim.Org{ID: worldOrg, ClientID: "client-W", Secrets: []string{"s"}, Scopes: []string{"openid"}, Sandboxes: w.Config.SweepSandboxes})
+		w.Config.RetryDelays = []time.Duration{0}
 		pass(time.Minute)
 		for i := range 4 {
 			w.sweep(strings.Replace(bareSchedule, "9d1de2a0", fmt.Sprint("tick-", i), 1))
-			w.sweep(fmt.Sprintf(`{"sweep":{"sandbox":%q}}`, w.cfg.SweepSandboxes[i]))
-			w.drain(20 * time.Minute)
+			w.sweep(fmt.Sprintf(`{"sweep":{"sandbox":%q}}`, w.Config.SweepSandboxes[i]))
+			w.Drain(20 * time.Minute)
 		}
-		w.drain(3 * time.Hour)
+		w.Drain(3 * time.Hour)
 		w.wantOnce(t, ids)
 		calls := w.sent()
 		for i := 31; i < len(calls); i++ {
@@ -966,8 +950,8 @@ func TestSweepsOfSeveralSandboxes(t *testing.T) {
 		for _, org := range []string{worldOrg, worldOther} {
 			for _, sandbox := range []string{"prod", "dev"} {
 				flow := sandbox + "-of-" + org[:1]
-				w.adobe.AddFlow(flowsim.Flow{ID: flow, Name: flow, OrgID: org, Sandbox: sandbox})
-				ids = append(ids, w.fail(flow))
+				w.Adobe.AddFlow(flowsim.Flow{ID: flow, Name: flow, OrgID: org, Sandbox: sandbox})
+				ids = append(ids, w.Fail(flow))
 			}
 		}
 		pass(time.Minute)
@@ -980,11 +964,11 @@ func TestSweepsOfSeveralSandboxes(t *testing.T) {
 				t.Errorf("%s: the report is %+v", payload, r)
 			}
 		}
-		w.cfg.SweepSandboxes = []string{"prod", "dev"}
+		w.Config.SweepSandboxes = []string{"prod", "dev"}
 		if r := w.sweep(bareSchedule); r.Requested != 4 || r.Pages != 4 {
 			t.Errorf("the report is %+v", r)
 		}
-		w.drain(time.Hour)
+		w.Drain(time.Hour)
 		w.wantOnce(t, ids)
 	})
 }
@@ -1000,14 +984,14 @@ func TestADryRunThatFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.cfg.QueueURL = ""
-				w.fail("f")
-				w.adobe.Inject(fault)
-				if r := w.sweep(`{"sweep":{"dryRun":true}}`); r.State != sweep.CutOff || len(w.memory.Records()) > 1 {
+				w.Config.QueueURL = ""
+				w.Fail("f")
+				w.Adobe.Inject(fault)
+				if r := w.sweep(`{"sweep":{"dryRun":true}}`); r.State != sweep.CutOff || len(w.Memory.Records()) > 1 {
 					t.Errorf("the report is %+v", r)
 				}
-				w.adobe.Heal()
-				w.faults.before = 1
+				w.Adobe.Heal()
+				w.Faults.Fail(1, 0)
 				if r := w.sweep(`{"sweep":{"dryRun":true}}`); r.State != sweep.CutOff || r.Error == "" {
 					t.Errorf("without the ledger the report is %+v", r)
 				}
@@ -1025,20 +1009,20 @@ func TestASweepTakesTheNewestOfALineage(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.failing(100)
-		root := w.fail("f")
-		w.told(root)
-		tell := w.told
-		w.told = func(string) {} // events are lost from now on
-		w.drain(time.Hour)
+		root := w.Fail("f")
+		w.Told(root)
+		tell := w.Told
+		w.Told = func(string) {} // events are lost from now on
+		w.Drain(time.Hour)
 		for range 5 {
 			w.sweep(`{"sweep":{}}`)
-			w.drain(time.Hour)
+			w.Drain(time.Hour)
 		}
-		w.told = tell
-		if n := w.lineages()[root]; n != 3 {
+		w.Told = tell
+		if n := w.Lineages()[root]; n != 3 {
 			t.Errorf("the lineage has had %d re-triggers, want 3", n)
 		}
-		letters := w.aws.Messages(w.letters)
+		letters := w.AWS.Messages(w.Letters)
 		if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "attempts_exhausted" {
 			t.Errorf("the dead letters are %+v", letters)
 		}
@@ -1089,24 +1073,24 @@ func TestAVeryLongSweep(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, 0, 0)
-		w.flow("f", worldOrg)
+		w.Flow("f", worldOrg)
 		const runs = 46_000 // ten on a page
-		pages := &lister{Handler: w.adobe, runs: runs, page: 10, wait: 9 * time.Second}
-		w.adobeHandler = pages
+		pages := &lister{Handler: w.Adobe, runs: runs, page: 10, wait: 9 * time.Second}
+		w.AdobeHandler = pages
 		w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
-		p := w.start(-1, false)
+		p := w.Start(-1, false)
 		invocations, messages := 0, map[string]int{}
 		for {
-			waiting := w.aws.Messages(w.requests)
+			waiting := w.AWS.Messages(w.Requests)
 			if len(waiting) == 0 {
 				break
 			}
 			messages[waiting[0].ID] = waiting[0].Receives
-			if w.poll(p) > 0 {
+			if w.Poll(p) > 0 {
 				invocations++
 				continue
 			}
-			pass(time.Until(w.next()))
+			pass(time.Until(w.Next()))
 		}
 		if last := w.lastSweep(); last.State != "finished" || last.Seen != runs || last.Pages != runs/10 || pages.seen != runs/10 {
 			t.Errorf("the last record is %+v, %d pages were listed", last, pages.seen)

@@ -32,18 +32,18 @@ func TestARunThatIsTooLargeKeepsNoOtherFromASweep(t *testing.T) {
 			if huge[run.ID] {
 				run.Document = tooLarge
 			}
-			w.adobe.AddRun(run)
+			w.Adobe.AddRun(run)
 		}
-		w.cfg.FlowBudget, w.cfg.OrgBudget = 0, 0
+		w.Config.FlowBudget, w.Config.OrgBudget = 0, 0
 		report := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
 		if report.State != sweep.Finished || len(report.Failures) != 0 || report.Failed != runs || report.Requested != runs {
 			t.Fatalf("the report is %+v", report)
 		}
 		// A size that works is looked for anew after each of the two.
-		if n := w.adobe.Count(flowsim.OpRuns); n > 25 {
+		if n := w.Adobe.Count(flowsim.OpRuns); n > 25 {
 			t.Errorf("%d listings", n)
 		}
-		w.drain(48 * time.Hour)
+		w.Drain(48 * time.Hour)
 		report = w.sweep(`{"sweep":{"orgId":"` + worldOrg + `","since":"72h","dryRun":true}}`)
 		if report.State != sweep.Finished || report.Requested != 0 || report.Skipped["run_too_large"] != len(huge) || report.Skipped[sweep.Superseded] != runs-len(huge) {
 			t.Errorf("the second report is %+v", report)
@@ -53,11 +53,11 @@ func TestARunThatIsTooLargeKeepsNoOtherFromASweep(t *testing.T) {
 			if huge[id] {
 				want = 0
 			}
-			if n := w.adobe.Retriggers(id); n != want {
+			if n := w.Adobe.Retriggers(id); n != want {
 				t.Errorf("%s was re-triggered %d times, want %d", id, n, want)
 			}
 		}
-		letters := w.aws.Messages(w.letters)
+		letters := w.AWS.Messages(w.Letters)
 		for _, letter := range letters {
 			if id, reason := letter.Attributes[deadletter.AttributeRunID].StringValue, letter.Attributes[deadletter.AttributeReason].StringValue; !huge[id] || reason != "run_too_large" {
 				t.Errorf("a dead letter of run %s: %s", id, reason)
@@ -73,14 +73,14 @@ func TestARunThatIsTooLargeKeepsNoOtherFromASweep(t *testing.T) {
 func TestASweepThatCannotLeaveARunOutSaysSo(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.adobeHandler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.AdobeHandler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			if strings.Contains(r.URL.RawQuery, "id%21%3D") {
 				http.Error(rw, `{"errorCode":"1449-400","message":"The property id is not valid"}`, http.StatusBadRequest)
 				return
 			}
-			w.adobe.ServeHTTP(rw, r)
+			w.Adobe.ServeHTTP(rw, r)
 		})
-		w.adobe.AddRun(flowsim.Run{ID: "huge", FlowID: "f", Status: flowsim.Failed, CompletedAt: time.Now(), Document: tooLarge})
+		w.Adobe.AddRun(flowsim.Run{ID: "huge", FlowID: "f", Status: flowsim.Failed, CompletedAt: time.Now(), Document: tooLarge})
 		pass(time.Minute)
 		report := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `","flowId":"f"}}`)
 		if report.Requested != 1 || len(report.Failures) != 1 || !strings.Contains(report.Failures[0].Message, "1449-400") {
@@ -94,14 +94,14 @@ func TestASweepThatCannotLeaveARunOutSaysSo(t *testing.T) {
 func TestALostReTriggerIsLookedForBesideARunThatIsTooLarge(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		run := w.fail("f")
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable, AfterEffect: true})
-		w.told(run)
-		w.poll(w.start(-1, false))
+		run := w.Fail("f")
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable, AfterEffect: true})
+		w.Told(run)
+		w.Poll(w.Start(-1, false))
 		pass(time.Second)
-		w.adobe.AddRun(flowsim.Run{ID: "huge", FlowID: "f", Status: flowsim.Success, CompletedAt: time.Now(), Document: tooLarge})
-		w.drain(time.Hour)
-		if ends := w.logs.ends(run); len(ends) != 1 || ends[0].Reason != "reconciled" || w.adobe.Retriggers(run) != 1 {
+		w.Adobe.AddRun(flowsim.Run{ID: "huge", FlowID: "f", Status: flowsim.Success, CompletedAt: time.Now(), Document: tooLarge})
+		w.Drain(time.Hour)
+		if ends := w.Logs.Ends(run); len(ends) != 1 || ends[0].Reason != "reconciled" || w.Adobe.Retriggers(run) != 1 {
 			t.Errorf("the run ended so: %+v\n%s", ends, w)
 		}
 	})
@@ -112,17 +112,17 @@ func TestALostReTriggerIsLookedForBesideARunThatIsTooLarge(t *testing.T) {
 func TestALostReTriggerWhoseRunMayBeTooLargeIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		run := w.fail("f")
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable})
-		w.told(run)
-		w.poll(w.start(-1, false))
-		w.adobe.AddRun(flowsim.Run{ID: "huge", FlowID: "f", Status: flowsim.Success, CreatedClient: "client-W", CompletedAt: time.Now(), Document: tooLarge})
-		w.drain(24 * time.Hour)
-		ends := w.logs.ends(run)
+		run := w.Fail("f")
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable})
+		w.Told(run)
+		w.Poll(w.Start(-1, false))
+		w.Adobe.AddRun(flowsim.Run{ID: "huge", FlowID: "f", Status: flowsim.Success, CreatedClient: "client-W", CompletedAt: time.Now(), Document: tooLarge})
+		w.Drain(24 * time.Hour)
+		ends := w.Logs.Ends(run)
 		if len(ends) != 1 || ends[0].Outcome != "dead_lettered" || ends[0].Reason != "outcome_unknown" || !strings.Contains(ends[0].Detail, `"huge"`) {
 			t.Errorf("the run ended so: %+v", ends)
 		}
-		if n := w.adobe.Count(flowsim.OpRetrigger); n != 1 {
+		if n := w.Adobe.Count(flowsim.OpRetrigger); n != 1 {
 			t.Errorf("%d re-triggers were sent, want 1", n)
 		}
 	})
@@ -141,24 +141,24 @@ func TestARunThatIsTooLargeItselfIsSentAgainAfterALostReTrigger(t *testing.T) {
 func tooLargeItself(t *testing.T, w *world, filters bool) {
 	t.Helper()
 	if !filters {
-		w.adobeHandler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.AdobeHandler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			query := r.URL.Query()
 			query["property"] = slices.DeleteFunc(query["property"], func(p string) bool { return strings.HasPrefix(p, "id!=") })
 			r.URL.RawQuery = query.Encode()
-			w.adobe.ServeHTTP(rw, r)
+			w.Adobe.ServeHTTP(rw, r)
 		})
 	}
 	now := time.Now()
-	w.adobe.AddRun(flowsim.Run{ID: "huge", FlowID: "f", Status: flowsim.Failed, CreatedAt: now.Add(-time.Minute), CompletedAt: now, Document: tooLarge})
+	w.Adobe.AddRun(flowsim.Run{ID: "huge", FlowID: "f", Status: flowsim.Failed, CreatedAt: now.Add(-time.Minute), CompletedAt: now, Document: tooLarge})
 	event := `{"event_id":"e","event":{"id":"huge","flowId":"f","imsOrgId":"` + worldOrg + `","sandboxName":"prod","metrics":{"statusSummary":{"status":"failed"}}}}`
-	w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable})
-	w.send(event)
-	w.drain(time.Hour)
+	w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable})
+	w.Send(event)
+	w.Drain(time.Hour)
 	outcome, calls := "retriggered", 2
 	if !filters {
 		outcome, calls = "dead_lettered", 1
 	}
-	if ends := w.logs.ends("huge"); len(ends) != 1 || ends[0].Outcome != outcome || w.adobe.Count(flowsim.OpRetrigger) != calls {
+	if ends := w.Logs.Ends("huge"); len(ends) != 1 || ends[0].Outcome != outcome || w.Adobe.Count(flowsim.OpRetrigger) != calls {
 		t.Errorf("filters are taken: %t; the run ended so: %+v", filters, ends)
 	}
 }
@@ -175,10 +175,10 @@ func TestALargeRunDoesNotMakeASweepListOneRunAtATime(t *testing.T) {
 			if i == 0 {
 				run.Document = func(document map[string]any) { document["padding"] = strings.Repeat("x", 8190<<10) }
 			}
-			w.adobe.AddRun(run)
+			w.Adobe.AddRun(run)
 		}
 		report := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `","dryRun":true}}`)
-		if n := w.adobe.Count(flowsim.OpRuns); n > 20 || report.State != sweep.Finished || report.Failed != runs {
+		if n := w.Adobe.Count(flowsim.OpRuns); n > 20 || report.State != sweep.Finished || report.Failed != runs {
 			t.Errorf("%d listings, and the report is %+v", n, report.Counts)
 		}
 	})
@@ -189,22 +189,22 @@ func TestALargeRunDoesNotMakeASweepListOneRunAtATime(t *testing.T) {
 func TestAPageThatTakesTooLongIsAskedForInSmallerParts(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.adobeHandler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.AdobeHandler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			if limit, _ := strconv.Atoi(r.URL.Query().Get("limit")); limit > 30 && strings.HasSuffix(r.URL.Path, "/runs") {
 				http.Error(rw, "", http.StatusGatewayTimeout)
 				return
 			}
-			w.adobe.ServeHTTP(rw, r)
+			w.Adobe.ServeHTTP(rw, r)
 		})
-		w.cfg.FlowBudget, w.cfg.OrgBudget = 0, 0
+		w.Config.FlowBudget, w.Config.OrgBudget = 0, 0
 		const runs = 70
 		for i := range runs {
-			w.adobe.AddRun(flowsim.Run{ID: fmt.Sprint("run-", i), FlowID: "f", Status: flowsim.Failed, CompletedAt: time.Now()})
+			w.Adobe.AddRun(flowsim.Run{ID: fmt.Sprint("run-", i), FlowID: "f", Status: flowsim.Failed, CompletedAt: time.Now()})
 			pass(time.Second)
 		}
-		w.send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
-		w.drain(24 * time.Hour)
-		if letters := w.aws.Messages(w.letters); len(letters) != 0 || len(w.sent()) != runs {
+		w.Send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+		w.Drain(24 * time.Hour)
+		if letters := w.AWS.Messages(w.Letters); len(letters) != 0 || len(w.sent()) != runs {
 			t.Errorf("%d runs were re-triggered, and there are %d dead letters", len(w.sent()), len(letters))
 		}
 	})

@@ -28,9 +28,9 @@ const garbled = "the file begins with \uffff\ufffe and \x00\x1b"
 // many seconds after the first and has such an error.
 func (w *world) backlogWith(runs, dataflows, at int, message string) []string {
 	ids := w.backlog(runs, dataflows)
-	w.flow("special-flow", worldOrg)
+	w.Flow("special-flow", worldOrg)
 	when := time.Now().Add(time.Duration(at-runs) * time.Second)
-	w.adobe.AddRun(flowsim.Run{
+	w.Adobe.AddRun(flowsim.Run{
 		ID: "special", FlowID: "special-flow", Status: flowsim.Failed, CreatedAt: when, CompletedAt: when.Add(time.Millisecond),
 		CreatedClient: "acp_ui_platform", Errors: []flowsim.RunError{{Code: "X", Message: message}},
 	})
@@ -39,10 +39,10 @@ func (w *world) backlogWith(runs, dataflows, at int, message string) []string {
 
 // letter is the only dead letter.
 func (w *world) letter() awssim.Message {
-	w.tb.Helper()
-	letters := w.aws.Messages(w.letters)
+	w.TB.Helper()
+	letters := w.AWS.Messages(w.Letters)
 	if len(letters) != 1 {
-		w.tb.Fatalf("%d dead letters, want 1\n%s", len(letters), w)
+		w.TB.Fatalf("%d dead letters, want 1\n%s", len(letters), w)
 	}
 	return letters[0]
 }
@@ -56,13 +56,13 @@ func TestASweepRequestsARunWithAGarbledErrorLikeTheOthers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.cfg.OrgBudget, w.cfg.FlowBudget = 0, 0
+				w.Config.OrgBudget, w.Config.FlowBudget = 0, 0
 				ids := w.backlogWith(tt.runs, tt.dataflows, tt.at, garbled)
-				w.send(`{"sweep":{"since":"48h","sandbox":"prod"}}`)
-				w.drain(5 * time.Hour)
+				w.Send(`{"sweep":{"since":"48h","sandbox":"prod"}}`)
+				w.Drain(5 * time.Hour)
 				w.wantOnce(t, append(ids, "special"))
-				if n := len(w.aws.Messages(w.letters)); n != 0 {
-					t.Errorf("%d dead letters: %v", n, w.aws.Messages(w.letters)[0].Attributes)
+				if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+					t.Errorf("%d dead letters: %v", n, w.AWS.Messages(w.Letters)[0].Attributes)
 				}
 				if r := w.lastSweep(); r.State != string(sweep.Finished) || r.Requested != tt.runs+1 || r.Failures != 0 {
 					t.Errorf("the sweep is %+v", r)
@@ -76,13 +76,13 @@ func TestASweepRequestsARunWithAGarbledErrorLikeTheOthers(t *testing.T) {
 func TestTheDeadLetterOfARunWithAGarbledErrorIsWritten(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.told = func(id string) { w.send(sqstext.JSON(w.adobe.FailureEvent(id))) }
+		w.Told = func(id string) { w.Send(sqstext.JSON(w.Adobe.FailureEvent(id))) }
 		for range 3 {
-			w.adobe.Script("special-flow", flowsim.Fail("X", garbled))
+			w.Adobe.Script("special-flow", flowsim.Fail("X", garbled))
 		}
 		w.backlogWith(0, 0, 0, garbled)
-		w.told("special")
-		w.drain(24 * time.Hour)
+		w.Told("special")
+		w.Drain(24 * time.Hour)
 		letter := w.letter()
 		decoded, err := event.Decode([]byte(letter.Body))
 		if err != nil || len(decoded.Items) != 1 || decoded.Items[0].Request == nil {
@@ -91,8 +91,8 @@ func TestTheDeadLetterOfARunWithAGarbledErrorIsWritten(t *testing.T) {
 		if r := decoded.Items[0].Request; letter.Attributes["reason"].StringValue != "attempts_exhausted" || len(r.Errors) != 1 || r.Errors[0].Message != garbled {
 			t.Errorf("the letter is %s, %v", letter.Body, letter.Attributes)
 		}
-		if n := w.lineages()["special"]; n != 3 || len(w.aws.Messages(w.requests)) != 0 {
-			t.Errorf("%d re-triggers, %d messages are left", n, len(w.aws.Messages(w.requests)))
+		if n := w.Lineages()["special"]; n != 3 || len(w.AWS.Messages(w.Requests)) != 0 {
+			t.Errorf("%d re-triggers, %d messages are left", n, len(w.AWS.Messages(w.Requests)))
 		}
 	})
 }
@@ -112,12 +112,12 @@ func TestARunWhoseRequestSQSRefusesStopsNoSweep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.cfg.OrgBudget, w.cfg.FlowBudget = 0, 0
+				w.Config.OrgBudget, w.Config.FlowBudget = 0, 0
 				ids := w.backlogWith(150, 150, 20, "which SQS refuses")
 				tt.fault.Op, tt.fault.Of, tt.fault.Times = "SendMessageBatch", "which SQS refuses", 1000
-				w.aws.Inject(tt.fault)
-				w.send(`{"sweep":{"since":"48h","sandbox":"prod"}}`)
-				w.drain(5 * time.Hour)
+				w.AWS.Inject(tt.fault)
+				w.Send(`{"sweep":{"since":"48h","sandbox":"prod"}}`)
+				w.Drain(5 * time.Hour)
 				w.wantOnce(t, ids)
 				letter := w.letter()
 				if letter.Attributes["reason"].StringValue != "unsendable" || letter.Attributes["runId"].StringValue != "special" || !strings.Contains(letter.Body, tt.code) {
@@ -126,10 +126,10 @@ func TestARunWhoseRequestSQSRefusesStopsNoSweep(t *testing.T) {
 				if r := w.lastSweep(); r.State != string(sweep.Finished) || r.Requested != 150 || r.Skipped["unsendable"] != 1 || r.Failures != 0 {
 					t.Errorf("the sweep is %+v", r)
 				}
-				if e := w.entry("special"); e["state"] != "dead_lettered" || e["reason"] != "unsendable" {
+				if e := w.Entry("special"); e["state"] != "dead_lettered" || e["reason"] != "unsendable" {
 					t.Errorf("the run's entry is %v", e)
 				}
-				if n := w.logs.sum("dead_lettered"); n != 1 {
+				if n := w.Logs.Sum("dead_lettered"); n != 1 {
 					t.Errorf("the metric counts %d dead letters, want 1", n)
 				}
 				// The next sweep leaves it alone, and a redrive retries it.
@@ -137,7 +137,7 @@ func TestARunWhoseRequestSQSRefusesStopsNoSweep(t *testing.T) {
 					t.Errorf("the second sweep is %+v", r)
 				}
 				w.redrive()
-				w.drain(time.Hour)
+				w.Drain(time.Hour)
 				w.wantOnce(t, []string{"special"})
 			})
 		})
@@ -146,14 +146,14 @@ func TestARunWhoseRequestSQSRefusesStopsNoSweep(t *testing.T) {
 
 // redrive moves all dead letters to the request queue.
 func (w *world) redrive() {
-	w.tb.Helper()
-	if _, err := w.sqs().StartMessageMoveTask(context.Background(), &sqs.StartMessageMoveTaskInput{
+	w.TB.Helper()
+	if _, err := w.SQS().StartMessageMoveTask(context.Background(), &sqs.StartMessageMoveTaskInput{
 		SourceArn: aws.String(awssim.QueueARN("letters")), DestinationArn: aws.String(awssim.QueueARN("requests")),
 	}); err != nil {
-		w.tb.Fatal(err)
+		w.TB.Fatal(err)
 	}
-	if n := len(w.aws.Messages(w.letters)); n != 0 {
-		w.tb.Errorf("%d letters are too large for the request queue", n)
+	if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+		w.TB.Errorf("%d letters are too large for the request queue", n)
 	}
 }
 
@@ -164,20 +164,20 @@ func TestARequestThatMustWaitAndCantBecomesADeadLetter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.aws.Inject(awssim.Fault{Op: "SendMessageBatch", Code: "com.amazonaws.sqs#InvalidMessageContents", Of: "special", EntriesOnly: true, Times: 1000})
-				w.adobe.Script("special-flow", flowsim.Fail("X", "again"))
+				w.AWS.Inject(awssim.Fault{Op: "SendMessageBatch", Code: "com.amazonaws.sqs#InvalidMessageContents", Of: "special", EntriesOnly: true, Times: 1000})
+				w.Adobe.Script("special-flow", flowsim.Fail("X", "again"))
 				w.backlogWith(0, 0, 0, "once")
-				payload := sqstext.JSON(w.adobe.FailureEvent("special"))
+				payload := sqstext.JSON(w.Adobe.FailureEvent("special"))
 				if direct {
-					w.told = func(id string) { w.invoke(w.start(-1, false), string(w.adobe.FailureEvent(id))) }
-					w.invoke(w.start(-1, false), payload)
+					w.Told = func(id string) { w.invoke(w.Start(-1, false), string(w.Adobe.FailureEvent(id))) }
+					w.invoke(w.Start(-1, false), payload)
 				} else {
-					w.send(payload)
+					w.Send(payload)
 				}
-				w.drain(5 * time.Hour) // the second attempt must wait
+				w.Drain(5 * time.Hour) // the second attempt must wait
 				letter := w.letter()
-				if letter.Attributes["reason"].StringValue != "unsendable" || len(w.aws.Messages(w.requests)) != 0 {
-					t.Errorf("the letter is %s, %v; %d messages wait", letter.Body, letter.Attributes, len(w.aws.Messages(w.requests)))
+				if letter.Attributes["reason"].StringValue != "unsendable" || len(w.AWS.Messages(w.Requests)) != 0 {
+					t.Errorf("the letter is %s, %v; %d messages wait", letter.Body, letter.Attributes, len(w.AWS.Messages(w.Requests)))
 				}
 			})
 		})
@@ -201,9 +201,9 @@ func TestTheLargestMessageThatCantBeReadBecomesALetter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.send(body)
-				if n := w.poll(w.start(-1, false)); n != 1 || len(w.aws.Messages(w.requests)) != 0 {
-					t.Errorf("%d delivered, %d messages are left", n, len(w.aws.Messages(w.requests)))
+				w.Send(body)
+				if n := w.Poll(w.Start(-1, false)); n != 1 || len(w.AWS.Messages(w.Requests)) != 0 {
+					t.Errorf("%d delivered, %d messages are left", n, len(w.AWS.Messages(w.Requests)))
 				}
 				letter := w.letter()
 				if letter.Attributes["reason"].StringValue == "" || len(letter.Body) > sqstext.MaxRequest {
@@ -233,12 +233,12 @@ func TestAPartThatIsLongerThanItsMessageIsKeptAsTheMessage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.fail("f")
-				w.send(tt.body)
-				if n := w.poll(w.start(-1, false)); n != 1 || len(w.aws.Messages(w.requests)) != 0 {
-					t.Errorf("%d delivered, %d messages are left", n, len(w.aws.Messages(w.requests)))
+				w.Fail("f")
+				w.Send(tt.body)
+				if n := w.Poll(w.Start(-1, false)); n != 1 || len(w.AWS.Messages(w.Requests)) != 0 {
+					t.Errorf("%d delivered, %d messages are left", n, len(w.AWS.Messages(w.Requests)))
 				}
-				letters, whole := w.aws.Messages(w.letters), 0
+				letters, whole := w.AWS.Messages(w.Letters), 0
 				for _, letter := range letters {
 					if letter.Body == tt.body {
 						whole++
@@ -247,7 +247,7 @@ func TestAPartThatIsLongerThanItsMessageIsKeptAsTheMessage(t *testing.T) {
 				if len(letters) != tt.letters || whole != tt.whole {
 					t.Errorf("%d letters, of which %d are the message; want %d and %d\n%s", len(letters), whole, tt.letters, tt.whole, w)
 				}
-				if n := w.lineages()["root-f-1"]; strings.Contains(tt.body, "root-f-1") && n != 1 {
+				if n := w.Lineages()["root-f-1"]; strings.Contains(tt.body, "root-f-1") && n != 1 {
 					t.Errorf("the request beside it was sent %d times, want once", n)
 				}
 			})
@@ -274,8 +274,8 @@ func TestALargePayloadOfADirectInvocationStaysWithItsSender(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.fail("f")
-				response, err := w.start(-1, false).Invoke(t.Context(), []byte(tt.payload))
+				w.Fail("f")
+				response, err := w.Start(-1, false).Invoke(t.Context(), []byte(tt.payload))
 				if err != nil || len(response.FunctionError) > 1000 || strings.Contains(response.FunctionError, "again") {
 					t.Errorf("the answer is %.300s, %.500s, %v", response.Payload, response.FunctionError, err)
 				}
@@ -284,13 +284,13 @@ func TestALargePayloadOfADirectInvocationStaysWithItsSender(t *testing.T) {
 						t.Errorf("the error lacks %q: %.500s", want, response.FunctionError)
 					}
 				}
-				if n := len(w.aws.Messages(w.letters)) + len(w.aws.Messages(w.requests)); n != 0 {
+				if n := len(w.AWS.Messages(w.Letters)) + len(w.AWS.Messages(w.Requests)); n != 0 {
 					t.Errorf("%d messages were sent", n)
 				}
-				if w.logs.sum("returned") != 1 || w.logs.sum("dead_letter_queue_unavailable") != 0 {
-					t.Errorf("%d returned, %d of them since the queue is not available", w.logs.sum("returned"), w.logs.sum("dead_letter_queue_unavailable"))
+				if w.Logs.Sum("returned") != 1 || w.Logs.Sum("dead_letter_queue_unavailable") != 0 {
+					t.Errorf("%d returned, %d of them since the queue is not available", w.Logs.Sum("returned"), w.Logs.Sum("dead_letter_queue_unavailable"))
 				}
-				if n := w.lineages()["root-f-1"]; n != tt.retriggers {
+				if n := w.Lineages()["root-f-1"]; n != tt.retriggers {
 					t.Errorf("the run beside it was sent %d times, want %d", n, tt.retriggers)
 				}
 			})
@@ -303,10 +303,10 @@ func TestALargePayloadOfADirectInvocationStaysWithItsSender(t *testing.T) {
 func TestWhatIsTooLargeForALetterDoesNotHideWhatCanBeDeliveredAgain(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.cfg.QueueURL = ""
-		w.fail("f")
+		w.Config.QueueURL = ""
+		w.Fail("f")
 		throttle(w)
-		response, err := w.start(-1, false).Invoke(t.Context(), []byte(
+		response, err := w.Start(-1, false).Invoke(t.Context(), []byte(
 			`{"requests":[{"runId":"b","reason":"`+strings.Repeat("r", sqstext.MaxRequest)+`"},{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"}]}`,
 		))
 		if err != nil || !strings.Contains(response.FunctionError, "root-f-1") || !strings.HasSuffix(response.FunctionError, "deliver the event again") {
@@ -326,17 +326,17 @@ func TestWhatAnInvocationCantPutOnTheQueueBecomesADeadLetter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.fail("f")
-				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests})
-				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable, Times: 1000})
-				w.aws.Inject(awssim.Fault{Op: "SendMessageBatch", Code: "com.amazonaws.sqs#InvalidMessageContents", Times: 1000})
-				w.invoke(w.start(-1, false), tt.payload) // it wants no error
+				w.Fail("f")
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests})
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable, Times: 1000})
+				w.AWS.Inject(awssim.Fault{Op: "SendMessageBatch", Code: "com.amazonaws.sqs#InvalidMessageContents", Times: 1000})
+				w.invoke(w.Start(-1, false), tt.payload) // it wants no error
 				letter := w.letter()
 				if letter.Attributes["reason"].StringValue != tt.reason || !strings.Contains(letter.Body+letter.Attributes["error"].StringValue, "InvalidMessageContents") {
 					t.Errorf("the letter is %s, %v", letter.Body, letter.Attributes)
 				}
-				if n := len(w.aws.Messages(w.requests)); n != 0 || w.logs.sum("request_queue_unavailable") != 0 {
-					t.Errorf("%d messages wait; the queue is counted as not available %d times", n, w.logs.sum("request_queue_unavailable"))
+				if n := len(w.AWS.Messages(w.Requests)); n != 0 || w.Logs.Sum("request_queue_unavailable") != 0 {
+					t.Errorf("%d messages wait; the queue is counted as not available %d times", n, w.Logs.Sum("request_queue_unavailable"))
 				}
 			})
 		})

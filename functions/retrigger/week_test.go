@@ -32,29 +32,29 @@ func aWeek(t *testing.T, breaker int, fails func(now time.Duration, scheduled bo
 	var result week
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, 30*time.Second, 0)
-		w.cfg.BreakerThreshold = breaker
-		w.flow("hourly", worldOrg)
+		w.Config.BreakerThreshold = breaker
+		w.Flow("hourly", worldOrg)
 		began := time.Now()
 		failedAt := map[string]time.Time{}
 		settleAt := map[string]time.Time{}
-		p := w.start(-1, false)
+		p := w.Start(-1, false)
 		for minute := range hours*60 + 24*60 {
 			now := time.Since(began)
 			if minute%60 == 0 && minute < hours*60 {
 				switch {
 				case fails(now, true):
-					id := w.fail("hourly")
+					id := w.Fail("hourly")
 					failedAt[id] = time.Now()
-					w.told(id)
+					w.Told(id)
 				default:
-					w.adobe.AddRun(flowsim.Run{ID: fmt.Sprintf("good-%d", minute), FlowID: "hourly", Status: flowsim.Success, Records: 1, CreatedClient: "acp_ui_platform", CompletedAt: time.Now()})
+					w.Adobe.AddRun(flowsim.Run{ID: fmt.Sprintf("good-%d", minute), FlowID: "hourly", Status: flowsim.Success, Records: 1, CreatedClient: "acp_ui_platform", CompletedAt: time.Now()})
 				}
 			}
 			disturb(w)
-			for next := w.next(); !next.IsZero() && !next.After(time.Now()); next = w.next() {
-				w.poll(p)
+			for next := w.Next(); !next.IsZero() && !next.After(time.Now()); next = w.Next() {
+				w.Poll(p)
 			}
-			for _, r := range w.adobe.Runs() {
+			for _, r := range w.Adobe.Runs() {
 				if r.Status == flowsim.InProgress && settleAt[r.ID].IsZero() {
 					settleAt[r.ID] = time.Now().Add(runTime)
 				}
@@ -62,10 +62,10 @@ func aWeek(t *testing.T, breaker int, fails func(now time.Duration, scheduled bo
 					continue
 				}
 				if fails(now, false) {
-					w.adobe.End(r.ID, flowsim.Fail("CONNECTOR-1001-500", "Copying from the source failed"))
-					w.told(r.ID)
+					w.Adobe.End(r.ID, flowsim.Fail("CONNECTOR-1001-500", "Copying from the source failed"))
+					w.Told(r.ID)
 				} else {
-					w.adobe.End(r.ID, flowsim.Succeed())
+					w.Adobe.End(r.ID, flowsim.Succeed())
 				}
 			}
 			pass(time.Minute)
@@ -77,19 +77,19 @@ func aWeek(t *testing.T, breaker int, fails func(now time.Duration, scheduled bo
 
 // count looks at what is there at the end.
 func (r *week) count(w *world, failedAt map[string]time.Time) {
-	runs := w.adobe.Runs()
-	r.failures, r.letters = len(failedAt), len(w.aws.Messages(w.letters))
-	for _, one := range w.logs.all {
+	runs := w.Adobe.Runs()
+	r.failures, r.letters = len(failedAt), len(w.AWS.Messages(w.Letters))
+	for _, one := range w.Logs.All() {
 		r.extra += one.Extra
 	}
-	letters := w.deadLetters()
+	letters := w.DeadLetters()
 	for _, run := range runs {
 		if run.Of != "" {
 			r.retriggers++
 		}
 		if failed, ok := failedAt[run.ID]; ok {
 			last := run
-			for made := w.adobe.MadeOf(last.ID); made != ""; made = w.adobe.MadeOf(last.ID) {
+			for made := w.Adobe.MadeOf(last.ID); made != ""; made = w.Adobe.MadeOf(last.ID) {
 				last = runs[slices.IndexFunc(runs, func(r flowsim.Run) bool { return r.ID == made })]
 			}
 			switch {
@@ -124,8 +124,8 @@ func TestAWeek(t *testing.T) {
 	// Meanwhile Flow Service is unwell: each of its kinds of faults now and then.
 	unwell := func(w *world) {
 		if random.IntN(20) == 0 {
-			w.adobe.Heal()
-			w.adobe.Inject([]flowsim.Fault{
+			w.Adobe.Heal()
+			w.Adobe.Inject([]flowsim.Fault{
 				{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable},
 				{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "60"}},
 				{Op: flowsim.OpRetrigger, AfterEffect: true, Reset: true},
