@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
 )
 
 func TestASandboxThatIsNamedAroundARunCountsWhereTheRunNamesNone(t *testing.T) {
@@ -69,4 +71,31 @@ func TestAnApplicationWhoseNameHasAdobesInItMayAsk(t *testing.T) {
 		"something else":       {from("com.example.adobe-tools", `{"a":1}`), "error unrecognized"},
 		"Adobe's own source":   {from("aws.partner/developer.adobe.com/x", request), "error unrecognized"},
 	})
+}
+
+func TestARunThatNamesItsOrgIsNotRefusedForAnotherOrgInIt(t *testing.T) {
+	t.Parallel()
+	run := failed(runA, "")
+	wants(t, map[string][2]string{
+		"an input of another org":          {failed(runA, `,"inputs":[{"params":{"imsOrgId":"`+foreignOrg+`"}}]`), retried},
+		"a transformation of another":      {failed(runA, `,"transformations":[{"params":{"org":"`+foreignOrg+`"}}]`), retried},
+		"whom it is shared with":           {failed(runA, `,"sharedWith":["`+foreignOrg+`"]`), retried},
+		"who changed it":                   {failed(runA, `,"updatedClient":"`+foreignOrg+`"`), retried},
+		"beside it, by its form alone":     {eventBridge(`{"recipients":["` + foreignOrg + `"],"run":` + run + `}`), retried},
+		"an org of a number in an input":   {failed(runA, `,"inputs":[{"imsOrg":5}]`), retried},
+		"an org in an object beside it":    {eventBridge(`{"imsOrg":{"id":"` + org + `"},"run":` + run + `}`), retried},
+		"an attribute of its message":      {ofApplication(`{"messageId":"m","receiptHandle":"r","body":` + quote(run) + `,"messageAttributes":{"imsOrgId":{"stringValue":"` + org + `","dataType":"String"}}}`), retried},
+		"in its header":                    {failed(runA, `,"header":{"_adobeio":{"imsOrgId":"`+foreignOrg+`"}}`), "error org_mismatch"},
+		"in its header, which is a text":   {failed(runA, `,"header":`+quote(`{"_adobeio":{"imsOrgId":"`+foreignOrg+`"}}`)), "error org_mismatch"},
+		"in a second spelling of its name": {failed(runA, `,"ims_org":"`+foreignOrg+`"`), "error org_mismatch"},
+		"by name beside it":                {eventBridge(`{"imsOrgId":"` + foreignOrg + `","run":` + run + `}`), "error org_mismatch"},
+	})
+	faulty := failed(runA, `,"imsOrgId":"","id":""`)
+	d, err := event.Decode([]byte(eventBridge(`{"tenant":"` + foreignOrg + `","runs":[` + faulty + `,` + run + `]}`)))
+	if err != nil || len(d.Items) != 2 || d.Items[0].Err == nil {
+		t.Fatalf("%+v, %v", d.Items, err)
+	}
+	if got := onlyFault(t, string(d.Items[0].Raw)); got == nil || got.OrgID != foreignOrg {
+		t.Errorf("the part %s no longer names the org", d.Items[0].Raw)
+	}
 }

@@ -1,10 +1,12 @@
 package event
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Reason is the one word why input can't be read. It is the reason of the dead
@@ -136,4 +138,34 @@ type Skip struct {
 	RunID, FlowID, OrgID, Sandbox string
 	// Detail says more in a sentence; may be empty.
 	Detail string
+}
+
+// maxExcerpt is how many bytes of input a message shows.
+const maxExcerpt = 40
+
+// excerpt quotes the beginning of input for a message.
+func excerpt(raw []byte) string {
+	if len(raw) > maxExcerpt {
+		return fmt.Sprintf("%.*q…", maxExcerpt, string(raw[:maxExcerpt]))
+	}
+	return fmt.Sprintf("%q", string(raw))
+}
+
+// literal shows the beginning of a JSON value as it is written: 5 is a number, and
+// "5" a text.
+func literal(raw json.RawMessage) string {
+	var compact bytes.Buffer
+	if json.Compact(&compact, raw) != nil {
+		return excerpt(raw)
+	}
+	text := strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return utf8.RuneError
+	}, bounded(compact.String(), maxExcerpt))
+	if compact.Len() > maxExcerpt {
+		text += "…"
+	}
+	return text
 }

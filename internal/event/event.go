@@ -33,12 +33,9 @@ package event
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Limits of what is read.
@@ -207,8 +204,9 @@ type around struct {
 	eventID string
 	// detailType is EventBridge's.
 	detailType string
-	// orgs are the orgs that the wrappings name.
-	orgs []string
+	// orgs are the orgs that the wrappings name. hints are texts in other fields that have
+	// the form of an org's id: they count for a run that does not name its org.
+	orgs, hints []string
 	// sandboxes are those that the wrappings name. They count for a run that names none.
 	sandboxes []string
 }
@@ -234,6 +232,9 @@ func (a around) part(raw json.RawMessage) json.RawMessage {
 	}
 	for _, org := range a.orgs {
 		raw = json.RawMessage(`{"imsOrgId":` + quoted(org) + `,"event":` + string(raw) + `}`)
+	}
+	for _, hint := range a.hints {
+		raw = json.RawMessage(`{"org":` + quoted(hint) + `,"event":` + string(raw) + `}`)
 	}
 	for _, sandbox := range a.sandboxes {
 		raw = json.RawMessage(`{"sandboxName":` + quoted(sandbox) + `,"event":` + string(raw) + `}`)
@@ -468,34 +469,4 @@ func (d *decoder) find(raw json.RawMessage, a around) (found bool, fault *Error)
 		return found, fault
 	}
 	return true, d.add(Item{Err: fault, Raw: a.part(raw)})
-}
-
-// maxExcerpt is how many bytes of input a message shows.
-const maxExcerpt = 40
-
-// excerpt quotes the beginning of input for a message.
-func excerpt(raw []byte) string {
-	if len(raw) > maxExcerpt {
-		return fmt.Sprintf("%.*q…", maxExcerpt, string(raw[:maxExcerpt]))
-	}
-	return fmt.Sprintf("%q", string(raw))
-}
-
-// literal shows the beginning of a JSON value as it is written: 5 is a number, and
-// "5" a text.
-func literal(raw json.RawMessage) string {
-	var compact bytes.Buffer
-	if json.Compact(&compact, raw) != nil {
-		return excerpt(raw)
-	}
-	text := strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return utf8.RuneError
-	}, bounded(compact.String(), maxExcerpt))
-	if compact.Len() > maxExcerpt {
-		text += "…"
-	}
-	return text
 }

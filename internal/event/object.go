@@ -193,10 +193,14 @@ func (a around) namedIn(o object, depth int, except []string) (around, *Error) {
 		case name == "sandboxname":
 			a.sandboxes, fault = with(a.sandboxes, m)
 		case name == "imsorgid", name == "imsorg", name == "xdm:imsorg":
-			if !begins(m.value, '"') && string(m.value) != "null" { // a guess could be another org's
+			switch {
+			case begins(m.value, '"'), string(m.value) == "null":
+				a.orgs, fault = with(a.orgs, m)
+			case bytes.Contains(m.value, []byte(`AdobeOrg"`)): // {"id":"…@AdobeOrg"}, or an attribute of a message
+				a, fault = a.namedWithin(m, depth+1)
+			default: // a guess could be another org's
 				return a, wrongType(m.name, "a string", m.value)
 			}
-			a.orgs, fault = with(a.orgs, m)
 		default:
 			a, fault = a.namedWithin(m, depth)
 		}
@@ -213,7 +217,7 @@ func (a around) namedWithin(m member, depth int) (around, *Error) {
 	var fault *Error
 	switch value := m.value; {
 	case bytes.HasSuffix(value, []byte(`AdobeOrg"`)) && isOrg(text(value)):
-		a.orgs, fault = with(a.orgs, m)
+		a.hints, fault = with(a.hints, m)
 	case depth <= 1, bytes.Contains(value, []byte("statusSummary")):
 	case begins(value, '{'):
 		return a.namedIn(parsed(value), depth-1, nil)

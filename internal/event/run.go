@@ -120,8 +120,8 @@ func runClash(o object) *Error {
 func readRun(o object, status string, a around) Item {
 	id, flowID, sandbox := o.text("id"), o.text("flowId"), o.text("sandboxName")
 	outside := a
-	a, oddOrg := a.named(o, "metrics", "activities")
-	orgID, agree := oneOf(append([]string{o.text("imsOrgId")}, a.orgs...)...)
+	orgs, oddOrg := a.orgsOf(o)
+	orgID, agree := oneOf(orgs...)
 	item := func(s *Skip, e *Error) Item {
 		if e != nil {
 			e.RunID, e.FlowID, e.OrgID = short(id), short(flowID), short(orgID)
@@ -178,6 +178,24 @@ func readRun(o object, status string, a around) Item {
 			CreatedAt: created, CreatedClient: bounded(o.text("createdClient"), MaxID), Errors: errorsOf(o),
 		},
 	}}
+}
+
+// orgsOf returns the orgs that a run and what is around it name. Where the run names its
+// org, only its header can disagree: its inputs and the like may be of another org.
+func (a around) orgsOf(run object) ([]string, *Error) {
+	own, value := run.text("imsOrgId"), run.get("imsOrgId")
+	switch {
+	case value != nil && value[0] != '"' && string(value) != "null": // a guess could be another org's
+		return nil, wrongType("imsOrgId", "a string", value)
+	case own == "":
+		a, fault := a.named(run, "metrics", "activities")
+		return append(slices.Clip(a.orgs), a.hints...), fault
+	}
+	a, fault := a.namedIn(run, 1, nil)
+	if fault == nil {
+		a, fault = a.namedWithin(member{"header", run.get("header")}, headerDepth)
+	}
+	return append([]string{own}, a.orgs...), fault
 }
 
 // skipReason reports whether a status is known, and why a run with it is not retried;
