@@ -99,3 +99,47 @@ func TestARunThatNamesItsOrgIsNotRefusedForAnotherOrgInIt(t *testing.T) {
 		t.Errorf("the part %s no longer names the org", d.Items[0].Raw)
 	}
 }
+
+func TestAnOrgBesideLambdasRecordOfAFailureCounts(t *testing.T) {
+	t.Parallel()
+	record := onFailure(strings.Replace(failed(runA, ""), `"imsOrgId":"`+org+`",`, "", 1))
+	names := func(payload string) string { return strings.Replace(payload, "{", `{"imsOrgId":"`+foreignOrg+`",`, 1) }
+	for name, payload := range map[string]string{
+		"in the record":          names(record),
+		"in a layer around it":   eventBridge(names(`{"x":` + record + `}`)),
+		"in the bus's envelope":  names(`{"detail-type":"Lambda Function Invocation Result - Failure","source":"lambda","detail":` + record + `}`),
+		"in a message around it": names(sns(record)),
+	} {
+		if got := only(t, []byte(payload)).OrgID; got != foreignOrg {
+			t.Errorf("an org that is named %s is %q", name, got)
+		}
+	}
+}
+
+func TestAMessageThatATransformerHasMadeAnObjectOfIsRead(t *testing.T) {
+	t.Parallel()
+	around := func(message string) []string {
+		return []string{
+			`{"Type":"Notification","TopicArn":"t","Message":` + message + `}`,
+			`{"Records":[{"EventSource":"aws:sns","Sns":{"Type":"Notification","Message":` + message + `}}]}`,
+			`{"Messages":[{"MessageId":"m","Body":` + message + `}]}`,
+		}
+	}
+	for _, payload := range around(eventBridge(failed(runA, ""))) {
+		wants(t, map[string][2]string{"a run": {payload, retried}})
+	}
+	for _, payload := range around(`{"pause":{}}`) { // a wrapping is no direct invocation
+		wants(t, map[string][2]string{"a pause": {payload, "error not_direct"}})
+	}
+}
+
+func TestOfTwoSchedulesOneSweepIsMadeAndOfAnotherSweepBesideItNone(t *testing.T) {
+	t.Parallel()
+	const schedule, sweep = `{"detail-type":"Scheduled Event","source":"aws.events","id":"x","detail":{}}`, `{"sweep":{"sandbox":"dev"}}`
+	wants(t, map[string][2]string{
+		"two schedules":        {`[` + schedule + `,` + schedule + `]`, "sweep"},
+		"a schedule, a sweep":  {`[` + schedule + `,` + sweep + `]`, "error unreadable"},
+		"a sweep, a schedule":  {`[` + sweep + `,` + schedule + `]`, "error unreadable"},
+		"a schedule and a run": {`[` + schedule + `,` + request + `]`, "error unreadable"},
+	})
+}

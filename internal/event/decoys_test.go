@@ -92,6 +92,10 @@ func TestAFlatEventOfAdobesThatIsNoDocumentedAlertIsNotSkippedAsOne(t *testing.T
 		"the name of a failure":             {adobeEvent(`{"name":"sources_flow_run_failed","flowId":"f"}`), "error unrecognized"},
 		"an alert of a failure":             {eventBridge(`{` + header + `,"id":"a","name":"sources_flow_run_failure","status":"FIRING","flowRunId":"r","flowId":"f"}`), "error unrecognized"},
 		"an alert of a failure, with a run": {eventBridge(`{"name":"sources_flow_run_failure","status":"FIRING","run":` + failed(runA, "") + `}`), retried},
+		"an alert of a failure in words":    {eventBridge(`{` + header + `,"name":"Sources Dataflow Run Failure","status":"FIRING","flowRunId":"r"}`), "error unrecognized"},
+		"an alert of an error":              {eventBridge(`{"name":"sources_flow_run_error","status":"FIRING","flowRunId":"r"}`), "error unrecognized"},
+		"an alert with a failure's code":    {eventBridge(`{"eventCode":"sources_flow_run_failed","status":"FIRING","flowRunId":"r"}`), "error unrecognized"},
+		"an error rate in words":            {eventBridge(`{"name":"Sources Error Rate","status":"FIRING"}`), "skip error_rate_alert"},
 		"an alert's status, with a run":     {eventBridge(`{` + header + `,"status":"triggered","run":` + failed(runA, "") + `}`), retried},
 		"by hand, a misspelled run id":      {`{"flowRunId":"r"}`, "error unrecognized"},
 		"a delay, as Adobe documents it":    {eventBridge(`{` + header + `,"id":"a","status":"FIRING","name":"sources_flow_run_delay_e2e_va7_prod","flowId":"f","flowRunId":"r","value":"1"}`), "skip run_delayed_alert"},
@@ -295,6 +299,9 @@ func TestALayerWithAStatusIsNoRun(t *testing.T) {
 		"with the dataflow":             {eventBridge(layer(`"flowId":"flow",`, "failed")), retried},
 		"two of them":                   {eventBridge(`{"x":` + strings.Replace(layer(`"id":"e",`, "failed"), run, layer(`"id":"f",`, "success"), 1) + `}`), retried},
 		"a whole run, which counts":     {eventBridge(layer(`"id":"b","flowId":"f",`, "success")), "skip run_succeeded"},
+		"with a failed run of no id":    {`{"id":"a","metrics":{"statusSummary":{"status":"success"}},"run":` + failed(runA, `,"id":null`) + `}`, "error missing_run_id"},
+		"with a failed run, refused":    {eventBridge(`{"id":"a","metrics":{"statusSummary":{"status":"success"}},"run":` + failed(runA, `,"sandboxName":5`) + `}`), "error wrong_type"},
+		"failed, with a refused run":    {`{"id":"a","metrics":{"statusSummary":{"status":"failed"}},"run":` + failed(runA, `,"id":null`) + `}`, "retry a"},
 		"without another run in it":     {`{"id":"a","metrics":{"statusSummary":{"status":"failed"}}}`, "retry a"},
 		"with a run among predecessors": {`{"id":"a","metrics":{"statusSummary":{"status":"success"}},"predecessors":[` + run + `]}`, "skip run_succeeded"},
 	})
@@ -309,6 +316,7 @@ func TestWhatIsTooDeepHoldsNothingElseUp(t *testing.T) {
 		"before a run":              {`{"meta":` + deep + `,"run":` + run + `}`, retried + ", error too_deep"},
 		"in an event without a run": {eventBridge(deep), "error unrecognized"},
 		"in one event of a journal": {`{"events":[{"position":"1","event":` + adobeEvent(run) + `},{"position":"2","event":` + adobeEvent(deep) + `}],"_page":{}}`, retried + ", error unrecognized, error too_deep"},
+		"beside two faulty runs":    {eventBridge(`{"a":` + failed(runA, `,"id":""`) + `,"b":` + failed(runA, `,"id":5`) + `,"meta":` + deep + `}`), "error missing_run_id, error missing_run_id, error too_deep"},
 		"in an application's event": {ofApplication(`{"run":` + run + `,"meta":` + deep + `}`), retried},
 		// Were each of the lists split, this would take minutes.
 		"in 9000 lists":                {adobeEvent(strings.Repeat("[", 9000) + strings.Repeat("1,", 400_000) + "1" + strings.Repeat("]", 9000)), "error unrecognized"},

@@ -93,18 +93,26 @@ func Decode(payload []byte) (Decoded, error) {
 	if fault := d.unit(trimmed(payload), around{}); fault != nil {
 		return Decoded{}, fault
 	}
-	if fault := d.depth(); fault != nil {
-		return Decoded{}, fault
-	}
+	tooDeep := faultf(TooDeep, "the payload has more than %d wrappings", MaxDepth)
 	switch {
+	case d.tooDeep && (d.others > 0 || len(d.items) == 0):
+		return Decoded{}, tooDeep
 	case d.others > 1, d.others > 0 && len(d.items) > 0:
 		return Decoded{}, faultf(Unreadable, "the payload asks for more than one of a sweep, a pause, a resume and single runs: send them separately")
-	case len(d.items) == 1:
-		d.items[0].Raw = nil
-	default:
+	case len(d.items) > 1:
 		if fault := hopeless(d.items); fault != nil {
 			return Decoded{}, fault
 		}
+	case len(d.items) == 1 && d.items[0].Err != nil:
+		d.tooDeep = false // the dead letter has the whole payload
+	}
+	if d.tooDeep { // sent again with the payload as it came, runs that were retried are not retried twice
+		if fault := d.add(Item{Err: tooDeep}); fault != nil {
+			return Decoded{}, fault
+		}
+	}
+	if len(d.items) == 1 {
+		d.items[0].Raw = nil
 	}
 	return Decoded{Items: d.items, Sweep: d.sweep, Switch: d.toggle}, nil
 }
@@ -130,24 +138,6 @@ func hopeless(items []Item) *Error {
 		fault.Shape = bounded(strings.Join(slices.Sorted(maps.Keys(shapes)), ","), maxShape)
 	}
 	return fault
-}
-
-// depth is the error of a payload that is too deep in all that it holds. Where something
-// could be read, the rest is an item of its own, and the dead letter has the payload as it
-// came: sent again, runs that were retried are not retried twice.
-func (d *decoder) depth() *Error {
-	if !d.tooDeep {
-		return nil
-	}
-	fault := faultf(TooDeep, "the payload has more than %d wrappings", MaxDepth)
-	switch {
-	case len(d.items) == 0, d.others > 0:
-		return fault
-	case slices.ContainsFunc(d.items, func(i Item) bool { return i.Err == nil }):
-		return d.add(Item{Err: fault})
-	default:
-		return nil // the payload is a dead letter as it is
-	}
 }
 
 type decoder struct {
@@ -355,7 +345,7 @@ func (d *decoder) object(raw json.RawMessage, a around, unit bool) (found bool, 
 		return false, fault
 	}
 	if item, is := runOrAlert(o, a); is {
-		if around, fault := d.aroundRun(o, a); around || fault != nil {
+		if around, fault := d.aroundRun(o, item, a); around || fault != nil {
 			return true, fault
 		}
 		return true, d.add(item)
@@ -383,8 +373,9 @@ func (d *decoder) object(raw json.RawMessage, a around, unit bool) (found bool, 
 }
 
 // aroundRun reports whether an object that looks like a run is a layer around one: it has
-// a status, and lacks the id or the dataflow that the run in it has. Then the run counts.
-func (d *decoder) aroundRun(o object, a around) (bool, *Error) {
+// a status, and lacks the id or the dataflow that the run in it has. Then the run counts; a
+// run that can't be read counts unless the layer is a failed run itself.
+func (d *decoder) aroundRun(o object, layer Item, a around) (bool, *Error) {
 	if _, status := statusOf(o); !status || isWhole(o) || bytes.Count(o.raw, []byte("statusSummary")) < 2 {
 		return false, nil
 	}
@@ -392,7 +383,9 @@ func (d *decoder) aroundRun(o object, a around) (bool, *Error) {
 	if _, fault := inner.search(o, a); fault != nil {
 		return false, fault
 	}
-	if !slices.ContainsFunc(inner.items, func(i Item) bool { return i.Request != nil && i.Request.FlowID != "" }) {
+	if !slices.ContainsFunc(inner.items, func(i Item) bool {
+		return i.Request != nil && i.Request.FlowID != "" || i.Err != nil && layer.Skip != nil
+	}) {
 		return false, nil
 	}
 	d.tooDeep = d.tooDeep || inner.tooDeep
@@ -460,7 +453,7 @@ func (d *decoder) find(raw json.RawMessage, a around) (found bool, fault *Error)
 		}
 		// What an application says of itself in a text is its own affair, unless it hands
 		// on an event of Adobe's.
-		if a.sender == application && !isAdobes(parsed(inner)) && !isAdobesEnvelope(parsed(inner)) {
+		if a.sender == application && !handsOn(inner, MaxDepth) {
 			return false, nil
 		}
 		return d.find(inner, a.deeper())

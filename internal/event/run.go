@@ -58,17 +58,19 @@ func isWhole(o object) bool { return o.text("id") != "" && o.text("flowId") != "
 // the name is that of an alert.
 func alert(o object) (reason SkipReason, detail string, is bool) {
 	code := cmp.Or(o.object("header").object("_adobeio").text("eventCode"), o.text("eventCode"), o.text("xdm:eventCode"))
-	name, holdsRun := o.text("name"), bytes.Contains(o.raw, []byte("statusSummary"))
+	name, holdsRun := folded(o.text("name")), bytes.Contains(o.raw, []byte("statusSummary"))
+	errorRate := strings.Contains(name, "errorrate")
 	nested := slices.ContainsFunc(o.members, func(m member) bool {
 		inner := bytes.TrimPrefix(m.value, []byte(`"`)) // a text may hold JSON
 		return begins(inner, '{') && m.name != "header" || begins(inner, '[')
 	})
 	ofSources := strings.HasPrefix(name, "source") || strings.HasPrefix(code, "source")
-	firing := ofSources && isAlertState(o.text("status")) && !strings.Contains(name, "fail") && (!holdsRun || strings.Contains(name, "error_rate"))
+	ofFailure := strings.Contains(name+code, "fail") || strings.Contains(name, "error") && !errorRate
+	firing := ofSources && isAlertState(o.text("status")) && !ofFailure && (!holdsRun || errorRate)
 	switch {
 	case o.text("xdm:ingestionId") != "" && !holdsRun, strings.HasPrefix(code, "ing_") && !nested:
 		return IngestionEvent, "a data-ingestion event names no run", true
-	case strings.HasPrefix(name, "sources_flow_run_delay"), firing && o.text("flowRunId") != "":
+	case strings.HasPrefix(name, "sourcesflowrundelay"), firing && o.text("flowRunId") != "":
 		return RunDelayedAlert, "an alert that the run takes long; the run has not failed", true
 	case firing:
 		return ErrorRateAlert, "an alert that names no run", true

@@ -1,8 +1,10 @@
 package event
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -27,7 +29,7 @@ func wrappings() []wrapping {
 		{func(o object) bool { return o.isList("Messages") && o.firstOf("Messages").has("Body") }, nil, (*decoder).received},
 		{has("specversion"), []string{"specversion", "type", "source", "data", "data_base64"}, (*decoder).cloudEvent},
 		{isAdobes, []string{"event_id", "eventid", "event"}, (*decoder).adobeEvent},
-		{func(o object) bool { return o.isList("messages") && o.firstOf("messages").has("value") }, []string{"messages"}, (*decoder).pipeline},
+		{isPipelines, []string{"messages"}, (*decoder).pipeline},
 		{func(o object) bool {
 			return o.isList("events") && (o.has("_page") || o.firstOf("events").has("position", "event"))
 		}, []string{"events"}, (*decoder).journal},
@@ -115,14 +117,20 @@ func isOnFailure(o object) bool {
 }
 
 // onFailure reads the payload of the failed invocation afresh, whatever brought the
-// record: a queue, a bus, another function. Lambda sends the same record about a success
+// record: a queue, a bus, another function; only the orgs and sandboxes that were named
+// around it still count. Lambda sends the same record about a success
 // to the on-success destination. If that is of this function, its answer is in the
 // record; to do the same once more would never end.
 func (d *decoder) onFailure(o object, a around) (bool, *Error) {
 	if fault := ownOutput(o.object("responsePayload")); fault != nil {
 		return false, fault
 	}
-	return true, d.unit(o.get("requestPayload"), around{depth: a.depth + 1})
+	a, fault := a.named(o, "requestPayload", "responsePayload")
+	if fault != nil {
+		return false, fault
+	}
+	a.sender, a.eventID, a.detailType = person, "", ""
+	return true, d.unit(o.get("requestPayload"), a.deeper())
 }
 
 // isEventBridges recognizes EventBridge's envelope, and what a rule's input transformer
@@ -173,8 +181,8 @@ func (d *decoder) scheduled(o object, a around) (bool, *Error) {
 	if a.sender != person {
 		return false, nil
 	}
-	if d.sweep != nil {
-		return true, nil
+	if d.sweep != nil && strings.HasPrefix(d.sweep.ID, "schedule-") {
+		return true, nil // a list with two of them asks for one sweep
 	}
 	d.others++
 	d.sweep = &Sweep{}
@@ -192,11 +200,37 @@ func orNull(raw json.RawMessage) json.RawMessage {
 	return raw
 }
 
+// isAdobesCloudEvent recognizes a CloudEvent of Adobe's by its type and source.
+func isAdobesCloudEvent(o object) bool {
+	kind, source := o.text("type"), o.text("source")
+	return o.has("specversion") && (isAdobeName(kind) || isAdobeName(source) || strings.Contains(source, "aep") || strings.Contains(kind, "flow_run"))
+}
+
+// handsOn reports whether there is an event of Adobe's in a value, not deeper than depth.
+func handsOn(raw json.RawMessage, depth int) bool {
+	switch {
+	case depth == 0 || len(raw) == 0:
+		return false
+	case raw[0] == '{':
+		o := parsed(raw)
+		return isAdobes(o) || isAdobesEnvelope(o) || isAdobesCloudEvent(o) || isPipelines(o) ||
+			slices.ContainsFunc(o.members, func(m member) bool { return handsOn(m.value, depth-1) })
+	case raw[0] == '[':
+		list, _ := elements(raw) // it is a list
+		return slices.ContainsFunc(list, func(one json.RawMessage) bool { return handsOn(one, depth-1) })
+	case raw[0] == '"' && bytes.IndexByte(raw, '{') > 0:
+		inner := trimmed([]byte(text(raw)))
+		return json.Valid(inner) && handsOn(inner, depth-1)
+	default:
+		return false
+	}
+}
+
 // cloudEvent opens a CloudEvent:
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md.
 func (d *decoder) cloudEvent(o object, a around) (bool, *Error) {
-	kind, source, outer := o.text("type"), o.text("source"), a
-	if isAdobes(o) || isAdobeName(kind) || isAdobeName(source) || strings.Contains(source, "aep") || strings.Contains(kind, "flow_run") {
+	outer := a
+	if isAdobes(o) || isAdobesCloudEvent(o) {
 		a = a.from(adobe)
 	} else {
 		a = a.from(application)
@@ -232,11 +266,15 @@ func (d *decoder) sns(o object, a around) (bool, *Error) {
 		}
 		return d.pass(a, "an SNS message of type "+excerpt([]byte(kind))+", not a notification", o.raw)
 	}
+	message := orNull(o.get("Message"))
+	if !begins(message, '"') { // a transformer has made an object of it; a text is one wrapping more
+		a = a.deeper()
+	}
 	inner, fault := a.named(o, "Message", "MessageAttributes")
 	if fault != nil {
 		return false, fault
 	}
-	return true, d.unit(json.RawMessage(quoted(o.text("Message"))), inner)
+	return true, d.unit(message, inner)
 }
 
 // records opens the records that SNS and SQS hand to Lambda.
@@ -256,7 +294,7 @@ func (d *decoder) records(o object, a around) (found bool, fault *Error) {
 		record := parsed(one)
 		switch {
 		case record.isObject("Sns"):
-			bodies = append(bodies, json.RawMessage(quoted(record.object("Sns").text("Message"))))
+			bodies = append(bodies, orNull(record.object("Sns").get("Message")))
 		case record.has("body"):
 			bodies = append(bodies, record.get("body"))
 		case streamed(record) != nil:
@@ -297,7 +335,7 @@ func (d *decoder) received(o object, a around) (bool, *Error) {
 	list, _ := elements(o.get("Messages")) // it is a list
 	var bodies []json.RawMessage
 	for _, one := range list {
-		bodies = append(bodies, json.RawMessage(quoted(parsed(one).text("Body"))))
+		bodies = append(bodies, orNull(parsed(one).get("Body")))
 	}
 	return d.inside(o, a, a.deeper(), "Messages", func(inner around) *Error { return d.units(bodies, inner) })
 }
@@ -326,6 +364,9 @@ func (d *decoder) adobeEvent(o object, a around) (bool, *Error) {
 	}
 	return true, unrecognizedEvent(content, a.detailType)
 }
+
+// isPipelines recognizes one element of Adobe's pipeline notifications.
+func isPipelines(o object) bool { return o.isList("messages") && o.firstOf("messages").has("value") }
 
 // pipeline opens one element of Adobe's pipeline notifications. Each message is
 // an item of its own.
