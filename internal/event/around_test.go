@@ -143,3 +143,20 @@ func TestOfTwoSchedulesOneSweepIsMadeAndOfAnotherSweepBesideItNone(t *testing.T)
 		"a schedule and a run": {`[` + schedule + `,` + request + `]`, "error unreadable"},
 	})
 }
+
+// TestAnotherPartnersEventIsReadAsAnApplications: such partners relay webhooks, those of
+// Adobe I/O Events, too.
+func TestAnotherPartnersEventIsReadAsAnApplications(t *testing.T) {
+	t.Parallel()
+	from := func(detail string) string {
+		return `{"detail-type":"webhook","source":"aws.partner/example.com/x","detail":` + detail + `}`
+	}
+	wants(t, map[string][2]string{
+		"a run":            {from(`{"body":` + adobeEvent(failed(runA, "")) + `}`), retried},
+		"a run in a text":  {from(`{"body":` + quote(adobeEvent(failed(runA, ""))) + `}`), retried},
+		"without a run":    {from(`{"body":{"event_id":"e","event":{"a":1}}}`), "error unrecognized"},
+		"something else":   {from(`{"a":1}`), "skip foreign_event"},
+		"a request":        {from(request), retried},
+		"an AWS service's": {strings.Replace(from(adobeEvent(failed(runA, ""))), "aws.partner/example.com/x", "aws.states", 1), "skip foreign_event"},
+	})
+}

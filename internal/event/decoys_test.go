@@ -95,6 +95,8 @@ func TestAFlatEventOfAdobesThatIsNoDocumentedAlertIsNotSkippedAsOne(t *testing.T
 		"an alert of a failure in words":    {eventBridge(`{` + header + `,"name":"Sources Dataflow Run Failure","status":"FIRING","flowRunId":"r"}`), "error unrecognized"},
 		"an alert of an error":              {eventBridge(`{"name":"sources_flow_run_error","status":"FIRING","flowRunId":"r"}`), "error unrecognized"},
 		"an alert with a failure's code":    {eventBridge(`{"eventCode":"sources_flow_run_failed","status":"FIRING","flowRunId":"r"}`), "error unrecognized"},
+		"an alert of a state, on a run":     {eventBridge(`{` + header + `,"name":"sources_flow_run_state","status":"FIRING","flowRunId":"r"}`), "error unrecognized"},
+		"a delay in words":                  {eventBridge(`{` + header + `,"name":"Sources Flow Run Delayed","status":"FIRING","flowRunId":"r"}`), "skip run_delayed_alert"},
 		"an error rate in words":            {eventBridge(`{"name":"Sources Error Rate","status":"FIRING"}`), "skip error_rate_alert"},
 		"an alert's status, with a run":     {eventBridge(`{` + header + `,"status":"triggered","run":` + failed(runA, "") + `}`), retried},
 		"by hand, a misspelled run id":      {`{"flowRunId":"r"}`, "error unrecognized"},

@@ -179,7 +179,7 @@ func TestDecode(t *testing.T) {
 		"status no text":              {ended(`{"x":1}`), []string{"error unrecognized"}},
 		"code of failure, success":    {strings.Replace(ended(`"success"`), "{", `{"header":{"_adobeio":{"eventCode":"source_flow_run_error"}},`, 1), []string{"skip run_succeeded"}},
 		"delay alert":                 {`{"id":"a","name":"sources_flow_run_delay_150","status":"FIRING","flowId":"f","header":{"_adobeio":{"eventCode":"source_flow_run_error"}}}`, []string{"skip run_delayed_alert"}},
-		"delay alert by its run":      {`{"id":"a","flowRunId":"r","flowId":"f","status":"FIRING","eventCode":"source_flow_run_error"}`, []string{"skip run_delayed_alert"}},
+		"alert on a run, no delay":    {eventBridge(`{"id":"a","flowRunId":"r","flowId":"f","status":"FIRING","eventCode":"source_flow_run_error"}`), []string{"error unrecognized"}},
 		"error-rate alert":            {`{"id":"a","status":"INACTIVE","flowId":"f","header":{"_adobeio":{"eventCode":"source_flow_run_error"}}}`, []string{"skip error_rate_alert"}},
 		"ingestion by its id":         {`{"xdm:ingestionId":"i"}`, []string{"skip ingestion_event"}},
 		"ingestion by its code":       {`{"eventCode":"ing_load_success"}`, []string{"skip ingestion_event"}},

@@ -54,7 +54,8 @@ func isWhole(o object) bool { return o.text("id") != "" && o.text("flowId") != "
 
 // alert recognizes Adobe's messages that name no failed run. All that Adobe documents
 // have a name and a status of an alert. A code or the id of a run is not enough, since a
-// failure in an undocumented shape may have it, too; and a run in it is only quoted where
+// failure in an undocumented shape may have it, too: an alert on a run must say that it is
+// about a delay. And a run in it is only quoted where
 // the name is that of an alert.
 func alert(o object) (reason SkipReason, detail string, is bool) {
 	code := cmp.Or(o.object("header").object("_adobeio").text("eventCode"), o.text("eventCode"), o.text("xdm:eventCode"))
@@ -70,9 +71,9 @@ func alert(o object) (reason SkipReason, detail string, is bool) {
 	switch {
 	case o.text("xdm:ingestionId") != "" && !holdsRun, strings.HasPrefix(code, "ing_") && !nested:
 		return IngestionEvent, "a data-ingestion event names no run", true
-	case strings.HasPrefix(name, "sourcesflowrundelay"), firing && o.text("flowRunId") != "":
+	case strings.HasPrefix(name, "sourcesflowrundelay"), firing && strings.Contains(name, "delay"):
 		return RunDelayedAlert, "an alert that the run takes long; the run has not failed", true
-	case firing:
+	case firing && (errorRate || o.text("flowRunId") == ""):
 		return ErrorRateAlert, "an alert that names no run", true
 	case o.has("challenge") && len(o.members) == 1:
 		return ForeignEvent, "a challenge of Adobe I/O Events, which is for webhooks", true

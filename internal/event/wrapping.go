@@ -154,7 +154,7 @@ func (d *decoder) eventBridge(o object, a around) (bool, *Error) {
 	source, kind, outer := o.text("source"), o.text("detail-type"), a
 	detail := o.get("detail")
 	// The names of an application may have Adobe's in them.
-	asks := !strings.HasPrefix(source, "aws.partner/") && parsed(detail).hasAny(commands()...)
+	asks := !isAdobesEnvelope(o) && parsed(detail).hasAny(commands()...)
 	switch {
 	case kind == "Scheduled Event" && (source == "aws.events" || source == "aws.scheduler"):
 		return d.scheduled(o, a)
@@ -163,7 +163,7 @@ func (d *decoder) eventBridge(o object, a around) (bool, *Error) {
 		a.detailType = bounded(kind, MaxID)
 	case isOnFailure(parsed(detail)):
 		a = a.deeper()
-	case strings.HasPrefix(source, "aws."): // reserved to AWS's services
+	case strings.HasPrefix(source, "aws.") && !strings.HasPrefix(source, "aws.partner/"): // reserved to AWS's services
 		return d.pass(a, "an event of the AWS service "+excerpt([]byte(source)), nil)
 	default:
 		a = a.from(application)
