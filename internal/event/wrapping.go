@@ -250,9 +250,6 @@ func (d *decoder) cloudEvent(o object, a around) (bool, *Error) {
 				data = json.RawMessage("null")
 			}
 		}
-		if string(data) == "null" && a.sender != adobe {
-			return d.skip("the CloudEvent has no data", o.raw)
-		}
 		return d.unit(data, a)
 	})
 }
