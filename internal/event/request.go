@@ -2,9 +2,12 @@ package event
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -99,6 +102,27 @@ type Origin struct {
 // One without is of a request by hand that had to wait before the run was read.
 func (o *Origin) WasTold() bool {
 	return o.EventID != "" || o.CreatedClient != "" || !o.FailedAt.IsZero() || !o.CreatedAt.IsZero() || len(o.Errors) > 0
+}
+
+// Fingerprint is the same for two requests of which the dataflow and what is told of the
+// run are the same, also after one of them was written as a message and read again.
+func (r Request) Fingerprint() string {
+	sum := sha256.New()
+	field := func(text string) { _, _ = fmt.Fprintf(sum, "%q ", text) }
+	field(r.FlowID)
+	field(r.CreatedClient)
+	for _, at := range []time.Time{r.FailedAt, r.CreatedAt} {
+		if at.IsZero() {
+			field("")
+		} else {
+			field(strconv.FormatInt(at.UnixMilli(), 10))
+		}
+	}
+	for _, e := range r.Errors {
+		field(e.Code)
+		field(e.Message)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
 // Cause is the first of the run's own errors: why it failed, as its source says. It is

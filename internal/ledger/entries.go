@@ -40,6 +40,9 @@ type Run struct {
 	// FlowName is the dataflow's name for people, ErrorCode and ErrorText why the run
 	// failed, as its source says; each is empty where it is not known.
 	FlowName, ErrorCode, ErrorText string
+	// Told is the fingerprint of what the run's request was told of it, by an event or by
+	// Flow Service. A message that waits is believed if it has the same.
+	Told string
 	// Root is the lineage's first run, Parent the run whose re-trigger made this
 	// one; empty for a root.
 	Root, Parent string
@@ -165,7 +168,7 @@ func (r *Run) rev() string {
 func (r *Run) record() Record {
 	return compact(Record{
 		AttributeKey: r.key(), AttributeRev: r.rev(), "orgId": r.OrgID, "runId": r.RunID, "flowId": r.FlowID, "sandbox": r.Sandbox,
-		"flowName": r.FlowName, "errorCode": r.ErrorCode, "errorText": r.ErrorText,
+		"flowName": r.FlowName, "errorCode": r.ErrorCode, "errorText": r.ErrorText, "told": r.Told,
 		"root": r.Root, "parent": r.Parent, "attempt": number(r.Attempt), "forgiven": number(r.Forgiven),
 		"state": string(r.State), "reason": r.Reason, "newRunId": r.NewRunID, "sends": number(r.Sends),
 		"claimId": r.ClaimID, "claimUntil": stamp(r.ClaimUntil), "due": stamp(r.Due), "firstSeen": stamp(r.FirstSeen),
@@ -176,7 +179,7 @@ func (r *Run) record() Record {
 func runOf(r Record) Run {
 	return Run{
 		OrgID: r["orgId"], RunID: r["runId"], FlowID: r["flowId"], Sandbox: r["sandbox"], Root: r["root"], Parent: r["parent"],
-		FlowName: r["flowName"], ErrorCode: r["errorCode"], ErrorText: r["errorText"],
+		FlowName: r["flowName"], ErrorCode: r["errorCode"], ErrorText: r["errorText"], Told: r["told"],
 		Attempt: count(r["attempt"]), Forgiven: count(r["forgiven"]), State: State(r["state"]), Reason: r["reason"], NewRunID: r["newRunId"],
 		Sends: count(r["sends"]), ClaimID: r["claimId"], ClaimUntil: instant(r["claimUntil"]), Due: instant(r["due"]),
 		FirstSeen: instant(r["firstSeen"]), ChangedAt: instant(r["changedAt"]), stored: r[AttributeRev],

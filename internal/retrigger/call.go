@@ -294,6 +294,9 @@ func (w *work) complete() *Result {
 		return end
 	}
 	w.run = run
+	if !w.told { // the name may be forged, as the rest of an origin
+		w.req.FlowName = ""
+	}
 	if run.FlowID != "" && run.FlowID != w.req.FlowID {
 		w.req.FlowID, w.req.FlowName = run.FlowID, "" // it is another dataflow's
 	}

@@ -74,13 +74,15 @@ func (n *names) worthAsking(orgID, flowID string, now time.Time) bool {
 }
 
 // name completes the request with its dataflow's name, where that is known without a
-// call.
+// call. Only an event of Adobe's tells other runs the name: anybody who may send to the
+// queue can write an origin with one.
 func (w *work) name() {
-	if w.req.FlowName == "" {
+	switch {
+	case w.req.FlowName == "":
 		w.req.FlowName = w.names.get(w.req.OrgID, w.req.FlowID)
-		return
+	case w.raw:
+		w.names.put(w.req.OrgID, w.req.FlowID, w.req.FlowName)
 	}
-	w.names.put(w.req.OrgID, w.req.FlowID, w.req.FlowName)
 }
 
 // askName asks Flow Service for the dataflow's name, once for all runs that want to know

@@ -406,7 +406,7 @@ func (w *work) guess() ledger.View {
 	}
 	return ledger.GuessDeferred(ledger.Run{
 		OrgID: r.OrgID, RunID: r.RunID, FlowID: r.FlowID, Sandbox: r.Sandbox, Root: cmp.Or(r.Root, r.RunID), Parent: r.Parent,
-		Attempt: r.Attempts, Forgiven: r.Forgiven, Due: r.Due, FirstSeen: r.FirstSeen,
+		Attempt: r.Attempts, Forgiven: r.Forgiven, Due: r.Due, FirstSeen: r.FirstSeen, Told: r.Fingerprint(),
 	})
 }
 
@@ -420,7 +420,7 @@ func (w *work) round() *Result {
 	if w.paused.Wait > 0 {
 		return w.wait(now, w.paused.Wait, Paused, w.paused.Detail)
 	}
-	if w.told && !w.raw && w.view.Run.State == ledger.Unknown { // the ledger knows of no message that waits
+	if w.told && !w.raw && (w.view.Run.State == ledger.Unknown || w.view.Run.Told != w.req.Fingerprint()) { // the ledger knows of no such message that waits
 		w.told, w.req.Due = false, time.Time{} // it must not wait itself, with an origin that may be forged
 		if end := w.complete(); end != nil {
 			return end

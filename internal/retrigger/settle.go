@@ -313,6 +313,9 @@ func (w *work) result() Result {
 // describe puts into the run's entry what people want to know of it.
 func (w *work) describe() {
 	run, cause := &w.view.Run, w.req.Cause()
+	if w.raw || w.run != nil { // otherwise it is a message's origin, which may be forged
+		run.Told = w.req.Fingerprint()
+	}
 	if w.req.FlowName != "" {
 		run.FlowName = w.req.FlowName
 	}

@@ -557,6 +557,7 @@ func (w *work) noteSent(requests []requested, errs []error) error {
 		group.Go(func() error {
 			ctx, cancel := context.WithTimeout(w.ctx, maxCall)
 			defer cancel()
+			r.entry.Told = r.waiting.Request.Fingerprint()
 			_, err := w.ledger.Note(ctx, ledger.Known(r.entry), ledger.Deferred, w.mark(), r.waiting.Request.Due)
 			if err != nil && !errors.As(err, new(*ledger.ConflictError)) { // after a conflict somebody else deals with it
 				unnoted.Store(&err)
