@@ -172,3 +172,33 @@ func TestAFaultOfASecretIsNoDeadLetterForEachRun(t *testing.T) {
 		})
 	}
 }
+
+// TestACredentialThatIsRefusedForDaysCostsNoRun: whatever is asked for waits, one of
+// the runs after a re-trigger whose answer was lost, and SQS gives no message up. Then the
+// credential is valid again, and each run is re-triggered once.
+func TestACredentialThatIsRefusedForDaysCostsNoRun(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.Config.MaxRunAge = 60 * 24 * time.Hour
+		w.Flow("g", worldOrg)
+		w.Flow("h", worldOrg)
+		runs := []string{w.Fail("f"), w.Fail("g"), w.Fail("h")}
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable, AfterEffect: true})
+		w.Told(runs[0])
+		w.Poll(w.Start(-1, false))
+		w.Adobe.RotateSecret(worldOrg, "new")
+		w.Told(runs[1])
+		w.Send(fmt.Sprintf(`{"runId":%q,"orgId":%q}`, runs[2], worldOrg))
+		w.Send(onlySweep)
+		w.Drain(10 * 24 * time.Hour)
+		if letters, waiting := len(w.AWS.Messages(w.Letters)), len(w.AWS.Messages(w.Requests)); letters != 0 || waiting != len(runs)+1 {
+			t.Fatalf("after ten days there are %d dead letters, and %d messages wait", letters, waiting)
+		}
+		w.AWS.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-W","client_secret":"new","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOrg))
+		w.Drain(24 * time.Hour)
+		w.wantOnce(t, runs)
+		if letters := len(w.AWS.Messages(w.Letters)); letters != 0 {
+			t.Errorf("%d dead letters", letters)
+		}
+	})
+}

@@ -51,8 +51,10 @@ const (
 	renewAfter = maxReceives - 1
 	// maxHops is how often that is done. Lambda ends chains of about 16 messages.
 	maxHops = 8
-	// sweepRenewAfter is the same for sweeps, which SQS allows 1000 receives.
-	sweepRenewAfter = 800
+	// longRenewAfter is the same for sweeps and for requests that wait for a credential,
+	// which SQS allows 1000 receives. At one in a quarter of an hour these last for a
+	// week, and with maxHops for two months.
+	longRenewAfter = 800
 	// maxWait is the age at which a waiting message is given up: its queue deletes it
 	// a day later.
 	maxWait = 13 * 24 * time.Hour
@@ -109,6 +111,13 @@ func (d *delivery) waits() bool {
 	return d.returned() > 0
 }
 
+// waitsForCredential reports whether a delivery that waits does so for a credential that
+// is to be mended.
+func (d *delivery) waitsForCredential() bool {
+	r := d.firstReturned()
+	return r.Reason == retrigger.CredentialsRefused || r.Reason == retrigger.CredentialsUnavailable
+}
+
 // hops is how often the function put the delivery on the request queue.
 func (d *delivery) hops() int {
 	most := 0
@@ -141,13 +150,20 @@ func (h *Handler) bury(ctx context.Context, d *delivery) {
 func (h *Handler) renew(ctx context.Context, d *delivery, receives int, sentAt time.Time) {
 	old := !sentAt.IsZero() && time.Since(sentAt) > maxWait
 	switch {
-	case d.sweep != nil && d.swept.Again && (receives >= sweepRenewAfter || old):
+	case d.sweep != nil && d.swept.Again && (receives >= longRenewAfter || old):
 		if d.sweep.Hops < maxHops {
 			h.continueLater(ctx, d)
 		} else {
 			h.refuseSweep(ctx, d, "it was delivered thousands of times and has not ended")
 		}
 	case !d.waits():
+	case d.waitsForCredential() && d.hops() > 0 && d.hops() < maxHops:
+		// It may take days until somebody mends the secret. Were a hop made after each
+		// few receives, none would be left after half a day, and SQS would move the
+		// message to the dead-letter queue after its thousandth receive.
+		if old || receives >= longRenewAfter {
+			h.deferReturned(ctx, d)
+		}
 	case old:
 		for i, r := range d.results {
 			if r.Outcome == retrigger.Returned {
