@@ -383,7 +383,7 @@ func TestNoTokenIsTaken(t *testing.T) {
 					w.Adobe.AddRun(flowsim.Run{ID: id, FlowID: "b0", Status: flowsim.Failed, CreatedAt: at, CompletedAt: at})
 				}
 				ids = ids[:flowclient.DefaultPageSize]
-				want = sweepRecord{State: "finished", Seen: 100, Requested: 100, Pages: 4, Restarts: 3, Failures: 1}
+				want = sweepRecord{State: "finished", Seen: 100, Requested: 100, Pages: 10, Restarts: 9, Failures: 1}
 			}
 			w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
 			w.Drain(5 * time.Hour)

@@ -239,7 +239,7 @@ func (w *work) ours(account *credentials.Account, sends []ledger.Send, earliest 
 	var unseen error
 	var left []string // out of the listing
 	for range maxUnseen {
-		found, err := w.candidates(account, query, sends, earliest)
+		found, err := w.candidatesInAnySize(account, query, sends, earliest)
 		if large, ok := errors.AsType[*flowclient.Error](err); ok && large.Kind == flowclient.KindTooLarge {
 			if large.Resource == "" || slices.Contains(left, large.Resource) {
 				return nil, err // it can't be left out, and what comes after it is not known
@@ -259,28 +259,45 @@ func (w *work) ours(account *credentials.Account, sends []ledger.Send, earliest 
 	return nil, unseen
 }
 
+// candidatesInAnySize lists candidates. Flow Service may take a continuation token only
+// with the page size for which it gave it, and the size changes where pages are large. So
+// where a token is refused, the listing begins again in half the size.
+func (w *work) candidatesInAnySize(account *credentials.Account, query flowclient.RunQuery, sends []ledger.Send, earliest time.Time) ([]candidate, error) {
+	for {
+		found, size, err := w.candidates(account, query, sends, earliest)
+		refusedToken := size > 0 && (errors.Is(err, flowclient.KindRejected) || errors.Is(err, flowclient.KindNotFound))
+		half := cmp.Or(query.Limit, flowclient.DefaultPageSize) / 2
+		if !refusedToken || half == 0 {
+			return found, err
+		}
+		query.Limit = min(half, size)
+	}
+}
+
 // candidates lists those of the query's runs that our client made around the time of the
-// re-triggers.
-func (w *work) candidates(account *credentials.Account, query flowclient.RunQuery, sends []ledger.Send, earliest time.Time) ([]candidate, error) {
-	var found []candidate
+// re-triggers. size is that of the smallest page that was listed; 0 for none.
+func (w *work) candidates(account *credentials.Account, query flowclient.RunQuery, sends []ledger.Send, earliest time.Time) (found []candidate, size int, err error) {
 	seen := 0
-	for run, err := range account.Client.Runs(w.ctx, w.req.Sandbox, query) {
+	for page, err := range account.Client.RunPages(w.ctx, w.req.Sandbox, query) {
 		if err != nil {
-			return nil, err
+			return nil, size, err
 		}
-		createdAt := run.CreatedAt.Time()
-		if seen++; seen > maxLookedUp || !createdAt.IsZero() && createdAt.Before(earliest) {
-			break // the newest come first
-		}
-		if run.ID == w.req.RunID || run.FlowID != w.req.FlowID || run.CreatedClient != account.ClientID {
-			continue
-		}
-		for _, s := range sends {
-			if s.Covers(createdAt) {
-				found = append(found, candidate{run.ID, createdAt, s})
-				break
+		size = min(cmp.Or(size, page.Limit), page.Limit)
+		for _, run := range page.Runs {
+			createdAt := run.CreatedAt.Time()
+			if seen++; seen > maxLookedUp || !createdAt.IsZero() && createdAt.Before(earliest) {
+				return found, size, nil // the newest come first
+			}
+			if run.ID == w.req.RunID || run.FlowID != w.req.FlowID || run.CreatedClient != account.ClientID {
+				continue
+			}
+			for _, s := range sends {
+				if s.Covers(createdAt) {
+					found = append(found, candidate{run.ID, createdAt, s})
+					break
+				}
 			}
 		}
 	}
-	return found, nil
+	return found, size, nil
 }

@@ -78,7 +78,7 @@ func (w *work) page() error {
 	w.wait(0) // the others come first
 	w.p.Report.Pages++
 	w.at.Token = page.Next
-	w.at.PageSize = page.NextLimit(w.at.maxPage())
+	w.at.PageSize, w.at.Listed = page.NextLimit(w.at.maxPage()), page.Limit
 	switch {
 	case w.p.Report.Limited:
 		w.p.Parts = nil
@@ -190,10 +190,15 @@ func (w *work) leaveOut(fault *flowclient.Error) error {
 	if len(w.p.Flows) == 1 {
 		run.FlowID = w.p.Flows[0]
 	}
-	if again, err := w.wholly(func() error { return w.deal(target, []*flowclient.Run{&run}) }); again || err != nil {
+	if len(w.p.Codes) > 0 { // the run's errors are not known, so nothing is requested
+		w.p.Report.fail(target, fmt.Sprintf("run %s is too large to be listed, so that it is not known whether it failed with one of the codes: send it by itself. %v", id, fault))
+	} else if again, err := w.wholly(func() error { return w.deal(target, []*flowclient.Run{&run}) }); again || err != nil {
 		return err
 	}
 	w.at.TooLarge, w.at.Token, w.at.Requested, w.at.PageSize = append(slices.Clip(w.at.TooLarge), id), "", 0, 0
+	if w.at.MaxPage > 0 { // that run may have been why
+		w.at.MaxPage = max(w.at.MaxPage, leastPage)
+	}
 	if w.at.From = w.p.Since; !w.at.Unordered && !w.at.Last.IsZero() {
 		w.at.From = w.at.Last
 	}
@@ -206,7 +211,7 @@ func (w *work) leaveOut(fault *flowclient.Error) error {
 func (w *work) again(err error) error {
 	w.wrong(err)
 	w.at.Failures++
-	w.at.MaxPage = max(w.at.maxPage()/2, leastPage)
+	w.at.MaxPage = max(w.at.maxPage()/2, min(leastPage, w.at.maxPage()))
 	switch {
 	case w.req.DryRun:
 		return w.abandon(err)
@@ -236,11 +241,22 @@ func (w *work) restart(err error) bool {
 	if !w.at.Unordered && !w.at.Last.IsZero() {
 		from = w.at.Last
 	}
-	if from.After(w.at.From) || w.at.Requested > 0 {
+	// Flow Service may take a token only with the page size for which it gave it. So from
+	// now on pages are no larger than the last one that was listed.
+	most := w.at.maxPage()
+	size := max(min(cmp.Or(w.at.Listed, most), most), min(leastPage, most))
+	switch {
+	case from.After(w.at.From) || w.at.Requested > 0:
 		w.at.Stale = 0
-	} else if w.at.Stale++; w.at.Stale == maxStale {
-		return false // it goes round in a circle
+	case size < most:
+	case most > 1: // the page that was refused may have been made smaller meanwhile
+		size = most / 2
+	default:
+		if w.at.Stale++; w.at.Stale == maxStale {
+			return false // it goes round in a circle
+		}
 	}
+	w.at.MaxPage, w.at.PageSize = size, 0
 	w.Log.WarnContext(w.ctx, "the continuation token of a sweep is no longer valid; it begins again at the last time seen", "sweepId", w.req.ID, "from", stamp(from), "error", err.Error())
 	w.at.From, w.at.Token, w.at.Requested = from, "", 0
 	w.p.Report.Restarts++
@@ -374,7 +390,7 @@ func (w *work) wanted(target Target, run *flowclient.Run) bool {
 		return false
 	case run.OrgID != "" && run.OrgID != target.OrgID, run.SandboxName != "" && run.SandboxName != target.Sandbox:
 		return false
-	case len(w.p.Flows) > 0 && !slices.Contains(w.p.Flows, run.FlowID):
+	case len(w.p.Flows) > 0 && run.FlowID != "" && !slices.Contains(w.p.Flows, run.FlowID): // without one, Flow Service's filter has selected it
 		return false
 	case len(w.p.Codes) == 0:
 		return true

@@ -61,9 +61,11 @@ type part struct {
 	Stale     int `json:"stale,omitempty"`
 	Requested int `json:"requested,omitempty"`
 	// PageSize is the size of the next page where large answers have made it smaller, and
-	// MaxPage the greatest size where failures have; 0 is the usual.
+	// MaxPage the greatest size where failures have, or a token that was refused; 0 is the
+	// usual. Listed is the size of the last page that was listed.
 	PageSize int `json:"pageSize,omitempty"`
 	MaxPage  int `json:"maxPage,omitempty"`
+	Listed   int `json:"listed,omitempty"`
 	// ByStart means that Flow Service refused to list runs by their last change.
 	ByStart bool `json:"byStart,omitempty"`
 	// Unordered means that the runs have not come in the order of their creation.
