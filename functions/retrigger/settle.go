@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/internal/sqstext"
@@ -130,9 +132,10 @@ func (d *delivery) hops() int {
 }
 
 // killed reports whether the message is taken for one that kills the function. Those
-// that wait for long are the function's own.
+// that wait for long are the function's own, or have a due time as these do.
 func (d *delivery) killed(receives int) bool {
-	return receives > killsAfter && len(d.items) > 0 && d.hops() == 0
+	return receives > killsAfter && len(d.items) > 0 && d.hops() == 0 &&
+		!slices.ContainsFunc(d.items, func(item event.Item) bool { return item.Request != nil && !item.Request.Due.IsZero() })
 }
 
 // bury gives up a message that kills the function, before it is worked on.

@@ -158,7 +158,7 @@ func (r *Run) rev() string {
 	case Claimed, Held:
 		detail = r.ClaimID + " " + stamp(r.ClaimUntil)
 	case Deferred:
-		detail = stamp(r.Due)
+		detail = stamp(r.Due) + " " + r.Told
 	case Retriggered:
 		detail = r.NewRunID
 	}
