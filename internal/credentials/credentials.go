@@ -251,10 +251,10 @@ func (s *Store) renew(ctx context.Context, e *entry, refused *Account, cause err
 // gateway looks at the client id and its rights. The entry's lock is held, so one
 // caller tries them for all.
 func (s *Store) other(ctx context.Context, e *entry, refused *Account, cause error) (*Account, error) {
-	if e.account != refused && !byIMS(cause) {
-		return e.account, nil // the secret has changed
-	}
 	if !byIMS(cause) {
+		if e.account != refused {
+			return e.account, nil // the secret has changed
+		}
 		return nil, cause
 	}
 	for i := range e.secret.clientSecrets {

@@ -395,16 +395,18 @@ func (d *decoder) message(o object, a around) *Error {
 // journal opens a page of Adobe's Journaling API:
 // https://developer.adobe.com/events/docs/guides/api/journaling_api/.
 func (d *decoder) journal(o object, a around) (bool, *Error) {
-	return d.entries(o, "events", a, func(entry object) json.RawMessage { return entry.get("event") })
+	return d.entries(o, "events", "event", a)
 }
 
 // runs opens an answer of GET /runs.
 func (d *decoder) runs(o object, a around) (bool, *Error) {
-	return d.entries(o, "items", a, func(object) json.RawMessage { return nil })
+	return d.entries(o, "items", "", a)
 }
 
-// entries opens a list of Adobe's, of which each element holds its content or is it.
-func (d *decoder) entries(o object, name string, a around, inside func(object) json.RawMessage) (bool, *Error) {
+// entries opens a list of Adobe's, which is the field called name. An element has its
+// event in the field called content, or is the event itself: where it lacks that field,
+// and where content is empty.
+func (d *decoder) entries(o object, name, content string, a around) (bool, *Error) {
 	list, _ := elements(o.get(name)) // it is a list
 	if len(list) == 0 {
 		found, fault := d.search(o, a)
@@ -416,9 +418,9 @@ func (d *decoder) entries(o object, name string, a around, inside func(object) j
 	return d.inside(o, a, a.from(adobe).deeper(), name, func(inner around) *Error {
 		for _, one := range list {
 			entry, at, fault := parsed(one), inner, (*Error)(nil)
-			if value := inside(entry); value != nil {
-				if at, fault = inner.named(entry, "event"); fault == nil {
-					one = value
+			if content != "" && entry.has(content) {
+				if at, fault = inner.named(entry, content); fault == nil {
+					one = entry.get(content)
 				}
 			}
 			if fault := d.units([]json.RawMessage{one}, at); fault != nil {

@@ -241,6 +241,17 @@ func (w *work) rejected(v verdict) Result {
 	return *w.end(ledger.Skipped, needsNone(run), v.message)
 }
 
+// ErrorsOf returns the first [event.MaxErrors] errors of a run that Flow Service told of,
+// as a request keeps them.
+func ErrorsOf(run *flowclient.Run) []event.RunError {
+	all := run.Errors()
+	var kept []event.RunError
+	for _, e := range all[:min(len(all), event.MaxErrors)] {
+		kept = append(kept, event.NewRunError(e.Code, e.Message))
+	}
+	return kept
+}
+
 // needsNone returns why a run in this state needs no retry, or nothing.
 func needsNone(run *flowclient.Run) Reason {
 	switch {
@@ -305,12 +316,7 @@ func (w *work) complete() *Result {
 		w.view.Flow = ledger.Flow{OrgID: w.req.OrgID, FlowID: w.req.FlowID}
 	}
 	w.req.CreatedAt, w.req.CreatedClient = run.CreatedAt.Time(), run.CreatedClient
-	w.req.FailedAt, w.req.Errors = run.Ended(), nil
-	for _, e := range run.Errors() {
-		if len(w.req.Errors) < event.MaxErrors {
-			w.req.Errors = append(w.req.Errors, event.NewRunError(e.Code, e.Message))
-		}
-	}
+	w.req.FailedAt, w.req.Errors = run.Ended(), ErrorsOf(run)
 	w.askName()
 	reason := needsNone(run)
 	// Adobe retries a run that succeeded without a record, too.

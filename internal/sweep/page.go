@@ -206,8 +206,8 @@ func (w *work) leaveOut(fault *flowclient.Error) error {
 }
 
 // again counts a failure, and lets the part wait before the page is tried again. From now
-// on pages are smaller: this one may have taken Flow Service too long. After too many failures, or in a dry run, which
-// does not wait, the sandbox is given up.
+// on pages are smaller: this one may have taken Flow Service too long. After too many
+// failures, or in a dry run, which does not wait, the sandbox is given up.
 func (w *work) again(err error) error {
 	w.wrong(err)
 	w.at.Failures++
@@ -348,9 +348,8 @@ func (w *work) deal(target Target, runs []*flowclient.Run) error {
 // name, and why the run failed.
 func (w *work) describe(target Target, run *flowclient.Run, entry *ledger.Run) {
 	entry.FlowName = cmp.Or(w.names[flowKey(target, run.FlowID)], entry.FlowName)
-	if errs := run.Errors(); len(errs) > 0 {
-		cause := event.NewRunError(errs[0].Code, errs[0].Message)
-		entry.ErrorCode, entry.ErrorText = cause.Code, cause.Message
+	if errs := retrigger.ErrorsOf(run); len(errs) > 0 {
+		entry.ErrorCode, entry.ErrorText = errs[0].Code, errs[0].Message
 	}
 }
 
@@ -514,13 +513,8 @@ func (w *work) request(target Target, run *flowclient.Run, entry ledger.Run) req
 	entry.FlowID, entry.Sandbox = run.FlowID, target.Sandbox
 	req := event.Request{RunID: run.ID, FlowID: run.FlowID, OrgID: target.OrgID, Sandbox: target.Sandbox, Reason: "found by " + w.mark()}
 	req.Origin = event.Origin{
-		FlowName: entry.FlowName, FailedAt: run.Ended(), CreatedClient: run.CreatedClient, CreatedAt: run.CreatedAt.Time(), FirstSeen: w.Now().UTC().Truncate(time.Millisecond),
+		FlowName: entry.FlowName, FailedAt: run.Ended(), Errors: retrigger.ErrorsOf(run), CreatedClient: run.CreatedClient, CreatedAt: run.CreatedAt.Time(), FirstSeen: w.Now().UTC().Truncate(time.Millisecond),
 		Root: entry.Root, Parent: entry.Parent, Attempts: entry.Attempt, Forgiven: entry.Forgiven, Hops: w.req.Hops + 1,
-	}
-	for _, e := range run.Errors() {
-		if len(req.Errors) < event.MaxErrors {
-			req.Errors = append(req.Errors, event.NewRunError(e.Code, e.Message))
-		}
 	}
 	return requested{entry, requestqueue.Waiting{Request: req}}
 }

@@ -142,8 +142,8 @@ func (c *Client) Runs(ctx context.Context, sandbox string, q RunQuery) iter.Seq2
 // zero page; the page before it tells where to continue.
 //
 // A page above [MaxAnswer] is asked for again at half the size, down to a single run. The
-// listing goes on with the size that worked, and grows again ([RunPage.NextLimit]). A single run that is too large
-// ends it with [KindTooLarge].
+// listing goes on with the size that worked, and grows again ([RunPage.NextLimit]). A
+// single run that is too large ends it with [KindTooLarge].
 func (c *Client) RunPages(ctx context.Context, sandbox string, q RunQuery) iter.Seq2[RunPage, error] {
 	return func(yield func(RunPage, error) bool) {
 		most := cmp.Or(q.Limit, DefaultPageSize)
