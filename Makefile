@@ -18,7 +18,7 @@ FUZZTIME ?= 100000x
 BENCHTIME ?= 1s
 
 .DEFAULT_GOAL := help
-.PHONY: help run invoke test test-emulators fuzz bench build build-RetriggerFunction fmt fmt-check vet lint vuln validate deploy ci clean
+.PHONY: help run invoke test explore test-emulators fuzz bench build build-RetriggerFunction fmt fmt-check vet lint vuln validate deploy ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ invoke: ## run one event: make invoke EVENT=events/request.json
 
 test: ## the tests
 	go test -race -timeout $(TEST_TIMEOUT) ./...
+
+# Without -race, which would take ten times as long: the histories are played step by step.
+# The garbage collector works less often: the memory is small, and time is what counts.
+explore: ## play every history within bounds; further with EXPLORE_FAULTS=3
+	EXPLORE=1 GOGC=600 go test -timeout $(TEST_TIMEOUT) -count=1 -v -run '^Test(Explored|TheExplorerFindsMutants)$$' ./functions/retrigger
 
 test-emulators: ## the integration suite against moto, ElasticMQ, DynamoDB Local and the Runtime Interface Emulator
 	emulators/install

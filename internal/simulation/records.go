@@ -44,19 +44,24 @@ func (r recorder) Write(line []byte) (int, error) {
 	if r.gate.isDead() {
 		return len(line), nil
 	}
-	r.records.mu.Lock()
-	defer r.records.mu.Unlock()
+	return r.records.Write(line)
+}
+
+// Write implements [io.Writer] for one line of the log.
+func (r *Records) Write(line []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var one Record
 	if json.Unmarshal(line, &one) == nil {
-		r.records.all = append(r.records.all, one)
+		r.all = append(r.all, one)
 	}
 	var metrics map[string]any
 	if json.Unmarshal(line, &metrics) == nil && metrics["_aws"] != nil {
-		r.records.metrics = append(r.records.metrics, metrics)
+		r.metrics = append(r.metrics, metrics)
 	}
 	var swept SweepRecord
 	if json.Unmarshal(line, &swept) == nil && swept.State != "" && swept.SweepID != "" {
-		r.records.swept = append(r.records.swept, swept)
+		r.swept = append(r.swept, swept)
 	}
 	return len(line), nil
 }

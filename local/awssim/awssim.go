@@ -69,6 +69,8 @@ type Message struct {
 	Receives int
 	// VisibleAt is when it can be received next.
 	VisibleAt time.Time
+	// Changes counts how often VisibleAt was set since the message was sent.
+	Changes int
 
 	sentAt, receivedAt time.Time
 	receipt            string
@@ -496,6 +498,7 @@ func (s *Server) take(q *queue, most int, invisible time.Duration) ([]any, time.
 			continue
 		}
 		m.Receives++
+		m.Changes++
 		m.receipt, m.receivedAt, m.VisibleAt = rand.Text(), now, now.Add(invisible)
 		attributes := map[string]any{}
 		for name, a := range m.Attributes {
@@ -562,6 +565,7 @@ func (s *Server) changeVisibility(in receiptIn) (any, error) {
 		return nil, refuse("InvalidParameterValue", "Total VisibilityTimeout for the message is beyond the limit [43200 seconds].")
 	}
 	m.VisibleAt = at
+	m.Changes++
 	s.wake()
 	return map[string]string{}, nil
 }
@@ -594,6 +598,7 @@ func (s *Server) move(in struct {
 		}
 		source.drop(m)
 		m.Receives, m.receipt, m.VisibleAt, m.sentAt = 0, "", s.now(), s.now()
+		m.Changes = 0
 		target.messages = append(target.messages, m)
 	}
 	s.wake()

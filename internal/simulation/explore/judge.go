@@ -1,0 +1,60 @@
+package explore
+
+import (
+	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+)
+
+// mostSteps is how many steps a history may have. One that has more does not end.
+const mostSteps = 300
+
+// check judges what Adobe has seen so far.
+func (h *history) check() {
+	roots, lineages, made := map[string]string{}, map[string]int{}, map[string]int{}
+	for _, r := range h.world.Adobe.Runs() { // parents stand before their children
+		root := r.ID
+		if r.Of != "" {
+			root = roots[r.Of]
+			lineages[root]++
+			made[r.Of]++
+		}
+		roots[r.ID] = root
+		if n := made[r.Of]; n > 1 {
+			h.violated("once", "run %s was re-triggered %d times", name(r.Of), n)
+		}
+		if n := lineages[root]; n > h.Attempts {
+			h.violated("bounded", "the lineage of %s has had %d re-triggers, %d are allowed", name(root), n, h.Attempts)
+		}
+	}
+	if len(h.steps) > mostSteps {
+		h.violated("it ends", "after %d steps nothing is at rest", len(h.steps))
+	}
+}
+
+// atRest judges a world in which nothing is left to be done: each failed run was
+// re-triggered, has a dead letter, or was skipped for an accepted reason.
+func (h *history) atRest() {
+	made := map[string]bool{}
+	for _, r := range h.world.Adobe.Runs() {
+		made[r.Of] = true
+	}
+	letters := h.world.DeadLetters()
+	for _, r := range h.world.Adobe.Runs() {
+		if r.Status != flowsim.Failed || made[r.ID] || letters[r.ID] > 0 || h.accepted(r.ID) {
+			continue
+		}
+		h.violated("nothing vanishes", "run %s has failed; it was not re-triggered, has no dead letter, and was not skipped for an accepted reason", name(r.ID))
+	}
+}
+
+// accepted reports whether the log says that a run was skipped for an accepted reason.
+func (h *history) accepted(runID string) bool {
+	for _, one := range h.world.Logs.Ends(runID) {
+		if one.Outcome == "skipped" && h.accepts(one) {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *history) accepts(one simulation.Record) bool { return h.Accepted == nil || h.Accepted(one) }
