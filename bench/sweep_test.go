@@ -22,6 +22,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
@@ -135,11 +136,11 @@ func sweepAll(b *testing.B, page []byte) (most float64) {
 		flowclient.WithBaseURL("http://127.0.0.1"), flowclient.WithIMSURL("http://127.0.0.1"),
 		flowclient.WithHTTPClient(&http.Client{Transport: loopback.Transport{Handler: adobe}}),
 	}
-	store := ledger.NewMemory()
-	memory := ledger.New(store, ledger.DefaultTTL, time.Now)
+	table := memory.New()
+	entries := ledger.New(table, ledger.DefaultTTL, time.Now)
 	for i := range sweptPage {
 		v := ledger.Guess("O@AdobeOrg", "f", "prod", fmt.Sprintf("0b7e1c1a-0000-4000-8000-%012d", i))
-		if _, err := memory.Note(b.Context(), v, ledger.DeadLettered, "attempts_exhausted", time.Time{}); err != nil {
+		if _, err := entries.Note(b.Context(), v, ledger.DeadLettered, "attempts_exhausted", time.Time{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -152,8 +153,8 @@ func sweepAll(b *testing.B, page []byte) (most float64) {
 		}
 		return flowclient.New(orgID, c.ClientID, tokens, options...)
 	}, time.Hour, time.Now)
-	hold := brake.New(store, brake.Limits{}, false, time.Now)
-	s := sweep.New(accounts, memory, store, &requestqueue.Queue{}, hold, nil, nil, sweep.Options{
+	hold := brake.New(table, brake.Limits{}, false, time.Now)
+	s := sweep.New(accounts, entries, table, &requestqueue.Queue{}, hold, nil, nil, sweep.Options{
 		Since: 24 * time.Hour, Limit: 1, Policy: &policy.Policy{Delays: policy.DefaultDelays(), MaxAge: policy.DefaultMaxAge},
 		CallTimeout: 10 * time.Second, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})

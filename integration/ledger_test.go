@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger/contract"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/storetest"
 	"github.com/aep-retrigger/aep-retrigger/local/scenario"
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
 )
@@ -18,13 +20,13 @@ func TestTheLedgersContract(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, b backend) {
 		client := start(t, b).DynamoDB
-		contract.Test(t, func(t *testing.T) ledger.Store {
+		storetest.Test(t, func(t *testing.T) store.Table {
 			t.Helper()
 			name := "ledger-" + rand.Text()
-			if _, err := client.CreateTable(context.WithoutCancel(t.Context()), ledger.Schema(name)); err != nil {
+			if _, err := client.CreateTable(context.WithoutCancel(t.Context()), dynamo.Schema(name)); err != nil {
 				t.Fatal(err)
 			}
-			return ledger.NewTable(client, name)
+			return dynamo.New(client, name)
 		})
 	})
 }

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation/explore"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
 // The explorer plays every history within these bounds against the function. The model
@@ -145,19 +145,19 @@ func TestTheExplorerFindsMutants(t *testing.T) {
 }
 
 // careless is a store that drops the conditions of writes.
-type careless struct{ ledger.Store }
+type careless struct{ store.Table }
 
-func (s careless) Commit(ctx context.Context, writes ...ledger.Write) error {
+func (s careless) Commit(ctx context.Context, writes ...store.Write) error {
 	writes = slices.Clone(writes)
 	for {
-		err := s.Store.Commit(ctx, writes...)
-		conflict, ok := errors.AsType[*ledger.ConflictError](err)
+		err := s.Table.Commit(ctx, writes...)
+		conflict, ok := errors.AsType[*store.ConflictError](err)
 		if !ok {
 			return err
 		}
 		for i, w := range writes {
 			if current, listed := conflict.Current[w.Key]; listed {
-				writes[i].Old = current[ledger.AttributeRev]
+				writes[i].Old = current[store.AttributeRev]
 			}
 		}
 	}

@@ -29,6 +29,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
 	"github.com/aep-retrigger/aep-retrigger/internal/unrecognized"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
@@ -117,14 +118,14 @@ func newTestHandler(url string, requests *requestqueue.Queue) *Handler {
 	if requests != nil {
 		waiting = requests
 	}
-	store := ledger.NewMemory()
-	limits := brake.New(store, brake.Limits{}, false, time.Now)
+	table := memory.New()
+	limits := brake.New(table, brake.Limits{}, false, time.Now)
 	service := retrigger.New(
 		credentials.NewStore(secrets{}, []string{"s"}, clients(cfg, nil, []flowclient.Option{flowclient.WithMaxAttempts(1)}), time.Hour, time.Now),
-		ledger.New(store, ledger.DefaultTTL, time.Now), limits, letters{}, waiting,
+		ledger.New(table, ledger.DefaultTTL, time.Now), limits, letters{}, waiting,
 		retrigger.Options{Policy: &policy.Policy{Delays: policy.DefaultDelays()}, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log},
 	)
-	return &Handler{service: service, shapes: unrecognized.New(store, time.Now), requests: requests, metrics: telemetry.NewMetrics(io.Discard, "test", time.Now), log: log, concurrency: 3}
+	return &Handler{service: service, shapes: unrecognized.New(table, time.Now), requests: requests, metrics: telemetry.NewMetrics(io.Discard, "test", time.Now), log: log, concurrency: 3}
 }
 
 // body is a message of a batch and what the model says of it.

@@ -18,6 +18,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
@@ -592,8 +593,8 @@ func TestALineageWhoseEntryIsForgotten(t *testing.T) {
 			pass(10 * time.Second)
 		}
 		for _, r := range w.Memory.Records() { // as DynamoDB forgets it, LEDGER_TTL after the last claim
-			if strings.HasPrefix(r[ledger.AttributeKey], "lineage#") {
-				if err := w.Memory.Commit(t.Context(), ledger.Write{Key: r[ledger.AttributeKey], Old: r[ledger.AttributeRev]}); err != nil {
+			if strings.HasPrefix(r[store.AttributeKey], "lineage#") {
+				if err := w.Memory.Commit(t.Context(), store.Write{Key: r[store.AttributeKey], Old: r[store.AttributeRev]}); err != nil {
 					t.Fatal(err)
 				}
 			}

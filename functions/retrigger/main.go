@@ -30,6 +30,8 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
 	"github.com/aep-retrigger/aep-retrigger/internal/unrecognized"
@@ -61,8 +63,8 @@ func newHandler(ctx context.Context) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	store := ledger.NewTable(dynamodb.NewFromConfig(amazon), cfg.LedgerTable)
-	handler := wire(cfg, amazon, store, memory(cfg, store), os.Stdout)
+	table := dynamo.New(dynamodb.NewFromConfig(amazon), cfg.LedgerTable)
+	handler := wire(cfg, amazon, table, newLedger(cfg, table), os.Stdout)
 	handler.log.Info("the function starts", "version", version, "go", runtime.Version())
 	return handler, nil
 }
@@ -75,9 +77,9 @@ func warn(log *slog.Logger, strays []config.Stray) {
 	}
 }
 
-// memory is the ledger in a store.
-func memory(cfg config.Config, store ledger.Store) *ledger.Ledger {
-	return ledger.New(store, cfg.LedgerTTL, time.Now).WithBudget(ledger.Budget{Window: cfg.BudgetWindow, Flow: cfg.FlowBudget, Org: cfg.OrgBudget})
+// newLedger returns the ledger in a table.
+func newLedger(cfg config.Config, table store.Table) *ledger.Ledger {
+	return ledger.New(table, cfg.LedgerTTL, time.Now).WithBudget(ledger.Budget{Window: cfg.BudgetWindow, Flow: cfg.FlowBudget, Org: cfg.OrgBudget})
 }
 
 // share is the part of the limits on calls that one environment may use.
@@ -86,12 +88,12 @@ func share(cfg config.Config) brake.Limits {
 	return brake.Limits{PerSecond: float64(cfg.CallsPerSecond) / float64(n), AtOnce: cfg.ConcurrentCalls / n, Processes: n}
 }
 
-// wire puts the parts together. What memory remembers is in the store, too.
-func wire(cfg config.Config, amazon aws.Config, store ledger.Store, memory retrigger.Ledger, out io.Writer, adobe ...flowclient.Option) *Handler {
+// wire puts the parts together. The ledger is in the table, too.
+func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retrigger.Ledger, out io.Writer, adobe ...flowclient.Option) *Handler {
 	queues := sqs.NewFromConfig(amazon)
 	log := telemetry.NewLogger(out, cfg.LogLevel)
 	h := &Handler{
-		shapes:  unrecognized.New(store, time.Now),
+		shapes:  unrecognized.New(table, time.Now),
 		metrics: telemetry.NewMetrics(out, os.Getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now), log: log, concurrency: cfg.MaxConcurrentRuns,
 	}
 	var waiting retrigger.Requests // nil without a queue
@@ -99,16 +101,16 @@ func wire(cfg config.Config, amazon aws.Config, store ledger.Store, memory retri
 		h.requests = requestqueue.New(queues, cfg.QueueURL)
 		waiting = h.requests
 	}
-	h.brake = brake.New(store, share(cfg), cfg.Paused, time.Now)
+	h.brake = brake.New(table, share(cfg), cfg.Paused, time.Now)
 	accounts := credentials.NewStore(secretsmanager.NewFromConfig(amazon), cfg.SecretIDs, clients(cfg, h.brake, adobe), cfg.SecretCacheTTL, time.Now)
 	h.accounts = accounts
 	rules := &policy.Policy{Delays: cfg.RetryDelays, Rules: cfg.RetryPolicy, MaxAge: cfg.MaxRunAge}
-	h.service = retrigger.New(accounts, memory, h.brake, deadletter.NewQueue(queues, cfg.DeadLetterQueueURL), waiting, retrigger.Options{
+	h.service = retrigger.New(accounts, entries, h.brake, deadletter.NewQueue(queues, cfg.DeadLetterQueueURL), waiting, retrigger.Options{
 		Policy:           rules,
 		BreakerThreshold: cfg.BreakerThreshold, BreakerCooldown: cfg.BreakerCooldown,
 		ReconcileAfter: cfg.ReconcileAfter, DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
 	})
-	h.sweeper = sweep.New(accounts, memory, store, waiting, h.brake, h.giveUpSweep, h.giveUpRun, sweep.Options{
+	h.sweeper = sweep.New(accounts, entries, table, waiting, h.brake, h.giveUpSweep, h.giveUpRun, sweep.Options{
 		Since: cfg.SweepSince, Limit: cfg.SweepLimit, Sandboxes: cfg.SweepSandboxes, DefaultSandbox: cfg.DefaultSandbox,
 		Policy: rules, Pace: sweep.Pace(cfg.OrgBudget, cfg.BudgetWindow), CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
 	})

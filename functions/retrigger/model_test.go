@@ -16,6 +16,7 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
@@ -114,7 +115,7 @@ func (h *history) check() {
 	}
 	for _, r := range h.Memory.Records() {
 		if len(r["sends"]) > 20_000 {
-			h.violated("no item grows without bound", "%s", r[ledger.AttributeKey])
+			h.violated("no item grows without bound", "%s", r[store.AttributeKey])
 		}
 	}
 }
@@ -358,7 +359,7 @@ func (h *history) finish() {
 }
 
 // agree checks that the last outcome in the log is that of the ledger.
-func (h *history) agree(runID string, entry ledger.Record, letters int) {
+func (h *history) agree(runID string, entry store.Record, letters int) {
 	ends := h.Logs.Ends(runID)
 	if len(ends) == 0 {
 		return // a process crashed before it could say so
@@ -462,7 +463,7 @@ func (m noClaim) Claim(_ context.Context, v ledger.View, until time.Time, _ bool
 
 func (m noClaim) Retriggered(ctx context.Context, v ledger.View, newRunID string) (ledger.View, error) {
 	claimed, err := m.Ledger.Claim(ctx, ledger.Guess(v.Run.OrgID, v.Run.FlowID, v.Run.Sandbox, v.Run.RunID), v.Run.ClaimUntil, false)
-	if errors.As(err, new(*ledger.ConflictError)) {
+	if errors.As(err, new(*store.ConflictError)) {
 		claimed.Run.NewRunID = newRunID
 		return claimed, nil
 	}
@@ -516,7 +517,7 @@ type overtaken struct{ retrigger.Ledger }
 
 func (m overtaken) Claim(ctx context.Context, v ledger.View, until time.Time, forgive bool) (ledger.View, error) {
 	next, err := m.Ledger.Claim(ctx, v, until, forgive)
-	if errors.As(err, new(*ledger.ConflictError)) && next.Run.Parent == "" && next.Run.State == ledger.Unknown {
+	if errors.As(err, new(*store.ConflictError)) && next.Run.Parent == "" && next.Run.State == ledger.Unknown {
 		return m.Ledger.Claim(ctx, next, until, forgive)
 	}
 	return next, err

@@ -33,11 +33,11 @@ func newWorld(tb fataler, skew, lag time.Duration) *world {
 
 // handler is the function, made of what a world has.
 func handler(parts simulation.Parts) simulation.Handler {
-	memory := retrigger.Ledger(memory(parts.Config, parts.Store))
+	entries := retrigger.Ledger(newLedger(parts.Config, parts.Store))
 	if parts.Mutate != nil {
-		memory = parts.Mutate(memory)
+		entries = parts.Mutate(entries)
 	}
-	return wire(parts.Config, parts.Amazon, parts.Store, memory, parts.Out, parts.Adobe...)
+	return wire(parts.Config, parts.Amazon, parts.Store, entries, parts.Out, parts.Adobe...)
 }
 
 // pass lets the bubble's time pass.

@@ -38,7 +38,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
 // MaxAge is how old the copy of the shared record may be: within this time a pause or
@@ -65,10 +65,10 @@ const (
 	keep = 7 * 24 * time.Hour
 )
 
-// Store keeps the shared record; see [ledger.Store].
+// Store keeps the shared record; see [store.Table].
 type Store interface {
-	Read(ctx context.Context, keys ...string) ([]ledger.Record, error)
-	Commit(ctx context.Context, writes ...ledger.Write) error
+	Read(ctx context.Context, keys ...string) ([]store.Record, error)
+	Commit(ctx context.Context, writes ...store.Write) error
 }
 
 // Limits are those of one org in this process.
@@ -151,7 +151,7 @@ func (b *Brake) refresh(ctx context.Context) error {
 	case b.reading <- struct{}{}:
 		defer func() { <-b.reading }()
 	case <-ctx.Done():
-		return &ledger.UnavailableError{Op: "read", Err: context.Cause(ctx)}
+		return &store.UnavailableError{Op: "read", Err: context.Cause(ctx)}
 	}
 	b.mu.Lock()
 	fresh := !b.readAt.IsZero() && b.now().Sub(b.readAt) < MaxAge
@@ -163,18 +163,18 @@ func (b *Brake) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var record ledger.Record
+	var record store.Record
 	for _, record = range found { // there is one, or none
 	}
 	return b.take(record)
 }
 
 // take replaces the copy with what the store has; nil for nothing.
-func (b *Brake) take(record ledger.Record) error {
+func (b *Brake) take(record store.Record) error {
 	read := state{Slow: map[string]slow{}}
 	if record != nil {
 		if err := json.Unmarshal([]byte(record["state"]), &read); err != nil {
-			return &ledger.UnavailableError{Op: "read", Err: fmt.Errorf("the record %q can't be read; delete it if a person wrote it: %w", recordKey, err)}
+			return &store.UnavailableError{Op: "read", Err: fmt.Errorf("the record %q can't be read; delete it if a person wrote it: %w", recordKey, err)}
 		}
 	}
 	b.mu.Lock()
@@ -186,7 +186,7 @@ func (b *Brake) take(record ledger.Record) error {
 	for org, s := range b.state.Slow {
 		read.Slow[org] = read.Slow[org].worse(s, now)
 	}
-	b.state, b.rev, b.readAt = read, record[ledger.AttributeRev], now
+	b.state, b.rev, b.readAt = read, record[store.AttributeRev], now
 	return nil
 }
 
@@ -209,12 +209,12 @@ func (b *Brake) write(ctx context.Context, change func(s *state, now time.Time) 
 		if err != nil {
 			return err
 		}
-		record := ledger.Record{ledger.AttributeKey: recordKey, ledger.AttributeRev: rand.Text(), "state": string(text)}
+		record := store.Record{store.AttributeKey: recordKey, store.AttributeRev: rand.Text(), "state": string(text)}
 		if !slices.ContainsFunc(next.Pauses, Pause.lasts) { // a pause that lasts is never forgotten
-			record[ledger.AttributeTTL] = strconv.FormatInt(now.Add(keep).Unix(), 10)
+			record[store.AttributeTTL] = strconv.FormatInt(now.Add(keep).Unix(), 10)
 		}
-		err = b.store.Commit(ctx, ledger.Write{Key: recordKey, Old: old, New: record})
-		conflict, ok := errors.AsType[*ledger.ConflictError](err)
+		err = b.store.Commit(ctx, store.Write{Key: recordKey, Old: old, New: record})
+		conflict, ok := errors.AsType[*store.ConflictError](err)
 		switch {
 		case err == nil:
 			return b.take(record)
@@ -225,7 +225,7 @@ func (b *Brake) write(ctx context.Context, change func(s *state, now time.Time) 
 			return err
 		}
 	}
-	return &ledger.UnavailableError{Op: "commit", Err: errors.New("other processes keep changing the same record")}
+	return &store.UnavailableError{Op: "commit", Err: errors.New("other processes keep changing the same record")}
 }
 
 // Share tells the other processes of an org's slow-down. What can't be told is told

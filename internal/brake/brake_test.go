@@ -15,7 +15,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/brake"
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -40,7 +41,7 @@ func throttled(after time.Duration) *flowclient.Error {
 func TestCallsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := brake.New(ledger.NewMemory(), brake.Limits{AtOnce: 3}, false, time.Now)
+		b := brake.New(memory.New(), brake.Limits{AtOnce: 3}, false, time.Now)
 		var now, most atomic.Int32
 		var group sync.WaitGroup
 		for range 20 {
@@ -76,7 +77,7 @@ func TestCallsAtOnce(t *testing.T) {
 func TestPace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := brake.New(ledger.NewMemory(), brake.Limits{PerSecond: 4}, false, time.Now)
+		b := brake.New(memory.New(), brake.Limits{PerSecond: 4}, false, time.Now)
 		began := time.Now()
 		for range 24 {
 			wait(t, b, orgA)(nil)
@@ -101,7 +102,7 @@ func TestASlowDown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := brake.New(ledger.NewMemory(), brake.Limits{PerSecond: perSecond}, false, time.Now)
+				b := brake.New(memory.New(), brake.Limits{PerSecond: perSecond}, false, time.Now)
 				first, second := wait(t, b, orgA), wait(t, b, orgA)
 				first(throttled(2 * time.Second))
 				second(throttled(0)) // it had begun before the first was answered
@@ -153,7 +154,7 @@ func TestASlowDownWithoutALimit(t *testing.T) {
 	t.Parallel()
 	for _, processes := range []int{0, 1, 5} {
 		synctest.Test(t, func(t *testing.T) {
-			b := brake.New(ledger.NewMemory(), brake.Limits{Processes: processes}, false, time.Now)
+			b := brake.New(memory.New(), brake.Limits{Processes: processes}, false, time.Now)
 			wait(t, b, orgA)(throttled(time.Second))
 			<-time.After(time.Second)
 			began := time.Now()
@@ -171,8 +172,8 @@ func TestASlowDownWithoutALimit(t *testing.T) {
 func TestASlowDownIsShared(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		memory := ledger.NewMemory()
-		one, other := brake.New(memory, brake.Limits{}, false, time.Now), brake.New(memory, brake.Limits{}, false, time.Now)
+		table := memory.New()
+		one, other := brake.New(table, brake.Limits{}, false, time.Now), brake.New(table, brake.Limits{}, false, time.Now)
 		wait(t, one, orgA)(throttled(time.Minute))
 		wait(t, other, orgB)(throttled(2 * time.Minute))
 		for b, org := range map[*brake.Brake]string{one: orgA, other: orgB} {
@@ -183,7 +184,7 @@ func TestASlowDownIsShared(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, b := range []*brake.Brake{one, other, brake.New(memory, brake.Limits{}, false, time.Now)} {
+		for _, b := range []*brake.Brake{one, other, brake.New(table, brake.Limits{}, false, time.Now)} {
 			<-time.After(brake.MaxAge)
 			if _, err := b.Held(t.Context(), orgA, "", time.Time{}); err != nil {
 				t.Fatal(err)
@@ -198,18 +199,18 @@ func TestASlowDownIsShared(t *testing.T) {
 // TestPausesOfManyProcesses are all kept.
 func TestPausesOfManyProcesses(t *testing.T) {
 	t.Parallel()
-	memory := ledger.NewMemory()
+	table := memory.New()
 	var group sync.WaitGroup
 	for i := range 8 {
 		group.Go(func() {
-			b := brake.New(memory, brake.Limits{}, false, time.Now)
+			b := brake.New(table, brake.Limits{}, false, time.Now)
 			if _, err := b.Pause(context.WithoutCancel(t.Context()), brake.Scope{OrgID: orgA, FlowID: fmt.Sprint("f", i)}, ""); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	group.Wait()
-	b := brake.New(memory, brake.Limits{}, false, time.Now)
+	b := brake.New(table, brake.Limits{}, false, time.Now)
 	pauses, err := b.Pause(t.Context(), brake.Scope{OrgID: orgA, FlowID: "f0"}, "again")
 	if err != nil || len(pauses) != 8 {
 		t.Errorf("%d pauses, %v, want 8", len(pauses), err)
@@ -228,15 +229,15 @@ func TestPausesOfManyProcesses(t *testing.T) {
 
 func TestWithoutTheRecord(t *testing.T) {
 	t.Parallel()
-	memory := ledger.NewMemory()
-	if err := memory.Commit(t.Context(), ledger.Write{Key: "brakes", New: ledger.Record{ledger.AttributeKey: "brakes", ledger.AttributeRev: "1", "state": "by hand"}}); err != nil {
+	table := memory.New()
+	if err := table.Commit(t.Context(), store.Write{Key: "brakes", New: store.Record{store.AttributeKey: "brakes", store.AttributeRev: "1", "state": "by hand"}}); err != nil {
 		t.Fatal(err)
 	}
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	b := brake.New(memory, brake.Limits{}, false, time.Now)
+	b := brake.New(table, brake.Limits{}, false, time.Now)
 	for name, ctx := range map[string]context.Context{"unreadable": t.Context(), "unreachable": canceled} {
-		if _, err := b.Held(ctx, orgA, "f", time.Time{}); !errors.As(err, new(*ledger.UnavailableError)) {
+		if _, err := b.Held(ctx, orgA, "f", time.Time{}); !errors.As(err, new(*store.UnavailableError)) {
 			t.Errorf("%s: error = %v", name, err)
 		}
 		if _, err := b.Pause(ctx, brake.Scope{}, ""); err == nil {
@@ -253,8 +254,8 @@ func TestReleases(t *testing.T) {
 		began := time.UnixMilli(1_800_000_000_000).UTC()
 		now := began
 		clock := func() time.Time { return now }
-		memory := ledger.NewMemory()
-		b := brake.New(memory, brake.Limits{}, false, clock)
+		table := memory.New()
+		b := brake.New(table, brake.Limits{}, false, clock)
 		length := time.Duration(rapid.Int64Range(0, 14*24*3_600_000).Draw(r, "length")) * time.Millisecond
 		scope := rapid.SampledFrom([]brake.Scope{{}, {OrgID: orgA}, {OrgID: orgA, FlowID: "f"}}).Draw(r, "scope")
 		if _, err := b.Pause(t.Context(), scope, ""); err != nil {
@@ -319,7 +320,7 @@ func TestReleases(t *testing.T) {
 func TestPausedAgainLongAfter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := brake.New(ledger.NewMemory(), brake.Limits{}, false, time.Now)
+		b := brake.New(memory.New(), brake.Limits{}, false, time.Now)
 		for range 2 {
 			began := time.Now()
 			if pauses, err := b.Pause(t.Context(), brake.Scope{}, ""); err != nil || len(pauses) != 1 || !pauses[0].At.Equal(began) {
@@ -344,7 +345,7 @@ func TestPausedAgainLongAfter(t *testing.T) {
 func TestPausedAgainBeforeAllIsLetGo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := brake.New(ledger.NewMemory(), brake.Limits{}, false, time.Now)
+		b := brake.New(memory.New(), brake.Limits{}, false, time.Now)
 		began := time.Now()
 		dues := []time.Time{began.Add(-time.Hour), began, began.Add(2 * time.Hour)}
 		for i, length := range []time.Duration{4 * time.Hour, time.Hour} {
@@ -379,7 +380,7 @@ func TestAPauseThatIsOverHidesNoOther(t *testing.T) {
 			}
 			for _, first := range []bool{false, true} {
 				synctest.Test(t, func(t *testing.T) {
-					b := brake.New(ledger.NewMemory(), brake.Limits{}, false, time.Now)
+					b := brake.New(memory.New(), brake.Limits{}, false, time.Now)
 					began := time.Now()
 					order := []brake.Scope{lasts, over}
 					if first {
@@ -411,12 +412,12 @@ func TestAPauseThatIsOverHidesNoOther(t *testing.T) {
 func TestASlowDownThatCouldNotBeToldIsToldWithTheNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		memory := ledger.NewMemory()
-		one, other := brake.New(memory, brake.Limits{}, false, time.Now), brake.New(memory, brake.Limits{}, false, time.Now)
+		table := memory.New()
+		one, other := brake.New(table, brake.Limits{}, false, time.Now), brake.New(table, brake.Limits{}, false, time.Now)
 		wait(t, one, orgA)(throttled(time.Minute))
 		canceled, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := one.Share(canceled, orgA); !errors.As(err, new(*ledger.UnavailableError)) {
+		if err := one.Share(canceled, orgA); !errors.As(err, new(*store.UnavailableError)) {
 			t.Fatalf("error = %v", err)
 		}
 		if err := one.Share(t.Context(), orgA); err != nil { // without another 429
@@ -442,11 +443,11 @@ func held(t *testing.T, b *brake.Brake, due time.Time) brake.Held {
 func TestTheRecordIsForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		memory := ledger.NewMemory()
-		b := brake.New(memory, brake.Limits{}, false, time.Now)
+		table := memory.New()
+		b := brake.New(table, brake.Limits{}, false, time.Now)
 		lives := func() time.Duration { // for ever is 0
 			t.Helper()
-			text := memory.Records()[0][ledger.AttributeTTL]
+			text := table.Records()[0][store.AttributeTTL]
 			if text == "" {
 				return 0
 			}
@@ -473,8 +474,8 @@ func TestTheRecordIsForgotten(t *testing.T) {
 			}
 		}
 		// It is forgotten while a process has a copy.
-		gone := ledger.Write{Key: "brakes", Old: memory.Records()[0][ledger.AttributeRev]}
-		if err := memory.Commit(t.Context(), gone); err != nil {
+		gone := store.Write{Key: "brakes", Old: table.Records()[0][store.AttributeRev]}
+		if err := table.Commit(t.Context(), gone); err != nil {
 			t.Fatal(err)
 		}
 		if pauses, err := b.Pause(t.Context(), scopes[0], ""); err != nil || len(pauses) != 1 {

@@ -96,7 +96,7 @@ type Held struct {
 // Held tells whether a pause holds a request of a dataflow (or of an org, without
 // one), which was due at the given time. A zero time means one that has only just
 // come: it waits while a pause lasts, and does not queue behind what a pause that is
-// over has kept. The error is a [*ledger.UnavailableError].
+// over has kept. The error is a [*store.UnavailableError].
 func (b *Brake) Held(ctx context.Context, orgID, flowID string, due time.Time) (Held, error) {
 	if b.paused { // since when is not known, but how long the request has waited
 		held := Held{Wait: leastLook, Detail: "PAUSED is true"}

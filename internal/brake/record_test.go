@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/brake"
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
 )
 
 // TestTheSharedRecordFitsAnItemOfDynamoDB, whatever the reasons of its pauses, and there
@@ -29,8 +30,8 @@ func TestTheSharedRecordFitsAnItemOfDynamoDB(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store := ledger.NewMemory()
-			b := brake.New(store, brake.Limits{}, false, time.Now)
+			table := memory.New()
+			b := brake.New(table, brake.Limits{}, false, time.Now)
 			made := 0
 			for ; made < 200; made++ {
 				pauses, err := b.Pause(t.Context(), brake.Scope{OrgID: orgA, FlowID: tt.flow + strconv.Itoa(made)}, tt.reason)
@@ -47,8 +48,8 @@ func TestTheSharedRecordFitsAnItemOfDynamoDB(t *testing.T) {
 			if made < tt.least {
 				t.Errorf("%d pauses were possible, want %d", made, tt.least)
 			}
-			if size := store.Records()[0].Size(); size > ledger.MaxItem-90<<10 {
-				t.Errorf("with %d pauses the record has %d bytes of %d", made, size, ledger.MaxItem)
+			if size := table.Records()[0].Size(); size > store.MaxItem-90<<10 {
+				t.Errorf("with %d pauses the record has %d bytes of %d", made, size, store.MaxItem)
 			}
 			// What is refused leaves the others as they are, and everything can be resumed.
 			held, err := b.Held(t.Context(), orgA, tt.flow+"0", time.Time{})
@@ -64,7 +65,7 @@ func TestTheSharedRecordFitsAnItemOfDynamoDB(t *testing.T) {
 
 func TestALongReasonIsCutVisibly(t *testing.T) {
 	t.Parallel()
-	b := brake.New(ledger.NewMemory(), brake.Limits{}, false, time.Now)
+	b := brake.New(memory.New(), brake.Limits{}, false, time.Now)
 	pauses, err := b.Pause(t.Context(), brake.Scope{}, strings.Repeat("ż", 400))
 	if err != nil || len(pauses) != 1 {
 		t.Fatal(pauses, err)

@@ -6,6 +6,8 @@ import (
 	"hash/fnv"
 	"strconv"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
 // Budget bounds how many re-triggers are sent in a window of time. Windows begin at
@@ -99,11 +101,11 @@ func hash(text string) uint32 {
 
 // spend returns the writes that count a re-trigger at a time, or with -1 that take
 // it off again. Limits are not looked at where they don't hold.
-func (l *Ledger) spend(v View, at time.Time, n int, bounded bool) []Write {
+func (l *Ledger) spend(v View, at time.Time, n int, bounded bool) []store.Write {
 	all := l.counters(v, at)
-	writes := make([]Write, len(all))
+	writes := make([]store.Write, len(all))
 	for i, c := range all {
-		writes[i] = Write{Key: c.key, Add: n, New: l.lasting(Record{})}
+		writes[i] = store.Write{Key: c.key, Add: n, New: l.lasting(store.Record{})}
 		if bounded {
 			writes[i].Most = c.limit
 		}
@@ -113,7 +115,7 @@ func (l *Ledger) spend(v View, at time.Time, n int, bounded bool) []Write {
 
 // overspent turns a conflict over nothing but counters into the error for it.
 func (l *Ledger) overspent(err error, v View, at time.Time) error {
-	conflict, ok := errors.AsType[*ConflictError](err)
+	conflict, ok := errors.AsType[*store.ConflictError](err)
 	if !ok {
 		return err
 	}

@@ -8,14 +8,16 @@ import (
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
 )
 
 func TestTheBudgetIsPartOfTheClaim(t *testing.T) {
 	t.Parallel()
 	c := &clock{time.UnixMilli(1_800_000_000_000).Truncate(time.Hour).Add(59 * time.Minute)}
-	memory := ledger.NewMemory()
-	store := &counting{Store: memory}
-	l := c.ledger(store).WithBudget(ledger.Budget{Window: time.Hour, Flow: 2, Org: 3})
+	table := memory.New()
+	counted := &counting{Table: table}
+	l := c.ledger(counted).WithBudget(ledger.Budget{Window: time.Hour, Flow: 2, Org: 3})
 	try := func(flow, run string, force bool) (ledger.View, error) {
 		return l.Claim(t.Context(), ledger.Guess(org, flow, "prod", run), c.now.Add(time.Minute), force)
 	}
@@ -23,8 +25,8 @@ func TestTheBudgetIsPartOfTheClaim(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = l.Retriggered(t.Context(), first, "made"); err != nil || store.calls != 2 {
-		t.Fatalf("%d calls, %v", store.calls, err)
+	if _, err = l.Retriggered(t.Context(), first, "made"); err != nil || counted.calls != 2 {
+		t.Fatalf("%d calls, %v", counted.calls, err)
 	}
 	second, err := try("f", "2", false)
 	if err != nil {
@@ -69,7 +71,7 @@ func TestTheBudgetIsPartOfTheClaim(t *testing.T) {
 func TestARefundIsOfTheWindowThatPaid(t *testing.T) {
 	t.Parallel()
 	c := &clock{time.UnixMilli(1_800_000_000_000).Truncate(time.Hour).Add(59 * time.Minute)}
-	l := c.ledger(ledger.NewMemory()).WithBudget(ledger.Budget{Window: time.Hour, Flow: 1})
+	l := c.ledger(memory.New()).WithBudget(ledger.Budget{Window: time.Hour, Flow: 1})
 	v := claim(t, l, ledger.Guess(org, "f", "prod", "1"), c.now.Add(time.Minute))
 	c.now = c.now.Add(2 * time.Minute)
 	v, err := l.Release(t.Context(), v, ledger.Returned, "throttled")
@@ -85,9 +87,9 @@ func TestARefundIsOfTheWindowThatPaid(t *testing.T) {
 func TestTheBudgetOfAnOrgIsDivided(t *testing.T) {
 	t.Parallel()
 	c := &clock{time.UnixMilli(1_800_000_000_000)}
-	memory := ledger.NewMemory()
+	table := memory.New()
 	const budget = 85
-	l := c.ledger(memory).WithBudget(ledger.Budget{Window: time.Hour, Org: budget})
+	l := c.ledger(table).WithBudget(ledger.Budget{Window: time.Hour, Org: budget})
 	made := 0
 	for i := range 1000 {
 		_, err := l.Claim(t.Context(), ledger.Guess(org, fmt.Sprint("f", i), "prod", strconv.Itoa(i)), c.now.Add(time.Minute), false)
@@ -99,8 +101,8 @@ func TestTheBudgetOfAnOrgIsDivided(t *testing.T) {
 		}
 	}
 	counters := 0
-	for _, r := range memory.Records() {
-		if r[ledger.AttributeCount] != "" {
+	for _, r := range table.Records() {
+		if r[store.AttributeCount] != "" {
 			counters++
 		}
 	}
@@ -147,8 +149,8 @@ func TestWhatWaitsForABudgetGoesInItsOrder(t *testing.T) {
 func TestARunOfAnUnknownDataflowIsCountedOnce(t *testing.T) {
 	t.Parallel()
 	for _, flow := range []string{"", "#", "f"} {
-		memory := ledger.NewMemory()
-		l := ledger.New(memory, ledger.DefaultTTL, time.Now).WithBudget(ledger.Budget{Window: time.Hour, Flow: 60, Org: 50})
+		table := memory.New()
+		l := ledger.New(table, ledger.DefaultTTL, time.Now).WithBudget(ledger.Budget{Window: time.Hour, Flow: 60, Org: 50})
 		for _, run := range []string{"one", "two"} {
 			if v, err := l.Claim(t.Context(), ledger.Guess(org, flow, "prod", run), time.Now().Add(time.Minute), false); err != nil {
 				t.Fatalf("dataflow %q, run %s: %v", flow, run, err)
@@ -157,13 +159,13 @@ func TestARunOfAnUnknownDataflowIsCountedOnce(t *testing.T) {
 			}
 		}
 		counts := 0
-		for _, r := range memory.Records() {
-			if r[ledger.AttributeCount] == "2" {
+		for _, r := range table.Records() {
+			if r[store.AttributeCount] == "2" {
 				counts++
 			}
 		}
 		if counts != 2 {
-			t.Errorf("dataflow %q: %d counters have 2, want that of the dataflow and that of the org: %v", flow, counts, memory.Records())
+			t.Errorf("dataflow %q: %d counters have 2, want that of the dataflow and that of the org: %v", flow, counts, table.Records())
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
 // State is what a run's entry says of it. The words of outcomes are those of
@@ -165,24 +167,24 @@ func (r *Run) rev() string {
 	return strings.Join([]string{string(r.State), r.Root, strconv.Itoa(r.Attempt), strconv.Itoa(r.Sends), detail}, "/")
 }
 
-func (r *Run) record() Record {
-	return compact(Record{
-		AttributeKey: r.key(), AttributeRev: r.rev(), "orgId": r.OrgID, "runId": r.RunID, "flowId": r.FlowID, "sandbox": r.Sandbox,
+func (r *Run) record() store.Record {
+	return compact(store.Record{
+		store.AttributeKey: r.key(), store.AttributeRev: r.rev(), "orgId": r.OrgID, "runId": r.RunID, "flowId": r.FlowID, "sandbox": r.Sandbox,
 		"flowName": r.FlowName, "errorCode": r.ErrorCode, "errorText": r.ErrorText, "told": r.Told,
 		"root": r.Root, "parent": r.Parent, "attempt": number(r.Attempt), "forgiven": number(r.Forgiven),
 		"state": string(r.State), "reason": r.Reason, "newRunId": r.NewRunID, "sends": number(r.Sends),
 		"claimId": r.ClaimID, "claimUntil": stamp(r.ClaimUntil), "due": stamp(r.Due), "firstSeen": stamp(r.FirstSeen),
-		AttributeAt: stamp(r.FirstSeen), IndexLineage: group(r.OrgID, r.Root), IndexFlow: group(r.OrgID, r.FlowID),
+		store.AttributeAt: stamp(r.FirstSeen), store.IndexLineage: group(r.OrgID, r.Root), store.IndexFlow: group(r.OrgID, r.FlowID),
 	})
 }
 
-func runOf(r Record) Run {
+func runOf(r store.Record) Run {
 	return Run{
 		OrgID: r["orgId"], RunID: r["runId"], FlowID: r["flowId"], Sandbox: r["sandbox"], Root: r["root"], Parent: r["parent"],
 		FlowName: r["flowName"], ErrorCode: r["errorCode"], ErrorText: r["errorText"], Told: r["told"],
 		Attempt: count(r["attempt"]), Forgiven: count(r["forgiven"]), State: State(r["state"]), Reason: r["reason"], NewRunID: r["newRunId"],
 		Sends: count(r["sends"]), ClaimID: r["claimId"], ClaimUntil: instant(r["claimUntil"]), Due: instant(r["due"]),
-		FirstSeen: instant(r["firstSeen"]), ChangedAt: instant(r["changedAt"]), stored: r[AttributeRev],
+		FirstSeen: instant(r["firstSeen"]), ChangedAt: instant(r["changedAt"]), stored: r[store.AttributeRev],
 	}
 }
 
@@ -195,17 +197,17 @@ func (l *Lineage) rev() string {
 	return strings.Join([]string{strconv.Itoa(l.Attempts), strconv.Itoa(l.Forgiven), strconv.FormatBool(l.Exhausted)}, "/")
 }
 
-func (l *Lineage) record() Record {
-	return compact(Record{
-		AttributeKey: l.key(), AttributeRev: l.rev(), "orgId": l.OrgID, "root": l.Root,
+func (l *Lineage) record() store.Record {
+	return compact(store.Record{
+		store.AttributeKey: l.key(), store.AttributeRev: l.rev(), "orgId": l.OrgID, "root": l.Root,
 		"attempts": number(l.Attempts), "forgiven": number(l.Forgiven), "exhausted": strconv.FormatBool(l.Exhausted),
 	})
 }
 
-func lineageOf(r Record) Lineage {
+func lineageOf(r store.Record) Lineage {
 	return Lineage{
 		OrgID: r["orgId"], Root: r["root"], Attempts: count(r["attempts"]), Forgiven: count(r["forgiven"]), Exhausted: r["exhausted"] == "true",
-		stored: r[AttributeRev],
+		stored: r[store.AttributeRev],
 	}
 }
 
@@ -215,25 +217,25 @@ func (f *Flow) empty() bool { return len(f.Sends) == 0 && f.Exhausted == 0 && f.
 
 // record is the entry with a rev of its own: a flow's states come again, and
 // must not be taken for each other.
-func (f *Flow) record(rev string) Record {
+func (f *Flow) record(rev string) store.Record {
 	sends, _ := json.Marshal(f.Sends) // texts, numbers and times always encode
-	return compact(Record{
-		AttributeKey: f.key(), AttributeRev: rev, "orgId": f.OrgID, "flowId": f.FlowID, "sends": string(sends),
+	return compact(store.Record{
+		store.AttributeKey: f.key(), store.AttributeRev: rev, "orgId": f.OrgID, "flowId": f.FlowID, "sends": string(sends),
 		"exhausted": number(f.Exhausted), "since": stamp(f.Since), "blockedUntil": stamp(f.BlockedUntil),
 	})
 }
 
-func flowOf(r Record) Flow {
+func flowOf(r store.Record) Flow {
 	f := Flow{
 		OrgID: r["orgId"], FlowID: r["flowId"], Exhausted: count(r["exhausted"]), Since: instant(r["since"]),
-		BlockedUntil: instant(r["blockedUntil"]), stored: r[AttributeRev],
+		BlockedUntil: instant(r["blockedUntil"]), stored: r[store.AttributeRev],
 	}
 	_ = json.Unmarshal([]byte(r["sends"]), &f.Sends) // it is our own
 	return f
 }
 
 // compact leaves out what is empty: an index takes no empty attribute.
-func compact(r Record) Record {
+func compact(r store.Record) store.Record {
 	maps.DeleteFunc(r, func(_, value string) bool { return value == "" || value == "null" })
 	return r
 }

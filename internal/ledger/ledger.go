@@ -7,7 +7,7 @@
 // attempts) and of a dataflow (re-triggers whose new run is not yet known, and
 // the breaker). All writes are transactions on a few entries, each under the
 // condition that the entry is still in the state that the decision rested on: a
-// [View] says what is believed, and a [*ConflictError] brings the view up to date.
+// [View] says what is believed, and a [*store.ConflictError] brings the view up to date.
 //
 // A re-trigger that goes as usual takes two calls: [Ledger.Claim] before it and
 // [Ledger.Retriggered] after it. The first one needs no reading beforehand, since
@@ -23,6 +23,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
 // DefaultTTL is how long an entry is kept after its last change. It is longer
@@ -32,20 +34,20 @@ const DefaultTTL = 35 * 24 * time.Hour
 
 // Ledger reads and writes entries. It is safe for concurrent use.
 type Ledger struct {
-	store  Store
+	store  store.Table
 	ttl    time.Duration
 	budget Budget
 	now    func() time.Time
 }
 
-// New returns the Ledger in a store.
-func New(store Store, ttl time.Duration, now func() time.Time) *Ledger {
-	return &Ledger{store: store, ttl: ttl, now: now}
+// New returns the Ledger in a table.
+func New(table store.Table, ttl time.Duration, now func() time.Time) *Ledger {
+	return &Ledger{store: table, ttl: ttl, now: now}
 }
 
 // View is what is believed of a run, its lineage and its dataflow. The methods
 // of [Ledger] take one and return it as it is after the call; when they return a
-// [*ConflictError], they return it with what the store has instead.
+// [*store.ConflictError], they return it with what the store has instead.
 type View struct {
 	Run     Run
 	Lineage Lineage
@@ -93,20 +95,20 @@ func (l *Ledger) Look(ctx context.Context, v View) (View, error) {
 	v.update(v.Run.key(), nil)
 	v.update(v.Flow.key(), nil)
 	for _, r := range records {
-		v.update(r[AttributeKey], r)
+		v.update(r[store.AttributeKey], r)
 	}
 	if records, err = l.store.Read(ctx, v.Lineage.key()); err != nil {
 		return v, err
 	}
 	v.update(v.Lineage.key(), nil)
 	for _, r := range records {
-		v.update(r[AttributeKey], r)
+		v.update(r[store.AttributeKey], r)
 	}
 	return v, nil
 }
 
 // update takes over what the store has under a key.
-func (v *View) update(key string, r Record) {
+func (v *View) update(key string, r store.Record) {
 	switch key {
 	case v.Run.key():
 		if r == nil {
@@ -151,12 +153,12 @@ func (l *Ledger) Runs(ctx context.Context, orgID string, runIDs ...string) (map[
 
 // OfLineage returns the runs of a lineage, the newest first. It may lag behind.
 func (l *Ledger) OfLineage(ctx context.Context, orgID, root string, limit int) ([]Run, error) {
-	return l.list(ctx, IndexLineage, group(orgID, root), limit)
+	return l.list(ctx, store.IndexLineage, group(orgID, root), limit)
 }
 
 // OfFlow returns the runs of a dataflow, the newest first. It may lag behind.
 func (l *Ledger) OfFlow(ctx context.Context, orgID, flowID string, limit int) ([]Run, error) {
-	return l.list(ctx, IndexFlow, group(orgID, flowID), limit)
+	return l.list(ctx, store.IndexFlow, group(orgID, flowID), limit)
 }
 
 func (l *Ledger) list(ctx context.Context, index, value string, limit int) ([]Run, error) {
@@ -170,7 +172,7 @@ func (l *Ledger) list(ctx context.Context, index, value string, limit int) ([]Ru
 
 // Claim writes that the run is about to be re-triggered, until the given time,
 // and counts the attempt. Only if it returns no error may the call be made. With an
-// [*UnavailableError] it may have been written all the same, and the view is as if it
+// [*store.UnavailableError] it may have been written all the same, and the view is as if it
 // was, for [Ledger.Release]. The budget does not hold for one that a person forces
 // (forgive), and counts it.
 func (l *Ledger) Claim(ctx context.Context, v View, until time.Time, forgive bool) (View, error) {
@@ -191,7 +193,7 @@ func (l *Ledger) Claim(ctx context.Context, v View, until time.Time, forgive boo
 	}
 	writes := l.changes(v, &next, l.spend(v, now, 1, !forgive)...)
 	after, err := l.write(ctx, v, next, writes)
-	if errors.As(err, new(*UnavailableError)) {
+	if errors.As(err, new(*store.UnavailableError)) {
 		next.written()
 		return next, err
 	}
@@ -282,8 +284,8 @@ func (l *Ledger) link(ctx context.Context, v, next View, newRunID string) (View,
 		return l.commit(ctx, v, next)
 	}
 	for {
-		after, err := l.commit(ctx, v, next, Write{Key: child.key(), Old: child.stored, New: l.lasting(child.record())})
-		conflict, ok := errors.AsType[*ConflictError](err)
+		after, err := l.commit(ctx, v, next, store.Write{Key: child.key(), Old: child.stored, New: l.lasting(child.record())})
+		conflict, ok := errors.AsType[*store.ConflictError](err)
 		if !ok || len(conflict.Current) > 1 || conflict.Current[child.key()] == nil {
 			return after, err
 		}
@@ -309,7 +311,7 @@ func (l *Ledger) Release(ctx context.Context, v View, state State, reason string
 	if state == DeadLettered || state == Skipped {
 		settleSends(next.Flow.Sends, v.Run.RunID)
 	}
-	var refund []Write
+	var refund []store.Write
 	for _, s := range slices.Backward(v.Flow.Sends) {
 		if s.RunID == v.Run.RunID {
 			refund = l.spend(v, s.At, -1, false)
@@ -463,16 +465,16 @@ func (l *Ledger) prune(sends []Send) []Send {
 }
 
 // commit writes what differs between two views, and more.
-func (l *Ledger) commit(ctx context.Context, v, next View, more ...Write) (View, error) {
+func (l *Ledger) commit(ctx context.Context, v, next View, more ...store.Write) (View, error) {
 	writes := l.changes(v, &next, more...)
 	return l.write(ctx, v, next, writes)
 }
 
 // changes returns the writes of what differs between two views, and more.
-func (l *Ledger) changes(v View, next *View, more ...Write) []Write {
-	writes := append([]Write{{Key: next.Run.key(), Old: v.Run.stored, New: l.lasting(next.Run.record())}}, more...)
+func (l *Ledger) changes(v View, next *View, more ...store.Write) []store.Write {
+	writes := append([]store.Write{{Key: next.Run.key(), Old: v.Run.stored, New: l.lasting(next.Run.record())}}, more...)
 	if rev := next.Lineage.rev(); rev != v.Lineage.stored {
-		w := Write{Key: next.Lineage.key(), Old: v.Lineage.stored}
+		w := store.Write{Key: next.Lineage.key(), Old: v.Lineage.stored}
 		if rev != "" {
 			w.New = l.lasting(next.Lineage.record())
 		}
@@ -482,22 +484,22 @@ func (l *Ledger) changes(v View, next *View, more ...Write) []Write {
 }
 
 // flowWrite is the write of a changed flow, or none.
-func (l *Ledger) flowWrite(old Flow, next *Flow) []Write {
+func (l *Ledger) flowWrite(old Flow, next *Flow) []store.Write {
 	same := slices.Equal(old.Sends, next.Sends) && old.Exhausted == next.Exhausted &&
 		old.Since.Equal(next.Since) && old.BlockedUntil.Equal(next.BlockedUntil)
 	if same {
 		return nil
 	}
-	w := Write{Key: next.key(), Old: old.stored}
+	w := store.Write{Key: next.key(), Old: old.stored}
 	next.stored = ""
 	if !next.empty() {
 		next.stored = rand.Text()
 		w.New = l.lasting(next.record(next.stored))
 	}
-	return []Write{w}
+	return []store.Write{w}
 }
 
-func (l *Ledger) write(ctx context.Context, v, next View, writes []Write) (View, error) {
+func (l *Ledger) write(ctx context.Context, v, next View, writes []store.Write) (View, error) {
 	if len(writes) == 0 {
 		return next, nil
 	}
@@ -506,7 +508,7 @@ func (l *Ledger) write(ctx context.Context, v, next View, writes []Write) (View,
 		next.written()
 		return next, nil
 	}
-	if conflict, ok := errors.AsType[*ConflictError](err); ok {
+	if conflict, ok := errors.AsType[*store.ConflictError](err); ok {
 		// The run first: its entry says which lineage it is of.
 		for _, key := range []string{v.Run.key(), v.Lineage.key(), v.Flow.key()} {
 			if r, differs := conflict.Current[key]; differs {
@@ -524,8 +526,8 @@ func (v *View) written() { v.Run.stored, v.Lineage.stored = v.Run.rev(), v.Linea
 func (l *Ledger) time() time.Time { return l.now().UTC().Truncate(time.Millisecond) }
 
 // lasting sets the time of the change, and the time to live.
-func (l *Ledger) lasting(r Record) Record {
+func (l *Ledger) lasting(r store.Record) store.Record {
 	r["changedAt"] = stamp(l.now())
-	r[AttributeTTL] = strconv.FormatInt(l.now().Add(l.ttl).Unix(), 10)
+	r[store.AttributeTTL] = strconv.FormatInt(l.now().Add(l.ttl).Unix(), 10)
 	return r
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
 )
 
 const org = "A@AdobeOrg"
@@ -17,8 +19,8 @@ const org = "A@AdobeOrg"
 // clock is a clock that the test moves.
 type clock struct{ now time.Time }
 
-func (c *clock) ledger(store ledger.Store) *ledger.Ledger {
-	return ledger.New(store, time.Hour, func() time.Time { return c.now })
+func (c *clock) ledger(table store.Table) *ledger.Ledger {
+	return ledger.New(table, time.Hour, func() time.Time { return c.now })
 }
 
 func claim(t *testing.T, l *ledger.Ledger, v ledger.View, until time.Time) ledger.View {
@@ -39,34 +41,34 @@ func look(t *testing.T, l *ledger.Ledger, run string) ledger.View {
 	return v
 }
 
-// counting counts the calls of a store.
+// counting counts the calls of a table.
 type counting struct {
-	ledger.Store
+	store.Table
 	calls int
 }
 
-func (c *counting) Read(ctx context.Context, keys ...string) ([]ledger.Record, error) {
+func (c *counting) Read(ctx context.Context, keys ...string) ([]store.Record, error) {
 	c.calls++
-	return c.Store.Read(ctx, keys...)
+	return c.Table.Read(ctx, keys...)
 }
 
-func (c *counting) Commit(ctx context.Context, writes ...ledger.Write) error {
+func (c *counting) Commit(ctx context.Context, writes ...store.Write) error {
 	c.calls++
-	return c.Store.Commit(ctx, writes...)
+	return c.Table.Commit(ctx, writes...)
 }
 
 func TestARetriggerTakesTwoCalls(t *testing.T) {
 	t.Parallel()
 	c := &clock{time.UnixMilli(1_800_000_000_000)}
-	memory := ledger.NewMemory()
-	store := &counting{Store: memory}
-	l := c.ledger(store)
+	table := memory.New()
+	counted := &counting{Table: table}
+	l := c.ledger(counted)
 	v := claim(t, l, ledger.Guess(org, "f", "prod", "root"), c.now.Add(time.Minute))
 	if v, err := l.Retriggered(t.Context(), v, "made"); err != nil || v.Run.NewRunID != "made" {
 		t.Fatal(v.Run, err)
 	}
-	if store.calls != 2 {
-		t.Errorf("%d calls, want 2", store.calls)
+	if counted.calls != 2 {
+		t.Errorf("%d calls, want 2", counted.calls)
 	}
 	// A run that waits is guessed from its message.
 	made := look(t, l, "made")
@@ -75,12 +77,12 @@ func TestARetriggerTakesTwoCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.now = due
-	store.calls = 0
+	counted.calls = 0
 	v = claim(t, l, ledger.GuessDeferred(ledger.Run{
 		OrgID: org, RunID: "made", FlowID: "f", Sandbox: "prod", Root: "root", Parent: "root", Attempt: 1, Due: due, FirstSeen: c.now,
 	}), c.now.Add(time.Minute))
-	if _, err := l.Retriggered(t.Context(), v, "third"); err != nil || store.calls != 2 {
-		t.Errorf("%v after %d calls, want 2", err, store.calls)
+	if _, err := l.Retriggered(t.Context(), v, "third"); err != nil || counted.calls != 2 {
+		t.Errorf("%v after %d calls, want 2", err, counted.calls)
 	}
 	for name, list := range map[string]func() ([]ledger.Run, error){
 		"lineage":  func() ([]ledger.Run, error) { return l.OfLineage(t.Context(), org, "root", 10) },
@@ -95,9 +97,9 @@ func TestARetriggerTakesTwoCalls(t *testing.T) {
 			t.Errorf("the %s in order, the newest first, is %v, %v", name, ids, err)
 		}
 	}
-	for _, r := range memory.Records() {
-		if seconds, _ := strconv.ParseInt(r[ledger.AttributeTTL], 10, 64); seconds < 1_800_000_000+3600 {
-			t.Errorf("%s lives until %s", r[ledger.AttributeKey], r[ledger.AttributeTTL])
+	for _, r := range table.Records() {
+		if seconds, _ := strconv.ParseInt(r[store.AttributeTTL], 10, 64); seconds < 1_800_000_000+3600 {
+			t.Errorf("%s lives until %s", r[store.AttributeKey], r[store.AttributeTTL])
 		}
 	}
 	if third := look(t, l, "third"); third.Run.Root != "root" || third.Run.Parent != "made" || third.Run.Attempt != 2 || third.Lineage.Attempts != 2 || len(third.Flow.Sends) != 0 {
@@ -108,11 +110,11 @@ func TestARetriggerTakesTwoCalls(t *testing.T) {
 func TestAConflictBringsTheViewUpToDate(t *testing.T) {
 	t.Parallel()
 	c := &clock{time.UnixMilli(1_800_000_000_000)}
-	l := c.ledger(ledger.NewMemory())
+	l := c.ledger(memory.New())
 	until := c.now.Add(time.Minute)
 	first := claim(t, l, ledger.Guess(org, "f", "prod", "run"), until)
 	second, err := l.Claim(t.Context(), ledger.Guess(org, "f", "prod", "run"), until, false)
-	if !errors.As(err, new(*ledger.ConflictError)) || second.Run.ClaimID != first.Run.ClaimID || second.Run.State != ledger.Claimed || second.Lineage.Attempts != 1 || len(second.Flow.Sends) != 1 {
+	if !errors.As(err, new(*store.ConflictError)) || second.Run.ClaimID != first.Run.ClaimID || second.Run.State != ledger.Claimed || second.Lineage.Attempts != 1 || len(second.Flow.Sends) != 1 {
 		t.Errorf("view = %+v, %v", second, err)
 	}
 	// With the view as it is now the claim could be taken: whether it may be is for
@@ -121,7 +123,7 @@ func TestAConflictBringsTheViewUpToDate(t *testing.T) {
 	if err != nil || third.Run.State != ledger.Held || third.Run.Sends != 1 {
 		t.Errorf("view = %+v, %v", third, err)
 	}
-	if _, err := l.Retriggered(t.Context(), first, "made"); !errors.As(err, new(*ledger.ConflictError)) {
+	if _, err := l.Retriggered(t.Context(), first, "made"); !errors.As(err, new(*store.ConflictError)) {
 		t.Errorf("the first claim recorded after it had been taken over: %v", err)
 	}
 }
@@ -129,7 +131,7 @@ func TestAConflictBringsTheViewUpToDate(t *testing.T) {
 func TestAReleasedClaimLeavesNoTraceOfAnAttempt(t *testing.T) {
 	t.Parallel()
 	c := &clock{time.UnixMilli(1_800_000_000_000)}
-	l := c.ledger(ledger.NewMemory())
+	l := c.ledger(memory.New())
 	v := claim(t, l, ledger.Guess(org, "f", "prod", "run"), c.now.Add(time.Minute))
 	if _, err := l.Release(t.Context(), v, ledger.Returned, "throttled"); err != nil {
 		t.Fatal(err)
@@ -148,7 +150,7 @@ func TestALostRunIsAdoptedAtItsWorst(t *testing.T) {
 		t.Run(order[0]+" first", func(t *testing.T) {
 			t.Parallel()
 			c := &clock{time.UnixMilli(1_800_000_000_000)}
-			l := c.ledger(ledger.NewMemory())
+			l := c.ledger(memory.New())
 			// Lineage b has had two attempts already.
 			v := ledger.Guess(org, "f", "prod", "b0")
 			for i := range 2 {
@@ -221,7 +223,7 @@ func TestWhatIsYetToBeLookedUpComesFirst(t *testing.T) {
 func TestTheNewRunsEntryJoinsTheLineage(t *testing.T) {
 	t.Parallel()
 	c := &clock{time.UnixMilli(1_800_000_000_000)}
-	l := c.ledger(ledger.NewMemory())
+	l := c.ledger(memory.New())
 	v := claim(t, l, ledger.Guess(org, "f", "prod", "root"), c.now.Add(time.Minute))
 	due := c.now.Add(time.Hour)
 	if _, err := l.Note(t.Context(), ledger.Guess(org, "f", "prod", "made"), ledger.Deferred, "retry_delay", due); err != nil {
@@ -240,7 +242,7 @@ func TestTheNewRunsEntryJoinsTheLineage(t *testing.T) {
 func TestAFlowsEntryIsBounded(t *testing.T) {
 	t.Parallel()
 	c := &clock{time.UnixMilli(1_800_000_000_000)}
-	l := c.ledger(ledger.NewMemory())
+	l := c.ledger(memory.New())
 	lose := func(i int) ledger.View {
 		v := claim(t, l, look(t, l, fmt.Sprintf("run-%d", i)), c.now.Add(time.Second))
 		c.now = c.now.Add(time.Minute)
@@ -299,7 +301,7 @@ func TestARetriggerCoversWhatItMayHaveMade(t *testing.T) {
 func TestARunThatIsListedTwiceIsReadOnce(t *testing.T) {
 	t.Parallel()
 	c := &clock{time.UnixMilli(1_800_000_000_000)}
-	l := c.ledger(ledger.NewMemory())
+	l := c.ledger(memory.New())
 	claim(t, l, ledger.Guess(org, "f", "prod", "root"), c.now.Add(time.Minute))
 	runs, err := l.Runs(t.Context(), org, "root", "other", "root")
 	if err != nil || len(runs) != 1 || runs["root"].State != ledger.Claimed {
@@ -312,7 +314,7 @@ func TestARunThatIsListedTwiceIsReadOnce(t *testing.T) {
 func TestAnAnswerThatNamesTheSameRunIsRecorded(t *testing.T) {
 	t.Parallel()
 	c := &clock{time.UnixMilli(1_800_000_000_000)}
-	l := c.ledger(ledger.NewMemory())
+	l := c.ledger(memory.New())
 	v := claim(t, l, ledger.Guess(org, "f", "prod", "root"), c.now.Add(time.Minute))
 	if _, err := l.Retriggered(t.Context(), v, "root"); err != nil {
 		t.Fatal(err)

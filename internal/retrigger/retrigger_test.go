@@ -21,6 +21,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -90,7 +91,7 @@ type fixture struct {
 	service  *retrigger.Service
 	accounts *accounts
 	letters  *letters
-	memory   *ledger.Memory
+	memory   *memory.Table
 	calls    atomic.Int32 // re-triggers
 	headers  sync.Map     // of the last re-trigger, by run
 	now      time.Time
@@ -98,7 +99,7 @@ type fixture struct {
 
 func newFixture(t *testing.T, answer func(w http.ResponseWriter, r *http.Request)) *fixture {
 	t.Helper()
-	f := &fixture{letters: &letters{}, memory: ledger.NewMemory(), now: time.Now()}
+	f := &fixture{letters: &letters{}, memory: memory.New(), now: time.Now()}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/ims/") {
 			_, _ = io.WriteString(w, `{"access_token":"t","expires_in":3600}`)

@@ -11,6 +11,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
 // asking bounds a call of the ledger before anything is sent.
@@ -62,7 +63,7 @@ func (w *work) insist(ctx context.Context, op func(context.Context, ledger.View)
 }
 
 // conflicts reports whether the ledger has something else than was believed.
-func conflicts(err error) bool { return errors.As(err, new(*ledger.ConflictError)) }
+func conflicts(err error) bool { return errors.As(err, new(*store.ConflictError)) }
 
 // claim claims the run for a re-trigger, or makes the request wait where a budget
 // is used up.
@@ -80,7 +81,7 @@ func (w *work) claim() *Result {
 		return w.wait(due, due.Sub(w.Now()), BudgetSpent, spent.Error())
 	case errors.Is(failed, ledger.ErrFlowFull):
 		return new(w.result().returned(FlowBusy, failed.Error()))
-	case errors.As(failed, new(*ledger.UnavailableError)):
+	case errors.As(failed, new(*store.UnavailableError)):
 		w.unclaim(v)
 	}
 	return end

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
 	"github.com/aep-retrigger/aep-retrigger/local/loopback"
@@ -197,30 +197,36 @@ type gatedStore struct {
 func (s gatedStore) do(op string, effect func() error) (err error) {
 	before, after := s.Faults.next()
 	if before {
-		return &ledger.UnavailableError{Op: op, Err: errors.New("throttled")}
+		return &store.UnavailableError{Op: op, Err: errors.New("throttled")}
 	}
 	if dead := s.gate.call(func() { err = effect() }); dead != nil {
-		return &ledger.UnavailableError{Op: op, Err: dead}
+		return &store.UnavailableError{Op: op, Err: dead}
 	}
 	if after && err == nil {
-		return &ledger.UnavailableError{Op: op, Err: errors.New("the answer is lost")}
+		return &store.UnavailableError{Op: op, Err: errors.New("the answer is lost")}
 	}
 	return err
 }
 
-// Read implements [ledger.Store].
-func (s gatedStore) Read(ctx context.Context, keys ...string) (found []ledger.Record, err error) {
+// Read implements [store.Table].
+func (s gatedStore) Read(ctx context.Context, keys ...string) (found []store.Record, err error) {
 	err = s.do("read", func() (err error) { found, err = s.Memory.Read(ctx, keys...); return err })
 	return found, err
 }
 
-// Commit implements [ledger.Store].
-func (s gatedStore) Commit(ctx context.Context, writes ...ledger.Write) error {
+// Commit implements [store.Table].
+func (s gatedStore) Commit(ctx context.Context, writes ...store.Write) error {
 	return s.do("commit", func() error { return s.Memory.Commit(ctx, writes...) })
 }
 
-// List implements [ledger.Store].
-func (s gatedStore) List(ctx context.Context, index, value string, limit int) (found []ledger.Record, err error) {
+// Add implements [store.Table].
+func (s gatedStore) Add(ctx context.Context, key string, n, most int, ttl time.Time) (added bool, err error) {
+	err = s.do("add", func() (err error) { added, err = s.Memory.Add(ctx, key, n, most, ttl); return err })
+	return added && err == nil, err
+}
+
+// List implements [store.Table].
+func (s gatedStore) List(ctx context.Context, index, value string, limit int) (found []store.Record, err error) {
 	err = s.do("list", func() (err error) { found, err = s.Memory.List(ctx, index, value, limit); return err })
 	return found, err
 }

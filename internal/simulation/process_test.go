@@ -8,15 +8,15 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
 // writer is a function that writes one item, and says so.
 type writer struct{ simulation.Parts }
 
 func (w writer) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	if err := w.Store.Commit(ctx, ledger.Write{Key: string(payload), New: ledger.Record{ledger.AttributeKey: string(payload), ledger.AttributeRev: "1"}}); err != nil {
+	if err := w.Store.Commit(ctx, store.Write{Key: string(payload), New: store.Record{store.AttributeKey: string(payload), store.AttributeRev: "1"}}); err != nil {
 		return nil, err
 	}
 	_, err := io.WriteString(w.Out, fmt.Sprintf(`{"runId":%q,"outcome":"retriggered"}`, payload))

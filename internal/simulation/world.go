@@ -27,6 +27,8 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/internal/sqstext"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
@@ -62,7 +64,7 @@ type Handler interface {
 type Parts struct {
 	Config config.Config
 	Amazon aws.Config
-	Store  ledger.Store
+	Store  store.Table
 	// Mutate puts a fault into the ledger's logic; nil for none.
 	Mutate func(retrigger.Ledger) retrigger.Ledger
 	// Out receives the log.
@@ -77,7 +79,7 @@ type World struct {
 	TB     Fataler
 	Adobe  *flowsim.Server
 	AWS    *awssim.Server
-	Memory *ledger.Memory
+	Memory *memory.Table
 	Config config.Config
 	// Wire makes the function's handler.
 	Wire func(Parts) Handler
@@ -107,7 +109,7 @@ type World struct {
 // New returns a World in which wire makes the function. Adobe's clock is ahead of ours by
 // skew, and Flow Service lists a new run after lag.
 func New(tb Fataler, wire func(Parts) Handler, skew, lag time.Duration) *World {
-	w := &World{TB: tb, Wire: wire, Timeout: DefaultTimeout, AWS: awssim.New(), Memory: ledger.NewMemory(), Logs: &Records{}}
+	w := &World{TB: tb, Wire: wire, Timeout: DefaultTimeout, AWS: awssim.New(), Memory: memory.New(), Logs: &Records{}}
 	w.Adobe = flowsim.New(flowsim.Options{Now: func() time.Time { return time.Now().Add(skew) }, ListLag: lag})
 	var secrets []string
 	for _, org := range []string{Org, OtherOrg} {
@@ -285,7 +287,7 @@ func (w *World) Lineages() map[string]int {
 }
 
 // Entry is the ledger's entry of a run.
-func (w *World) Entry(runID string) ledger.Record {
+func (w *World) Entry(runID string) store.Record {
 	for _, r := range w.Memory.Records() {
 		if r["runId"] == runID {
 			return r

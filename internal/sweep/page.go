@@ -19,6 +19,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -97,7 +98,7 @@ func (w *work) wholly(do func() error) (again bool, err error) {
 		return false, nil
 	}
 	*w.at, w.p.Report, w.news = before, report, news
-	if errors.As(err, new(*ledger.UnavailableError)) && w.ctx.Err() == nil {
+	if errors.As(err, new(*store.UnavailableError)) && w.ctx.Err() == nil {
 		return true, err
 	}
 	return true, w.failed(err)
@@ -569,7 +570,7 @@ func (w *work) noteSent(requests []requested, errs []error) error {
 			defer cancel()
 			r.entry.Told = r.waiting.Request.Fingerprint()
 			_, err := w.ledger.Note(ctx, ledger.Known(r.entry), ledger.Deferred, w.mark(), r.waiting.Request.Due)
-			if err != nil && !errors.As(err, new(*ledger.ConflictError)) { // after a conflict somebody else deals with it
+			if err != nil && !errors.As(err, new(*store.ConflictError)) { // after a conflict somebody else deals with it
 				unnoted.Store(&err)
 			}
 			return nil

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -132,12 +132,12 @@ func (w *work) load() (bool, error) {
 	return true, w.read(found[0])
 }
 
-func (w *work) read(record ledger.Record) error {
+func (w *work) read(record store.Record) error {
 	w.p = progress{}
 	if err := json.Unmarshal([]byte(record["progress"]), &w.p); err != nil {
 		return fmt.Errorf("the progress of the sweep can't be read: %w", err)
 	}
-	w.rev = record[ledger.AttributeRev]
+	w.rev = record[store.AttributeRev]
 	return nil
 }
 
@@ -150,14 +150,14 @@ func (w *work) save() error {
 	if err != nil {
 		return err
 	}
-	record := ledger.Record{
-		ledger.AttributeKey: w.key(), ledger.AttributeRev: rand.Text(), "progress": string(text),
-		ledger.AttributeTTL: strconv.FormatInt(w.Now().Add(keep).Unix(), 10),
+	record := store.Record{
+		store.AttributeKey: w.key(), store.AttributeRev: rand.Text(), "progress": string(text),
+		store.AttributeTTL: strconv.FormatInt(w.Now().Add(keep).Unix(), 10),
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), saveTime) // also when the time for the work is over
 	defer cancel()
-	err = w.store.Commit(ctx, ledger.Write{Key: w.key(), Old: w.rev, New: record})
-	if conflict, ok := errors.AsType[*ledger.ConflictError](err); ok {
+	err = w.store.Commit(ctx, store.Write{Key: w.key(), Old: w.rev, New: record})
+	if conflict, ok := errors.AsType[*store.ConflictError](err); ok {
 		if current := conflict.Current[w.key()]; current != nil {
 			if err := w.read(current); err != nil {
 				return err
@@ -166,7 +166,7 @@ func (w *work) save() error {
 		return errElsewhere
 	}
 	if err == nil {
-		w.rev = record[ledger.AttributeRev]
+		w.rev = record[store.AttributeRev]
 	}
 	return err
 }

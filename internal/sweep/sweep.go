@@ -42,6 +42,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -58,10 +59,10 @@ type Ledger interface {
 	Note(ctx context.Context, v ledger.View, state ledger.State, reason string, due time.Time) (ledger.View, error)
 }
 
-// Store keeps the progress of sweeps; see [ledger.Store].
+// Store keeps the progress of sweeps; see [store.Table].
 type Store interface {
-	Read(ctx context.Context, keys ...string) ([]ledger.Record, error)
-	Commit(ctx context.Context, writes ...ledger.Write) error
+	Read(ctx context.Context, keys ...string) ([]store.Record, error)
+	Commit(ctx context.Context, writes ...store.Write) error
 }
 
 // Requests is the request queue; see [requestqueue.Queue].
@@ -264,7 +265,7 @@ func (w *work) wrong(err error) {
 		w.because(retrigger.CredentialsRefused)
 	case isCredential:
 		w.because(retrigger.CredentialsUnavailable)
-	case errors.As(err, new(*ledger.UnavailableError)):
+	case errors.As(err, new(*store.UnavailableError)):
 		w.because(retrigger.LedgerUnavailable)
 	case errors.As(err, new(*requestqueue.UnavailableError)):
 		w.because(retrigger.QueueUnavailable)

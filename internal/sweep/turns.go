@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
 // turns is the record of when an org's next request of a sweep is due. All sweeps
@@ -25,9 +25,9 @@ const (
 
 func turnsKey(orgID string) string { return "turns#" + orgID }
 
-func turnsOf(record ledger.Record) turns {
+func turnsOf(record store.Record) turns {
 	next, _ := time.Parse(time.RFC3339Nano, record[attributeNext]) // zero where there is none: now
-	return turns{next, record[ledger.AttributeRev]}
+	return turns{next, record[store.AttributeRev]}
 }
 
 // look reads the org's turns.
@@ -57,12 +57,12 @@ func (w *work) take(orgID string, n int) (first time.Time, err error) {
 			first = now
 		}
 		next := first.Add(time.Duration(n) * w.Pace)
-		record := ledger.Record{
-			ledger.AttributeKey: key, ledger.AttributeRev: rand.Text(), attributeNext: next.Format(time.RFC3339Nano),
-			ledger.AttributeTTL: strconv.FormatInt(next.Add(keep).Unix(), 10),
+		record := store.Record{
+			store.AttributeKey: key, store.AttributeRev: rand.Text(), attributeNext: next.Format(time.RFC3339Nano),
+			store.AttributeTTL: strconv.FormatInt(next.Add(keep).Unix(), 10),
 		}
-		err = w.store.Commit(ctx, ledger.Write{Key: key, Old: w.turns.rev, New: record})
-		conflict, ok := errors.AsType[*ledger.ConflictError](err)
+		err = w.store.Commit(ctx, store.Write{Key: key, Old: w.turns.rev, New: record})
+		conflict, ok := errors.AsType[*store.ConflictError](err)
 		if !ok {
 			if err == nil {
 				w.turns = turnsOf(record)

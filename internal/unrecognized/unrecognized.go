@@ -16,13 +16,13 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
-// Store keeps the counts; see [ledger.Store].
+// Store keeps the counts; see [store.Table].
 type Store interface {
-	Read(ctx context.Context, keys ...string) ([]ledger.Record, error)
-	Commit(ctx context.Context, writes ...ledger.Write) error
+	Read(ctx context.Context, keys ...string) ([]store.Record, error)
+	Commit(ctx context.Context, writes ...store.Write) error
 }
 
 // remembered is how long a shape's count is kept after its last event: a shape that
@@ -55,11 +55,11 @@ func (c *Counter) Look(ctx context.Context, shape string) (Seen, error) {
 	}
 	seen := Seen{Count: 1}
 	for _, record := range found {
-		switch record[ledger.AttributeKey] {
+		switch record[store.AttributeKey] {
 		case letter:
 			seen.Written = true
 		case count:
-			n, _ := strconv.Atoi(record[ledger.AttributeCount]) // a counter always is a number
+			n, _ := strconv.Atoi(record[store.AttributeCount]) // a counter always is a number
 			seen.Count += n
 		}
 	}
@@ -71,14 +71,14 @@ func (c *Counter) Look(ctx context.Context, shape string) (Seen, error) {
 // never none. The error is the store's.
 func (c *Counter) Add(ctx context.Context, shape string, written bool) error {
 	letter, count := c.keys(shape)
-	ttl := ledger.Record{ledger.AttributeTTL: strconv.FormatInt(c.now().Add(remembered).Unix(), 10)}
-	if err := c.store.Commit(ctx, ledger.Write{Key: count, New: ttl, Add: 1}); err != nil || !written {
+	ttl := store.Record{store.AttributeTTL: strconv.FormatInt(c.now().Add(remembered).Unix(), 10)}
+	if err := c.store.Commit(ctx, store.Write{Key: count, New: ttl, Add: 1}); err != nil || !written {
 		return err
 	}
-	err := c.store.Commit(ctx, ledger.Write{Key: letter, New: ledger.Record{
-		ledger.AttributeKey: letter, ledger.AttributeRev: "written", ledger.AttributeTTL: ttl[ledger.AttributeTTL], "shape": shape,
+	err := c.store.Commit(ctx, store.Write{Key: letter, New: store.Record{
+		store.AttributeKey: letter, store.AttributeRev: "written", store.AttributeTTL: ttl[store.AttributeTTL], "shape": shape,
 	}})
-	if errors.As(err, new(*ledger.ConflictError)) {
+	if errors.As(err, new(*store.ConflictError)) {
 		return nil // another process has written one, too
 	}
 	return err

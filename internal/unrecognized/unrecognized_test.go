@@ -5,14 +5,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
 	"github.com/aep-retrigger/aep-retrigger/internal/unrecognized"
 )
 
 func TestOneEventOfAShapeIsWrittenInAnHourAndAllAreCounted(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 26, 10, 0, 0, 0, time.UTC)
-	c := unrecognized.New(ledger.NewMemory(), func() time.Time { return now })
+	c := unrecognized.New(memory.New(), func() time.Time { return now })
 	event := func(shape string, count int, written bool) {
 		t.Helper()
 		seen, err := c.Look(t.Context(), shape)
@@ -35,20 +35,20 @@ func TestOneEventOfAShapeIsWrittenInAnHourAndAllAreCounted(t *testing.T) {
 
 func TestTwoProcessesMayWriteTheSameShapeAtOnce(t *testing.T) {
 	t.Parallel()
-	store := ledger.NewMemory()
+	table := memory.New()
 	for range 2 {
-		if err := unrecognized.New(store, time.Now).Add(t.Context(), "a", true); err != nil {
+		if err := unrecognized.New(table, time.Now).Add(t.Context(), "a", true); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if seen, err := unrecognized.New(store, time.Now).Look(t.Context(), "a"); err != nil || seen.Count != 3 || !seen.Written {
+	if seen, err := unrecognized.New(table, time.Now).Look(t.Context(), "a"); err != nil || seen.Count != 3 || !seen.Written {
 		t.Errorf("%+v, %v", seen, err)
 	}
 }
 
 func TestAStoreThatIsOutOfReachIsAnError(t *testing.T) {
 	t.Parallel()
-	c := unrecognized.New(ledger.NewMemory(), time.Now)
+	c := unrecognized.New(memory.New(), time.Now)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if seen, err := c.Look(ctx, "a"); err == nil || seen.Written {

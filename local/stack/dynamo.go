@@ -16,17 +16,21 @@ import (
 	"github.com/truora/minidyn/server"
 )
 
-// dynamo counts the calls of minidyn, adds the checksum that DynamoDB's
+// simulatedDynamo counts the calls of minidyn, adds the checksum that DynamoDB's
 // answers have and clients check, which minidyn leaves out, and refuses what DynamoDB
-// refuses and minidyn takes; see refusal.
-type dynamo struct {
+// refuses and minidyn takes; see refusal and transactions.
+type simulatedDynamo struct {
 	*server.Server
 	calls  atomic.Int64
 	tables sync.RWMutex // minidyn makes and deletes tables without a lock
+
+	transactions transactions
+	// begun is called while a call is under way, before minidyn gets it; nil for nothing.
+	begun func(op string)
 }
 
 // ServeHTTP answers one call.
-func (d *dynamo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (d *simulatedDynamo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.calls.Add(1)
 	recorder := httptest.NewRecorder()
 	body, err := io.ReadAll(r.Body)
@@ -36,23 +40,39 @@ func (d *dynamo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	if refused := refusal(op, body); refused != nil {
+	if refused := d.answer(op, body, recorder, r); refused != nil {
 		recorder.Header().Set("Content-Type", "application/x-amz-json-1.0")
 		recorder.WriteHeader(http.StatusBadRequest)
 		_ = json.NewEncoder(recorder).Encode(refused)
-	} else if strings.HasSuffix(op, "Table") {
-		d.tables.Lock()
-		d.Server.ServeHTTP(recorder, r)
-		d.tables.Unlock()
-	} else {
-		d.tables.RLock()
-		d.Server.ServeHTTP(recorder, r)
-		d.tables.RUnlock()
 	}
 	maps.Copy(w.Header(), recorder.Header())
 	w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(recorder.Body.Bytes())), 10))
 	w.WriteHeader(recorder.Code)
 	_, _ = w.Write(recorder.Body.Bytes())
+}
+
+// answer has minidyn answer a call, or returns the refusal.
+func (d *simulatedDynamo) answer(op string, body []byte, w http.ResponseWriter, r *http.Request) (refused any) {
+	if refused := refusal(op, body); refused != nil {
+		return refused
+	}
+	done, refused := d.transactions.begin(op, body)
+	if refused != nil {
+		return refused
+	}
+	defer done()
+	if d.begun != nil {
+		d.begun(op)
+	}
+	if strings.HasSuffix(op, "Table") {
+		d.tables.Lock()
+		defer d.tables.Unlock()
+	} else {
+		d.tables.RLock()
+		defer d.tables.RUnlock()
+	}
+	d.Server.ServeHTTP(w, r)
+	return nil
 }
 
 // LedgerCalls returns how many calls of DynamoDB were made, where it is

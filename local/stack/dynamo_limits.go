@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
 // Limits of DynamoDB: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html.
@@ -32,7 +32,7 @@ func (o operation) id() string {
 	if of == nil {
 		of = o.Item
 	}
-	text, _ := json.Marshal(of[ledger.AttributeKey]) // it was JSON
+	text, _ := json.Marshal(of[store.AttributeKey]) // it was JSON
 	return o.TableName + " " + string(text)
 }
 
@@ -96,27 +96,41 @@ func refusedGet(body []byte) any {
 	return nil
 }
 
-func refusedTransaction(body []byte) any {
+// transacted returns the operations of a transaction.
+func transacted(body []byte) (all []operation, err error) {
 	var in struct {
 		TransactItems []struct{ Put, Update, Delete, ConditionCheck *operation }
 	}
-	if json.Unmarshal(body, &in) != nil {
-		return nil
+	if err := json.Unmarshal(body, &in); err != nil {
+		return nil, err
 	}
-	var all []operation
-	reasons, canceled := []map[string]string{}, false
 	for _, t := range in.TransactItems {
-		reason := map[string]string{"Code": "None"}
 		for _, o := range []*operation{t.Put, t.Update, t.Delete, t.ConditionCheck} {
-			if o == nil {
-				continue
-			}
-			all = append(all, *o)
-			if o.Item.size() > maxItem {
-				reason, canceled = map[string]string{"Code": "ValidationError", "Message": "Item size has exceeded the maximum allowed size"}, true
+			if o != nil {
+				all = append(all, *o)
 			}
 		}
-		reasons = append(reasons, reason)
+	}
+	return all, nil
+}
+
+func canceledFor(reasons []map[string]string, message string) any {
+	return map[string]any{
+		"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "CancellationReasons": reasons, "Message": message,
+	}
+}
+
+func refusedTransaction(body []byte) any {
+	all, err := transacted(body)
+	if err != nil {
+		return nil
+	}
+	reasons, canceled := make([]map[string]string, len(all)), false
+	for i, o := range all {
+		reasons[i] = map[string]string{"Code": "None"}
+		if o.Item.size() > maxItem {
+			reasons[i], canceled = map[string]string{"Code": "ValidationError", "Message": "Item size has exceeded the maximum allowed size"}, true
+		}
 	}
 	switch {
 	case len(all) > maxTransact:
@@ -124,10 +138,7 @@ func refusedTransaction(body []byte) any {
 	case repeats(all):
 		return invalidCall("Transaction request cannot include multiple operations on one item")
 	case canceled:
-		return map[string]any{
-			"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "CancellationReasons": reasons,
-			"Message": "Transaction canceled, see the cancellation reasons",
-		}
+		return canceledFor(reasons, "Transaction canceled, see the cancellation reasons")
 	}
 	return nil
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,15 +15,21 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/truora/minidyn/server"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger/contract"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/storetest"
 	"github.com/aep-retrigger/aep-retrigger/local/loopback"
 )
 
 // simulated is a client of the simulated DynamoDB, with an empty table.
 func simulated(t *testing.T) *dynamodb.Client {
 	t.Helper()
-	base, stop, err := loopback.Serve(&dynamo{Server: server.NewServer()})
+	return clientOf(t, &simulatedDynamo{Server: server.NewServer()})
+}
+
+func clientOf(t *testing.T, d *simulatedDynamo) *dynamodb.Client {
+	t.Helper()
+	base, stop, err := loopback.Serve(d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +40,7 @@ func simulated(t *testing.T) *dynamodb.Client {
 			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
 		}),
 	})
-	if _, err := client.CreateTable(t.Context(), ledger.Schema("ledger")); err != nil {
+	if _, err := client.CreateTable(t.Context(), dynamo.Schema("ledger")); err != nil {
 		t.Fatal(err)
 	}
 	return client
@@ -40,19 +48,19 @@ func simulated(t *testing.T) *dynamodb.Client {
 
 func TestTheLedgersContractHoldsOnTheSimulatedDynamoDB(t *testing.T) {
 	t.Parallel()
-	contract.Test(t, func(t *testing.T) ledger.Store {
+	storetest.Test(t, func(t *testing.T) store.Table {
 		t.Helper()
-		return ledger.NewTable(simulated(t), "ledger")
+		return dynamo.New(simulated(t), "ledger")
 	})
 }
 
 func attributes(key, text string) map[string]types.AttributeValue {
-	return map[string]types.AttributeValue{ledger.AttributeKey: &types.AttributeValueMemberS{Value: key}, "x": &types.AttributeValueMemberS{Value: text}}
+	return map[string]types.AttributeValue{store.AttributeKey: &types.AttributeValueMemberS{Value: key}, "x": &types.AttributeValueMemberS{Value: text}}
 }
 
 func keys(names ...string) (all []map[string]types.AttributeValue) {
 	for _, name := range names {
-		all = append(all, map[string]types.AttributeValue{ledger.AttributeKey: &types.AttributeValueMemberS{Value: name}})
+		all = append(all, map[string]types.AttributeValue{store.AttributeKey: &types.AttributeValueMemberS{Value: name}})
 	}
 	return all
 }
@@ -81,7 +89,7 @@ func TestTheSimulatedDynamoDBRefusesWhatDynamoDBRefuses(t *testing.T) {
 		_, err := client.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: items})
 		return err
 	}
-	room := maxItem - len(ledger.AttributeKey) - len("k") - len("x")
+	room := maxItem - len(store.AttributeKey) - len("k") - len("x")
 	fits, large := strings.Repeat("x", room), strings.Repeat("x", room+1)
 	for name, tt := range map[string]struct {
 		err  error
@@ -112,5 +120,62 @@ func TestTheSimulatedDynamoDBRefusesWhatDynamoDBRefuses(t *testing.T) {
 	}})
 	if answer, _ := errors.AsType[smithy.APIError](err); answer == nil || answer.ErrorCode() != "ValidationException" {
 		t.Errorf("a put and a delete of one item: %v", err)
+	}
+}
+
+// TestTransactionsThatMeetAreCanceled: while one is under way, a transaction that shares
+// an item with it is canceled, and a plain write of such an item is refused. Others go
+// through, and so does everything once it has ended.
+func TestTransactionsThatMeetAreCanceled(t *testing.T) {
+	t.Parallel()
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	var held atomic.Bool
+	client := clientOf(t, &simulatedDynamo{Server: server.NewServer(), begun: func(op string) {
+		if op == "TransactWriteItems" && held.CompareAndSwap(false, true) {
+			close(begun)
+			<-goOn
+		}
+	}})
+	table := aws.String("ledger")
+	transact := func(names ...string) error {
+		var items []types.TransactWriteItem
+		for _, name := range names {
+			items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: table, Item: attributes(name, "x")}})
+		}
+		_, err := client.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: items})
+		return err
+	}
+	update := func(name string) error {
+		_, err := client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+			TableName: table, Key: keys(name)[0], UpdateExpression: aws.String("ADD n :one"),
+			ExpressionAttributeValues: map[string]types.AttributeValue{":one": &types.AttributeValueMemberN{Value: "1"}},
+		})
+		return err
+	}
+	first := make(chan error, 1)
+	go func() { first <- transact("a", "b") }()
+	<-begun
+	canceled, ok := errors.AsType[*types.TransactionCanceledException](transact("c", "b", "d"))
+	var codes []string
+	if ok {
+		for _, r := range canceled.CancellationReasons {
+			codes = append(codes, aws.ToString(r.Code))
+		}
+	}
+	if want := []string{"None", "TransactionConflict", "None"}; !slices.Equal(codes, want) {
+		t.Errorf("the second transaction is canceled with %v, want %v", codes, want)
+	}
+	if err := update("a"); !errors.As(err, new(*types.TransactionConflictException)) {
+		t.Errorf("an update of an item in a transaction: %v", err)
+	}
+	if err := errors.Join(transact("c", "d"), update("e")); err != nil {
+		t.Errorf("writes of other items: %v", err)
+	}
+	close(goOn)
+	if err := <-first; err != nil {
+		t.Errorf("the first transaction: %v", err)
+	}
+	if err := errors.Join(transact("b", "c"), update("a")); err != nil {
+		t.Errorf("after the first transaction: %v", err)
 	}
 }

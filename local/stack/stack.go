@@ -36,6 +36,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/sqstext"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
@@ -143,7 +144,7 @@ type Stack struct {
 	DynamoDB *dynamodb.Client
 	Ledger   *ledger.Ledger
 
-	simulated *dynamo // nil where DynamoDB is an emulator's
+	simulated *simulatedDynamo // nil where DynamoDB is an emulator's
 	secrets   *secretsmanager.Client
 	secretID  string
 	table     string
@@ -286,7 +287,7 @@ func (s *Stack) addQueues(ctx context.Context, o Options) error {
 func (s *Stack) addLedger(ctx context.Context, o Options, config aws.Config) error {
 	endpoint := o.DynamoDBEndpoint
 	if endpoint == "" {
-		s.simulated = &dynamo{Server: server.NewServer()}
+		s.simulated = &simulatedDynamo{Server: server.NewServer()}
 		base, stop, err := loopback.Serve(s.simulated)
 		if err != nil {
 			return err
@@ -299,12 +300,12 @@ func (s *Stack) addLedger(ctx context.Context, o Options, config aws.Config) err
 	if err := s.createLedger(ctx); err != nil {
 		return err
 	}
-	s.Ledger = ledger.New(ledger.NewTable(s.DynamoDB, s.table), ledger.DefaultTTL, time.Now)
+	s.Ledger = ledger.New(dynamo.New(s.DynamoDB, s.table), ledger.DefaultTTL, time.Now)
 	return nil
 }
 
 func (s *Stack) createLedger(ctx context.Context) error {
-	if _, err := s.DynamoDB.CreateTable(ctx, ledger.Schema(s.table)); err != nil {
+	if _, err := s.DynamoDB.CreateTable(ctx, dynamo.Schema(s.table)); err != nil {
 		return fmt.Errorf("create the ledger's table: %w", err)
 	}
 	return nil

@@ -11,9 +11,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation/explore"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -40,8 +40,8 @@ func (f toy) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 	if f.claims {
 		key := "claim#" + run.ID
-		err := f.Store.Commit(ctx, ledger.Write{Key: key, New: ledger.Record{ledger.AttributeKey: key, ledger.AttributeRev: rand.Text()}})
-		if errors.As(err, new(*ledger.ConflictError)) {
+		err := f.Store.Commit(ctx, store.Write{Key: key, New: store.Record{store.AttributeKey: key, store.AttributeRev: rand.Text()}})
+		if errors.As(err, new(*store.ConflictError)) {
 			return []byte(`{}`), f.deadLetter(ctx, run.ID)
 		}
 		if err != nil {
@@ -82,8 +82,8 @@ type polite struct{ toy }
 // Invoke implements [simulation.Handler].
 func (f polite) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	for i, mark := range []string{"mark#1", "mark#2"} {
-		err := f.Store.Commit(ctx, ledger.Write{Key: mark, New: ledger.Record{ledger.AttributeKey: mark, ledger.AttributeRev: rand.Text()}})
-		if errors.As(err, new(*ledger.ConflictError)) {
+		err := f.Store.Commit(ctx, store.Write{Key: mark, New: store.Record{store.AttributeKey: mark, store.AttributeRev: rand.Text()}})
+		if errors.As(err, new(*store.ConflictError)) {
 			continue
 		}
 		if err != nil {

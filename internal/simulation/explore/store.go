@@ -7,8 +7,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
 // This file is the only one that knows the types of the key-value store.
@@ -16,33 +17,33 @@ import (
 // storeCalls is the store as one delivery sees it: each call waits for the explorer.
 type storeCalls struct {
 	by    *delivery
-	store ledger.Store
+	table store.Table
 }
 
-// Read implements [ledger.Store].
-func (s storeCalls) Read(ctx context.Context, keys ...string) (found []ledger.Record, err error) {
+// Read implements [store.Table].
+func (s storeCalls) Read(ctx context.Context, keys ...string) (found []store.Record, err error) {
 	c := &call{what: "store: read " + strings.Join(keys, ", "), kinds: kinds(keys)}
 	c.effect = func() string {
-		found, err = s.store.Read(context.WithoutCancel(ctx), keys...)
+		found, err = s.table.Read(context.WithoutCancel(ctx), keys...)
 		return fmt.Sprint(texts(found), err)
 	}
 	if lost := s.by.wait(ctx, c); lost != nil {
-		return nil, &ledger.UnavailableError{Op: "read", Err: lost}
+		return nil, &store.UnavailableError{Op: "read", Err: lost}
 	}
 	return found, err
 }
 
-// Commit implements [ledger.Store].
-func (s storeCalls) Commit(ctx context.Context, writes ...ledger.Write) (err error) {
+// Commit implements [store.Table].
+func (s storeCalls) Commit(ctx context.Context, writes ...store.Write) (err error) {
 	keys := make([]string, len(writes))
 	for i, w := range writes {
 		keys[i] = w.Key
 	}
 	c := &call{what: "store: write " + described(writes), mutates: true, kinds: kinds(keys)}
 	c.effect = func() string {
-		err = s.store.Commit(context.WithoutCancel(ctx), writes...)
-		if conflict, ok := errors.AsType[*ledger.ConflictError](err); ok {
-			var current []ledger.Record
+		err = s.table.Commit(context.WithoutCancel(ctx), writes...)
+		if conflict, ok := errors.AsType[*store.ConflictError](err); ok {
+			var current []store.Record
 			for _, key := range slices.Sorted(maps.Keys(conflict.Current)) {
 				current = append(current, conflict.Current[key])
 			}
@@ -51,27 +52,40 @@ func (s storeCalls) Commit(ctx context.Context, writes ...ledger.Write) (err err
 		return fmt.Sprint(err)
 	}
 	if lost := s.by.wait(ctx, c); lost != nil {
-		return &ledger.UnavailableError{Op: "commit", Err: lost}
+		return &store.UnavailableError{Op: "commit", Err: lost}
 	}
 	return err
 }
 
-// List implements [ledger.Store].
-func (s storeCalls) List(ctx context.Context, index, value string, limit int) (found []ledger.Record, err error) {
+// Add implements [store.Table].
+func (s storeCalls) Add(ctx context.Context, key string, n, most int, ttl time.Time) (added bool, err error) {
+	c := &call{what: fmt.Sprintf("store: add %d to %s", n, key), mutates: true, kinds: kinds([]string{key})}
+	c.effect = func() string {
+		added, err = s.table.Add(context.WithoutCancel(ctx), key, n, most, ttl)
+		return fmt.Sprint(added, err)
+	}
+	if lost := s.by.wait(ctx, c); lost != nil {
+		return false, &store.UnavailableError{Op: "add", Err: lost}
+	}
+	return added, err
+}
+
+// List implements [store.Table].
+func (s storeCalls) List(ctx context.Context, index, value string, limit int) (found []store.Record, err error) {
 	c := &call{what: "store: list " + index + " " + value, kinds: []string{anyKind}}
 	c.effect = func() string {
-		found, err = s.store.List(context.WithoutCancel(ctx), index, value, limit)
+		found, err = s.table.List(context.WithoutCancel(ctx), index, value, limit)
 		return fmt.Sprint(texts(found), err)
 	}
 	if lost := s.by.wait(ctx, c); lost != nil {
-		return nil, &ledger.UnavailableError{Op: "list", Err: lost}
+		return nil, &store.UnavailableError{Op: "list", Err: lost}
 	}
 	return found, err
 }
 
 // described says which items a transaction writes, with the state that each gets where it
 // has one.
-func described(writes []ledger.Write) string {
+func described(writes []store.Write) string {
 	parts := make([]string, len(writes))
 	for i, w := range writes {
 		parts[i] = w.Key
@@ -95,7 +109,7 @@ func kinds(keys []string) []string {
 }
 
 // texts writes records down, attribute by attribute.
-func texts(records []ledger.Record) []string {
+func texts(records []store.Record) []string {
 	all := make([]string, len(records))
 	for i, r := range records {
 		var b strings.Builder

@@ -1,17 +1,25 @@
-package ledger
+// Package store is a key-value table: records, conditional writes of several items at
+// once, conflicts and counters. It knows nothing of what the records mean.
+//
+// [github.com/aep-retrigger/aep-retrigger/internal/store/dynamo] is the table on DynamoDB,
+// [github.com/aep-retrigger/aep-retrigger/internal/store/memory] one for tests. Both pass
+// the tests of [github.com/aep-retrigger/aep-retrigger/internal/store/storetest].
+package store
 
 import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Record is an item as it is stored: attributes by name, all of them text. It
 // always has [AttributeKey] and [AttributeRev].
 type Record map[string]string
 
-// Names of attributes that a [Store] knows.
+// Names of attributes that a [Table] knows.
 const (
 	// AttributeKey is the item's key.
 	AttributeKey = "pk"
@@ -29,8 +37,8 @@ const (
 // The indexes, by the attribute that they are on. Both are ordered by
 // [AttributeAt].
 const (
-	IndexLineage = "lineage" // "<org>#<root>"
-	IndexFlow    = "flow"    // "<org>#<flow>"
+	IndexLineage = "lineage"
+	IndexFlow    = "flow"
 )
 
 // Write replaces one item, or adds to a counter.
@@ -50,8 +58,8 @@ type Write struct {
 	Most int
 }
 
-// Store keeps records. It knows nothing of what they mean.
-type Store interface {
+// Table keeps records. It knows nothing of what they mean.
+type Table interface {
 	// Read returns those records that exist, in any order. It sees every commit
 	// that ended before. Keys must differ: DynamoDB refuses a call that names a key
 	// twice.
@@ -65,6 +73,13 @@ type Store interface {
 	// have the revs that it writes counts as made, since a call whose answer was
 	// lost is sent again.
 	Commit(ctx context.Context, writes ...Write) error
+	// Add changes the counter of a key by n and sets its time to live. The counter need
+	// not exist. Where n and most are above 0, the counter may become at most most: if it
+	// would pass that, nothing is written and added is false. A negative n, which gives
+	// back, is always added. Unlike Commit, Add is no transaction, so that many may add to
+	// one counter at once. An addition whose answer was lost may have been made, even
+	// twice, if the client sent it again.
+	Add(ctx context.Context, key string, n, most int, ttl time.Time) (added bool, err error)
 	// List returns at most limit records of an index, by [AttributeAt], the newest
 	// first. It may lag behind commits.
 	List(ctx context.Context, index, value string, limit int) ([]Record, error)
@@ -89,9 +104,9 @@ func (e *ConflictError) Error() string {
 }
 
 // UnavailableError means that the ledger could not be asked, and that it is not
-// known whether a commit was made.
+// known whether a write was made.
 type UnavailableError struct {
-	// Op is read, commit or list.
+	// Op is read, commit, add or list.
 	Op  string
 	Err error
 }
@@ -122,16 +137,19 @@ func (r Record) Size() int {
 	return n
 }
 
-// checkKeys refuses a reading that DynamoDB refuses.
-func checkKeys(keys []string) error {
+// TTL is a time as [AttributeTTL] has it.
+func TTL(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
+
+// CheckKeys refuses a reading that DynamoDB refuses.
+func CheckKeys(keys []string) error {
 	if key, twice := repeated(keys); twice {
 		return &UnavailableError{Op: "read", Err: fmt.Errorf("the key %q stands twice among those to read, which DynamoDB refuses", key)}
 	}
 	return nil
 }
 
-// checkWrites refuses a transaction that DynamoDB refuses.
-func checkWrites(writes []Write) error {
+// CheckWrites refuses a transaction that DynamoDB refuses.
+func CheckWrites(writes []Write) error {
 	keys := make([]string, len(writes))
 	for i, w := range writes {
 		keys[i] = w.Key
@@ -160,9 +178,9 @@ func repeated(keys []string) (key string, twice bool) {
 	return "", false
 }
 
-// made reports whether a conflict comes from the same writes having been made
+// Made reports whether a conflict comes from the same writes having been made
 // before: by a call whose answer was lost and that was sent again.
-func made(writes []Write, conflict *ConflictError) bool {
+func Made(writes []Write, conflict *ConflictError) bool {
 	items := 0
 	for _, w := range writes {
 		if w.Add != 0 {

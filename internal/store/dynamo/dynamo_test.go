@@ -1,23 +1,29 @@
-package ledger_test
+package dynamo_test
 
 import (
 	"context"
 	"errors"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/truora/minidyn/server"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/storetest"
 )
 
 // answers is a DynamoDB that answers transactions one after the other: with the
 // reasons for which it cancels them, or with success where there are none. Emulators
 // give some of these reasons never.
 type answers struct {
-	ledger.DynamoDB
+	dynamo.Client
 	all   [][]types.CancellationReason
 	calls int
 	reads int
@@ -43,11 +49,11 @@ func TestATransactionThatIsCanceled(t *testing.T) {
 	reason := func(code string) types.CancellationReason { return types.CancellationReason{Code: &code} }
 	failed := func(rev string) types.CancellationReason {
 		return types.CancellationReason{Code: aws.String("ConditionalCheckFailed"), Item: map[string]types.AttributeValue{
-			ledger.AttributeKey: &types.AttributeValueMemberS{Value: "run"}, ledger.AttributeRev: &types.AttributeValueMemberS{Value: rev},
+			store.AttributeKey: &types.AttributeValueMemberS{Value: "run"}, store.AttributeRev: &types.AttributeValueMemberS{Value: rev},
 		}}
 	}
 	full := types.CancellationReason{Code: aws.String("ConditionalCheckFailed"), Item: map[string]types.AttributeValue{
-		ledger.AttributeKey: &types.AttributeValueMemberS{Value: "counter"}, ledger.AttributeCount: &types.AttributeValueMemberN{Value: "1"},
+		store.AttributeKey: &types.AttributeValueMemberS{Value: "counter"}, store.AttributeCount: &types.AttributeValueMemberN{Value: "1"},
 	}}
 	none := reason("None")
 	type reasons = []types.CancellationReason
@@ -74,19 +80,80 @@ func TestATransactionThatIsCanceled(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				client := &answers{all: tt.answers}
-				err := ledger.NewTable(client, "ledger").Commit(t.Context(),
-					ledger.Write{Key: "run", Old: "old", New: ledger.Record{ledger.AttributeKey: "run", ledger.AttributeRev: "new"}},
-					ledger.Write{Key: "counter", Add: 1, Most: 1, New: ledger.Record{ledger.AttributeTTL: "1"}},
+				err := dynamo.New(client, "ledger").Commit(t.Context(),
+					store.Write{Key: "run", Old: "old", New: store.Record{store.AttributeKey: "run", store.AttributeRev: "new"}},
+					store.Write{Key: "counter", Add: 1, Most: 1, New: store.Record{store.AttributeTTL: "1"}},
 				)
 				if client.calls != tt.calls || client.reads != tt.reads {
 					t.Errorf("%d calls and %d reads, want %d and %d", client.calls, client.reads, tt.calls, tt.reads)
 				}
-				conflict, conflicts := errors.AsType[*ledger.ConflictError](err)
-				if conflicts != (tt.conflict != "") || errors.As(err, new(*ledger.UnavailableError)) != tt.unavailable {
+				conflict, conflicts := errors.AsType[*store.ConflictError](err)
+				if conflicts != (tt.conflict != "") || errors.As(err, new(*store.UnavailableError)) != tt.unavailable {
 					t.Fatalf("error = %v", err)
 				}
-				if conflicts && tt.conflict != "-" && conflict.Current["run"][ledger.AttributeRev] != tt.conflict {
+				if conflicts && tt.conflict != "-" && conflict.Current["run"][store.AttributeRev] != tt.conflict {
 					t.Errorf("conflict = %v, want %s", conflict.Current, tt.conflict)
+				}
+			})
+		})
+	}
+}
+
+// TestTable runs the contract on an embedded implementation of DynamoDB; the
+// integration suite runs it on DynamoDB Local and moto.
+func TestTable(t *testing.T) {
+	t.Parallel()
+	storetest.Test(t, func(t *testing.T) store.Table {
+		t.Helper()
+		endpoint := httptest.NewServer(server.NewServer())
+		t.Cleanup(endpoint.Close)
+		client := dynamodb.New(dynamodb.Options{
+			Region: "us-east-1", BaseEndpoint: aws.String(endpoint.URL), DisableValidateResponseChecksum: true,
+			Credentials: aws.NewCredentialsCache(credentials.NewStaticCredentialsProvider("k", "s", "")),
+		})
+		if _, err := client.CreateTable(context.WithoutCancel(t.Context()), dynamo.Schema("ledger")); err != nil {
+			t.Fatal(err)
+		}
+		return dynamo.New(client, "ledger")
+	})
+}
+
+// busy is a DynamoDB whose counter is in a transaction for some calls.
+type busy struct {
+	dynamo.Client
+	left, calls int
+	err         error // from then on
+}
+
+func (b *busy) UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	b.calls++
+	if b.left--; b.left >= 0 {
+		return nil, &types.TransactionConflictException{}
+	}
+	return &dynamodb.UpdateItemOutput{}, b.err
+}
+
+func TestAnAdditionThatMeetsATransactionIsSentAgain(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		client      busy
+		calls       int
+		added       bool
+		unavailable bool
+	}{
+		"once":                   {busy{left: 1}, 2, true, false},
+		"once, then it is full":  {busy{left: 1, err: &types.ConditionalCheckFailedException{}}, 2, false, false},
+		"for ever":               {busy{left: 100}, 9, false, true},
+		"another error":          {busy{err: &types.ResourceNotFoundException{}}, 1, false, true},
+		"nothing stands against": {busy{}, 1, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				client := tt.client
+				added, err := dynamo.New(&client, "ledger").Add(t.Context(), "counter", 1, 1, time.Unix(1, 0))
+				if added != tt.added || client.calls != tt.calls || errors.As(err, new(*store.UnavailableError)) != tt.unavailable || tt.unavailable != (err != nil) {
+					t.Errorf("added = %t after %d calls, %v", added, client.calls, err)
 				}
 			})
 		})

@@ -1,4 +1,5 @@
-package ledger
+// Package dynamo is a table on DynamoDB.
+package dynamo
 
 import (
 	"context"
@@ -11,27 +12,31 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
-// DynamoDB is the part of the AWS client that a [Table] uses.
-type DynamoDB interface {
+// Client is the part of the AWS client that a [Table] uses.
+type Client interface {
 	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
+	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
 	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
 }
 
-// Table is a [Store] on a DynamoDB table: see [Schema].
+// Table is a [store.Table] on a DynamoDB table: see [Schema].
 type Table struct {
-	client DynamoDB
+	client Client
 	name   string
 }
 
-// NewTable returns the Table with the given name.
-func NewTable(client DynamoDB, name string) *Table { return &Table{client: client, name: name} }
+var _ store.Table = (*Table)(nil)
 
-// Schema is the table as template.yaml makes it: one key, spread by run, lineage
-// and flow, and an index for each order in which people read. For tests and the
-// embedded default.
+// New returns the Table with the given name.
+func New(client Client, name string) *Table { return &Table{client: client, name: name} }
+
+// Schema is the table as template.yaml makes it: one key, and an index for each order
+// in which people read. For tests and the embedded default.
 func Schema(name string) *dynamodb.CreateTableInput {
 	text := func(names ...string) (definitions []types.AttributeDefinition) {
 		for _, n := range names {
@@ -43,31 +48,31 @@ func Schema(name string) *dynamodb.CreateTableInput {
 		return types.GlobalSecondaryIndex{
 			IndexName: aws.String(name),
 			KeySchema: []types.KeySchemaElement{
-				{AttributeName: aws.String(name), KeyType: types.KeyTypeHash}, {AttributeName: aws.String(AttributeAt), KeyType: types.KeyTypeRange},
+				{AttributeName: aws.String(name), KeyType: types.KeyTypeHash}, {AttributeName: aws.String(store.AttributeAt), KeyType: types.KeyTypeRange},
 			},
 			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
 		}
 	}
 	return &dynamodb.CreateTableInput{
 		TableName: &name, BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions:   text(AttributeKey, IndexLineage, IndexFlow, AttributeAt),
-		KeySchema:              []types.KeySchemaElement{{AttributeName: aws.String(AttributeKey), KeyType: types.KeyTypeHash}},
-		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{index(IndexLineage), index(IndexFlow)},
+		AttributeDefinitions:   text(store.AttributeKey, store.IndexLineage, store.IndexFlow, store.AttributeAt),
+		KeySchema:              []types.KeySchemaElement{{AttributeName: aws.String(store.AttributeKey), KeyType: types.KeyTypeHash}},
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{index(store.IndexLineage), index(store.IndexFlow)},
 	}
 }
 
 // maxRead is how many keys one BatchGetItem may have.
 const maxRead = 100
 
-// Read implements [Store] with strongly consistent reads.
-func (t *Table) Read(ctx context.Context, keys ...string) ([]Record, error) {
-	if err := checkKeys(keys); err != nil {
+// Read implements [store.Table] with strongly consistent reads.
+func (t *Table) Read(ctx context.Context, keys ...string) ([]store.Record, error) {
+	if err := store.CheckKeys(keys); err != nil {
 		return nil, err
 	}
-	var found []Record
+	var found []store.Record
 	pending := make([]map[string]types.AttributeValue, len(keys))
 	for i, key := range keys {
-		pending[i] = map[string]types.AttributeValue{AttributeKey: &types.AttributeValueMemberS{Value: key}}
+		pending[i] = map[string]types.AttributeValue{store.AttributeKey: &types.AttributeValueMemberS{Value: key}}
 	}
 	for try := 0; len(pending) > 0; try++ {
 		now := pending[:min(len(pending), maxRead)]
@@ -75,7 +80,7 @@ func (t *Table) Read(ctx context.Context, keys ...string) ([]Record, error) {
 			RequestItems: map[string]types.KeysAndAttributes{t.name: {Keys: now, ConsistentRead: aws.Bool(true)}},
 		})
 		if err != nil {
-			return nil, &UnavailableError{Op: "read", Err: err}
+			return nil, &store.UnavailableError{Op: "read", Err: err}
 		}
 		for _, item := range out.Responses[t.name] {
 			found = append(found, fromItem(item))
@@ -86,10 +91,10 @@ func (t *Table) Read(ctx context.Context, keys ...string) ([]Record, error) {
 			continue
 		}
 		if try == maxConflicts {
-			return nil, &UnavailableError{Op: "read", Err: errors.New("DynamoDB left keys unprocessed")}
+			return nil, &store.UnavailableError{Op: "read", Err: errors.New("DynamoDB left keys unprocessed")}
 		}
 		if err := pause(ctx, try); err != nil {
-			return nil, &UnavailableError{Op: "read", Err: err}
+			return nil, &store.UnavailableError{Op: "read", Err: err}
 		}
 	}
 	return found, nil
@@ -98,10 +103,10 @@ func (t *Table) Read(ctx context.Context, keys ...string) ([]Record, error) {
 // maxConflicts is how often a transaction that met another one is sent again.
 const maxConflicts = 8
 
-// Commit implements [Store] with one transaction. One that meets another
+// Commit implements [store.Table] with one transaction. One that meets another
 // transaction on the same items is sent again after a short wait with jitter.
-func (t *Table) Commit(ctx context.Context, writes ...Write) error {
-	if err := checkWrites(writes); err != nil {
+func (t *Table) Commit(ctx context.Context, writes ...store.Write) error {
+	if err := store.CheckWrites(writes); err != nil {
 		return err
 	}
 	items := make([]types.TransactWriteItem, len(writes))
@@ -115,21 +120,21 @@ func (t *Table) Commit(ctx context.Context, writes ...Write) error {
 		}
 		canceled, ok := errors.AsType[*types.TransactionCanceledException](err)
 		if !ok || len(canceled.CancellationReasons) != len(writes) {
-			return &UnavailableError{Op: "commit", Err: err}
+			return &store.UnavailableError{Op: "commit", Err: err}
 		}
 		conflict, again, failed := t.conflict(ctx, writes, canceled.CancellationReasons)
 		switch {
 		case failed != nil:
 			return failed
-		case conflict != nil && made(writes, conflict):
+		case conflict != nil && store.Made(writes, conflict):
 			return nil
 		case conflict != nil:
 			return conflict
 		case !again || try == maxConflicts:
-			return &UnavailableError{Op: "commit", Err: err}
+			return &store.UnavailableError{Op: "commit", Err: err}
 		}
 		if err := pause(ctx, try); err != nil {
-			return &UnavailableError{Op: "commit", Err: err}
+			return &store.UnavailableError{Op: "commit", Err: err}
 		}
 	}
 }
@@ -146,18 +151,18 @@ func pause(ctx context.Context, try int) error {
 	}
 }
 
-func (t *Table) write(w Write) types.TransactWriteItem {
+func (t *Table) write(w store.Write) types.TransactWriteItem {
 	if w.Add != 0 {
 		return types.TransactWriteItem{Update: t.add(w)}
 	}
-	condition, names, values := "attribute_not_exists(#key)", map[string]string{"#key": AttributeKey}, map[string]types.AttributeValue(nil)
+	condition, names, values := "attribute_not_exists(#key)", map[string]string{"#key": store.AttributeKey}, map[string]types.AttributeValue(nil)
 	if w.Old != "" {
-		condition, names = "#rev = :rev", map[string]string{"#rev": AttributeRev}
+		condition, names = "#rev = :rev", map[string]string{"#rev": store.AttributeRev}
 		values = map[string]types.AttributeValue{":rev": &types.AttributeValueMemberS{Value: w.Old}}
 	}
 	if w.New == nil {
 		return types.TransactWriteItem{Delete: &types.Delete{
-			TableName: &t.name, Key: map[string]types.AttributeValue{AttributeKey: &types.AttributeValueMemberS{Value: w.Key}},
+			TableName: &t.name, Key: map[string]types.AttributeValue{store.AttributeKey: &types.AttributeValueMemberS{Value: w.Key}},
 			ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}}
@@ -170,27 +175,53 @@ func (t *Table) write(w Write) types.TransactWriteItem {
 }
 
 // add is the write of a counter.
-func (t *Table) add(w Write) *types.Update {
+func (t *Table) add(w store.Write) *types.Update {
 	numeral := func(text string) types.AttributeValue { return &types.AttributeValueMemberN{Value: text} }
 	update := &types.Update{
-		TableName: &t.name, Key: map[string]types.AttributeValue{AttributeKey: &types.AttributeValueMemberS{Value: w.Key}},
+		TableName: &t.name, Key: map[string]types.AttributeValue{store.AttributeKey: &types.AttributeValueMemberS{Value: w.Key}},
 		UpdateExpression:          aws.String("SET #ttl = :ttl ADD #n :add"),
-		ExpressionAttributeNames:  map[string]string{"#n": AttributeCount, "#ttl": AttributeTTL},
-		ExpressionAttributeValues: map[string]types.AttributeValue{":add": numeral(strconv.Itoa(w.Add)), ":ttl": numeral(w.New[AttributeTTL])},
+		ExpressionAttributeNames:  map[string]string{"#n": store.AttributeCount, "#ttl": store.AttributeTTL},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":add": numeral(strconv.Itoa(w.Add)), ":ttl": numeral(w.New[store.AttributeTTL])},
 	}
 	if w.Add > 0 && w.Most > 0 {
 		update.ConditionExpression = aws.String("attribute_not_exists(#n) OR #n <= :left")
+		if w.Add > w.Most { // too many for a counter that does not exist, too
+			update.ConditionExpression = aws.String("#n <= :left")
+		}
 		update.ExpressionAttributeValues[":left"] = numeral(strconv.Itoa(w.Most - w.Add))
 		update.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
 	}
 	return update
 }
 
+// Add implements [store.Table] with a plain update. One that meets a transaction on the
+// counter is sent again after a short wait with jitter.
+func (t *Table) Add(ctx context.Context, key string, n, most int, ttl time.Time) (added bool, err error) {
+	update := t.add(store.Write{Key: key, Add: n, Most: most, New: store.Record{store.AttributeTTL: store.TTL(ttl)}})
+	for try := 0; ; try++ {
+		_, err := t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName: update.TableName, Key: update.Key, UpdateExpression: update.UpdateExpression, ConditionExpression: update.ConditionExpression,
+			ExpressionAttributeNames: update.ExpressionAttributeNames, ExpressionAttributeValues: update.ExpressionAttributeValues,
+		})
+		switch {
+		case err == nil:
+			return true, nil
+		case errors.As(err, new(*types.ConditionalCheckFailedException)):
+			return false, nil
+		case !errors.As(err, new(*types.TransactionConflictException)) || try == maxConflicts:
+			return false, &store.UnavailableError{Op: "add", Err: err}
+		}
+		if err := pause(ctx, try); err != nil {
+			return false, &store.UnavailableError{Op: "add", Err: err}
+		}
+	}
+}
+
 // conflict reads why a transaction was canceled: because items are not as
 // expected, or because it is to be tried again. DynamoDB tells the items; where
 // an emulator does not, they are read.
-func (t *Table) conflict(ctx context.Context, writes []Write, reasons []types.CancellationReason) (conflict *ConflictError, again bool, err error) {
-	current := map[string]Record{}
+func (t *Table) conflict(ctx context.Context, writes []store.Write, reasons []types.CancellationReason) (conflict *store.ConflictError, again bool, err error) {
+	current := map[string]store.Record{}
 	var unknown []string
 	for i, reason := range reasons {
 		switch aws.ToString(reason.Code) {
@@ -205,7 +236,7 @@ func (t *Table) conflict(ctx context.Context, writes []Write, reasons []types.Ca
 			again = true
 		case "None", "":
 		default:
-			return nil, false, &UnavailableError{Op: "commit", Err: fmt.Errorf("%s: %s", aws.ToString(reason.Code), aws.ToString(reason.Message))}
+			return nil, false, &store.UnavailableError{Op: "commit", Err: fmt.Errorf("%s: %s", aws.ToString(reason.Code), aws.ToString(reason.Message))}
 		}
 	}
 	if len(unknown) > 0 {
@@ -214,18 +245,18 @@ func (t *Table) conflict(ctx context.Context, writes []Write, reasons []types.Ca
 			return nil, false, err
 		}
 		for _, r := range found {
-			current[r[AttributeKey]] = r
+			current[r[store.AttributeKey]] = r
 		}
 	}
 	if len(current) > 0 {
-		return &ConflictError{Current: current}, false, nil
+		return &store.ConflictError{Current: current}, false, nil
 	}
 	return nil, again, nil
 }
 
-// List implements [Store].
-func (t *Table) List(ctx context.Context, index, value string, limit int) ([]Record, error) {
-	var found []Record
+// List implements [store.Table].
+func (t *Table) List(ctx context.Context, index, value string, limit int) ([]store.Record, error) {
+	var found []store.Record
 	var from map[string]types.AttributeValue
 	for {
 		out, err := t.client.Query(ctx, &dynamodb.QueryInput{
@@ -236,7 +267,7 @@ func (t *Table) List(ctx context.Context, index, value string, limit int) ([]Rec
 			ExclusiveStartKey: from,
 		})
 		if err != nil {
-			return nil, &UnavailableError{Op: "list", Err: err}
+			return nil, &store.UnavailableError{Op: "list", Err: err}
 		}
 		for _, item := range out.Items {
 			found = append(found, fromItem(item))
@@ -247,10 +278,10 @@ func (t *Table) List(ctx context.Context, index, value string, limit int) ([]Rec
 	}
 }
 
-func toItem(r Record) map[string]types.AttributeValue {
+func toItem(r store.Record) map[string]types.AttributeValue {
 	item := make(map[string]types.AttributeValue, len(r))
 	for name, value := range r {
-		if name == AttributeTTL || name == AttributeCount {
+		if name == store.AttributeTTL || name == store.AttributeCount {
 			item[name] = &types.AttributeValueMemberN{Value: value}
 		} else {
 			item[name] = &types.AttributeValueMemberS{Value: value}
@@ -259,8 +290,8 @@ func toItem(r Record) map[string]types.AttributeValue {
 	return item
 }
 
-func fromItem(item map[string]types.AttributeValue) Record {
-	r := make(Record, len(item))
+func fromItem(item map[string]types.AttributeValue) store.Record {
+	r := make(store.Record, len(item))
 	for name, value := range item {
 		switch v := value.(type) {
 		case *types.AttributeValueMemberS:
