@@ -16,7 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
@@ -24,6 +23,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
+	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/loopback"
@@ -153,7 +153,7 @@ func sweepAll(b *testing.B, page []byte) (most float64) {
 		}
 		return flowclient.New(orgID, c.ClientID, tokens, options...)
 	}, time.Hour, time.Now)
-	hold := brake.New(table, brake.Limits{}, false, time.Now)
+	hold := throttle.New(table, throttle.Limits{}, false, time.Now)
 	s := sweep.New(accounts, entries, table, &requestqueue.Queue{}, hold, nil, nil, sweep.Options{
 		Since: 24 * time.Hour, Limit: 1, Policy: &policy.Policy{Delays: policy.DefaultDelays(), MaxAge: policy.DefaultMaxAge},
 		CallTimeout: 10 * time.Second, Now: time.Now, Log: slog.New(slog.DiscardHandler),

@@ -16,13 +16,13 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
+	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/internal/unrecognized"
 )
 
@@ -32,7 +32,7 @@ type Handler struct {
 	service     *retrigger.Service
 	sweeper     *sweep.Sweeper
 	accounts    *credentials.Store
-	brake       *brake.Brake
+	throttle    *throttle.Throttle
 	requests    *requestqueue.Queue // nil where none is configured
 	shapes      *unrecognized.Counter
 	firstOf     sync.Mutex // held while a shape's dead letter of the hour is written
@@ -61,8 +61,8 @@ type delivery struct {
 	sweep  *event.Sweep
 	swept  sweep.Result
 	toggle *event.Switch
-	pauses []brake.Pause // those in force after a pause or resume
-	fault  error         // why the delivery is to come again, beside the results
+	pauses []throttle.Pause // those in force after a pause or resume
+	fault  error            // why the delivery is to come again, beside the results
 	// reasons are what metrics count of a delivery, beside those of its results and of
 	// its sweep.
 	reasons []retrigger.Reason
@@ -81,7 +81,7 @@ type Answer struct {
 	// Sweep is what a sweep has done so far.
 	Sweep *sweep.Report `json:"sweep,omitempty"`
 	// Pauses are those in force after a pause or resume.
-	Pauses *[]brake.Pause `json:"pauses,omitempty"`
+	Pauses *[]throttle.Pause `json:"pauses,omitempty"`
 }
 
 // Invoke implements [lambda.Handler]. For an SQS batch the answer is a partial

@@ -21,7 +21,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
@@ -31,6 +30,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
+	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/internal/unrecognized"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
@@ -119,7 +119,7 @@ func newTestHandler(url string, requests *requestqueue.Queue) *Handler {
 		waiting = requests
 	}
 	table := memory.New()
-	limits := brake.New(table, brake.Limits{}, false, time.Now)
+	limits := throttle.New(table, throttle.Limits{}, false, time.Now)
 	service := retrigger.New(
 		credentials.NewStore(secrets{}, []string{"s"}, clients(cfg, nil, []flowclient.Option{flowclient.WithMaxAttempts(1)}), time.Hour, time.Now),
 		ledger.New(table, ledger.DefaultTTL, time.Now), limits, letters{}, waiting,
@@ -314,12 +314,12 @@ func TestTheLimitsAreShared(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		perSecond, atOnce, reserved int
-		want                        brake.Limits
+		want                        throttle.Limits
 	}{
-		"among five":     {10, 10, 5, brake.Limits{PerSecond: 2, AtOnce: 2, Processes: 5}},
-		"with a rest":    {10, 14, 4, brake.Limits{PerSecond: 2.5, AtOnce: 3, Processes: 4}},
-		"any number":     {0, 0, 5, brake.Limits{Processes: 5}},
-		"not configured": {10, 10, 0, brake.Limits{PerSecond: 10, AtOnce: 10, Processes: 1}},
+		"among five":     {10, 10, 5, throttle.Limits{PerSecond: 2, AtOnce: 2, Processes: 5}},
+		"with a rest":    {10, 14, 4, throttle.Limits{PerSecond: 2.5, AtOnce: 3, Processes: 4}},
+		"any number":     {0, 0, 5, throttle.Limits{Processes: 5}},
+		"not configured": {10, 10, 0, throttle.Limits{PerSecond: 10, AtOnce: 10, Processes: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -334,7 +334,7 @@ func TestTheLimitsAreShared(t *testing.T) {
 // TestAPanicOfASweep ends the sweep, not the function.
 func TestAPanicOfASweep(t *testing.T) {
 	t.Parallel()
-	h := newTestHandler("http://127.0.0.1", nil) // it has no sweeper and no brake
+	h := newTestHandler("http://127.0.0.1", nil) // it has no sweeper and no throttle
 	answer, err := h.Invoke(t.Context(), []byte(`{"sweep":{}}`))
 	if err != nil || !strings.Contains(string(answer), `"state":"refused"`) {
 		t.Errorf("the answer is %s, %v", answer, err)

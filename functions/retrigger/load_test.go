@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/brake"
+	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
@@ -96,7 +96,7 @@ func TestA429SlowsTheWholeOrg(t *testing.T) {
 		w.Told(ids[1])
 		w.Poll(first)
 		stopped := time.Now()
-		pass(brake.MaxAge)
+		pass(throttle.MaxAge)
 		w.Told(ids[2])
 		other := w.Fail("other")
 		w.Told(other)
@@ -213,7 +213,7 @@ func TestForcePassesTheBudget(t *testing.T) {
 }
 
 // pausing pauses or resumes by hand.
-func (w *world) pausing(word, scope string) []brake.Pause {
+func (w *world) pausing(word, scope string) []throttle.Pause {
 	w.TB.Helper()
 	answer := w.invoke(w.Start(-1, false), `{"`+word+`":{`+scope+`}}`)
 	if answer.Pauses == nil {
@@ -324,7 +324,7 @@ func TestAPauseTakesEffect(t *testing.T) {
 		w.wantOnce(t, []string{warm})
 		w.Adobe.Settle()
 		w.pausing("pause", `"orgId":"`+worldOrg+`","flowId":"f"`)
-		pass(brake.MaxAge)
+		pass(throttle.MaxAge)
 		waits, goes, others := w.Fail("f"), w.Fail("g"), w.Fail("other")
 		w.tellAll([]string{waits, goes, others})
 		w.Poll(p)

@@ -22,7 +22,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
@@ -34,6 +33,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
+	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/internal/unrecognized"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
@@ -83,9 +83,9 @@ func newLedger(cfg config.Config, table store.Table) *ledger.Ledger {
 }
 
 // share is the part of the limits on calls that one environment may use.
-func share(cfg config.Config) brake.Limits {
+func share(cfg config.Config) throttle.Limits {
 	n := max(cfg.ReservedConcurrency, 1)
-	return brake.Limits{PerSecond: float64(cfg.CallsPerSecond) / float64(n), AtOnce: cfg.ConcurrentCalls / n, Processes: n}
+	return throttle.Limits{PerSecond: float64(cfg.CallsPerSecond) / float64(n), AtOnce: cfg.ConcurrentCalls / n, Processes: n}
 }
 
 // wire puts the parts together. The ledger is in the table, too.
@@ -101,16 +101,16 @@ func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retri
 		h.requests = requestqueue.New(queues, cfg.QueueURL)
 		waiting = h.requests
 	}
-	h.brake = brake.New(table, share(cfg), cfg.Paused, time.Now)
-	accounts := credentials.NewStore(secretsmanager.NewFromConfig(amazon), cfg.SecretIDs, clients(cfg, h.brake, adobe), cfg.SecretCacheTTL, time.Now)
+	h.throttle = throttle.New(table, share(cfg), cfg.Paused, time.Now)
+	accounts := credentials.NewStore(secretsmanager.NewFromConfig(amazon), cfg.SecretIDs, clients(cfg, h.throttle, adobe), cfg.SecretCacheTTL, time.Now)
 	h.accounts = accounts
 	rules := &policy.Policy{Delays: cfg.RetryDelays, Rules: cfg.RetryPolicy, MaxAge: cfg.MaxRunAge}
-	h.service = retrigger.New(accounts, entries, h.brake, deadletter.NewQueue(queues, cfg.DeadLetterQueueURL), waiting, retrigger.Options{
+	h.service = retrigger.New(accounts, entries, h.throttle, deadletter.NewQueue(queues, cfg.DeadLetterQueueURL), waiting, retrigger.Options{
 		Policy:           rules,
 		BreakerThreshold: cfg.BreakerThreshold, BreakerCooldown: cfg.BreakerCooldown,
 		ReconcileAfter: cfg.ReconcileAfter, DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
 	})
-	h.sweeper = sweep.New(accounts, entries, table, waiting, h.brake, h.giveUpSweep, h.giveUpRun, sweep.Options{
+	h.sweeper = sweep.New(accounts, entries, table, waiting, h.throttle, h.giveUpSweep, h.giveUpRun, sweep.Options{
 		Since: cfg.SweepSince, Limit: cfg.SweepLimit, Sandboxes: cfg.SweepSandboxes, DefaultSandbox: cfg.DefaultSandbox,
 		Policy: rules, Pace: sweep.Pace(cfg.OrgBudget, cfg.BudgetWindow), CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
 	})
@@ -119,7 +119,7 @@ func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retri
 
 // clients makes the Flow Service client of a credential as it is configured, with
 // the limits on its calls (nil for none).
-func clients(cfg config.Config, limits *brake.Brake, more []flowclient.Option) credentials.NewClient {
+func clients(cfg config.Config, limits *throttle.Throttle, more []flowclient.Option) credentials.NewClient {
 	options := append([]flowclient.Option{
 		flowclient.WithBaseURL(cfg.FlowServiceURL), flowclient.WithIMSURL(cfg.IMSURL), flowclient.WithOp(cfg.RetriggerOp),
 		flowclient.WithAcceptedOp(new(flowclient.AcceptedOp)), // one org finds out for all

@@ -72,12 +72,12 @@ func TestTheMetricsSayThatAQueueCantBeWritten(t *testing.T) {
 			map[string]int{noRequests: 1},
 		},
 		"a request of an invocation that is handed back": {
-			func(w *world) { w.AWS.Inject(requestsDown()); throttle(w) },
+			func(w *world) { w.AWS.Inject(requestsDown()); answer429(w) },
 			func(w *world) { w.fails(`{"runId":"` + w.Fail("f") + `","sandbox":"prod","orgId":"W@AdobeOrg"}`) },
 			map[string]int{noRequests: 1},
 		},
 		"a list in part, with neither queue": {
-			func(w *world) { w.AWS.Inject(requestsDown()); w.AWS.Inject(lettersDown()); throttle(w) },
+			func(w *world) { w.AWS.Inject(requestsDown()); w.AWS.Inject(lettersDown()); answer429(w) },
 			func(w *world) {
 				w.fails(`{"requests":[{"runId":"` + w.Fail("f") + `","sandbox":"prod","orgId":"W@AdobeOrg"},{"runId":"y","dryRun":true,"sandbox":"prod","orgId":"W@AdobeOrg"}]}`)
 			},
@@ -161,8 +161,8 @@ func TestTheMetricsSayThatAQueueCantBeWritten(t *testing.T) {
 	}
 }
 
-// throttle lets Adobe answer 429 to every re-trigger.
-func throttle(w *world) {
+// answer429 lets Adobe answer 429 to every re-trigger.
+func answer429(w *world) {
 	w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: always, Status: http.StatusTooManyRequests})
 }
 

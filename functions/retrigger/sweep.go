@@ -8,12 +8,12 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
+	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 )
 
 // other does what a delivery without items asks for.
@@ -100,8 +100,8 @@ func (h *Handler) continueLater(ctx context.Context, d *delivery) {
 
 // flip pauses or resumes.
 func (h *Handler) flip(ctx context.Context, d *delivery) {
-	scope := brake.Scope{OrgID: d.toggle.OrgID, FlowID: d.toggle.FlowID}
-	if scope != (brake.Scope{}) { // what is misspelled must not go unnoticed
+	scope := throttle.Scope{OrgID: d.toggle.OrgID, FlowID: d.toggle.FlowID}
+	if scope != (throttle.Scope{}) { // what is misspelled must not go unnoticed
 		account, err := h.accounts.ForOrg(ctx, scope.OrgID)
 		if fault, ok := errors.AsType[*credentials.Error](err); ok && (fault.Kind == credentials.OrgUnknown || fault.Kind == credentials.OrgMissing) {
 			d.results = append(d.results, h.service.Refuse(ctx, d.payload, &event.Error{Reason: event.InvalidField, OrgID: scope.OrgID, Message: err.Error()}))
@@ -118,16 +118,16 @@ func (h *Handler) flip(ctx context.Context, d *delivery) {
 	}
 	var err error
 	if d.toggle.Pause {
-		d.pauses, err = h.brake.Pause(ctx, scope, d.toggle.Reason)
+		d.pauses, err = h.throttle.Pause(ctx, scope, d.toggle.Reason)
 	} else {
-		d.pauses, err = h.brake.Resume(ctx, scope)
+		d.pauses, err = h.throttle.Resume(ctx, scope)
 	}
 	if err != nil {
 		d.fault = fmt.Errorf("nothing was paused or resumed: %w", err)
 		return
 	}
 	if d.pauses == nil {
-		d.pauses = []brake.Pause{}
+		d.pauses = []throttle.Pause{}
 	}
 }
 
@@ -135,7 +135,7 @@ func (h *Handler) flip(ctx context.Context, d *delivery) {
 func (h *Handler) logOther(ctx context.Context, d *delivery) {
 	switch {
 	case d.toggle != nil && d.fault == nil && len(d.results) == 0:
-		scope, word := brake.Scope{OrgID: d.toggle.OrgID, FlowID: d.toggle.FlowID}, "resumed"
+		scope, word := throttle.Scope{OrgID: d.toggle.OrgID, FlowID: d.toggle.FlowID}, "resumed"
 		if d.toggle.Pause {
 			word = "paused"
 		}

@@ -305,7 +305,7 @@ func TestWhatIsTooLargeForALetterDoesNotHideWhatCanBeDeliveredAgain(t *testing.T
 	inWorld(t, func(t *testing.T, w *world) {
 		w.Config.QueueURL = ""
 		w.Fail("f")
-		throttle(w)
+		answer429(w)
 		response, err := w.Start(-1, false).Invoke(t.Context(), []byte(
 			`{"requests":[{"runId":"b","reason":"`+strings.Repeat("r", sqstext.MaxRequest)+`"},{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"}]}`,
 		))

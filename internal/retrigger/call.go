@@ -80,7 +80,7 @@ func (w *work) post(account *credentials.Account) (flowclient.Retriggered, error
 func (w *work) look() *Result {
 	ctx, cancel := w.asking()
 	defer cancel()
-	held, err := w.brake.Held(ctx, w.req.OrgID, w.req.FlowID, w.req.Due)
+	held, err := w.throttle.PauseStatus(ctx, w.req.OrgID, w.req.FlowID, w.req.Due)
 	if err != nil {
 		return new(w.result().returned(LedgerUnavailable, err.Error()+"; nothing was sent"))
 	}
@@ -102,7 +102,7 @@ func (w *work) stay() Result {
 func (w *work) share() {
 	ctx, cancel := w.settling()
 	defer cancel()
-	if err := w.brake.Share(ctx, w.req.OrgID); err != nil {
+	if err := w.throttle.PublishSlowDown(ctx, w.req.OrgID); err != nil {
 		w.Log.WarnContext(w.ctx, "other processes were not told to slow down", "orgId", w.req.OrgID, "error", err.Error())
 	}
 }

@@ -25,13 +25,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
+	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -66,11 +66,11 @@ type Ledger interface {
 	Adopt(ctx context.Context, parent ledger.View, send ledger.Send, others []ledger.Send, newRunID string) (ledger.View, error)
 }
 
-// Brake holds calls back; see [brake.Brake].
-type Brake interface {
-	Held(ctx context.Context, orgID, flowID string, due time.Time) (brake.Held, error)
+// Throttle holds calls back; see [throttle.Throttle].
+type Throttle interface {
+	PauseStatus(ctx context.Context, orgID, flowID string, due time.Time) (throttle.PauseStatus, error)
 	Busy(orgID string) time.Duration
-	Share(ctx context.Context, orgID string) error
+	PublishSlowDown(ctx context.Context, orgID string) error
 }
 
 // SettleTime is kept back from the deadline for recording what was done: in the
@@ -93,7 +93,7 @@ const (
 type Service struct {
 	accounts    Accounts
 	ledger      Ledger
-	brake       Brake
+	throttle    Throttle
 	deadLetters DeadLetters
 	requests    Requests // nil where no request queue is configured
 	Options
@@ -126,8 +126,8 @@ type Options struct {
 
 // New returns a Service. Without a request queue (nil) nothing can wait, and what
 // would have to is returned.
-func New(accounts Accounts, memory Ledger, hold Brake, deadLetters DeadLetters, requests Requests, o Options) *Service {
-	return &Service{accounts: accounts, ledger: memory, brake: hold, deadLetters: deadLetters, requests: requests, Options: o}
+func New(accounts Accounts, memory Ledger, hold Throttle, deadLetters DeadLetters, requests Requests, o Options) *Service {
+	return &Service{accounts: accounts, ledger: memory, throttle: hold, deadLetters: deadLetters, requests: requests, Options: o}
 }
 
 // Retry takes one request through the path and says what became of it. It never
@@ -251,8 +251,8 @@ type work struct {
 	// of our own.
 	raw     bool
 	account func() (*credentials.Account, error)
-	run     *flowclient.Run // the run as Flow Service tells of it, if it was asked
-	paused  brake.Held      // why it must wait, if it must
+	run     *flowclient.Run      // the run as Flow Service tells of it, if it was asked
+	paused  throttle.PauseStatus // why it must wait, if it must
 
 	view ledger.View
 	held holding
@@ -334,7 +334,7 @@ func (w *work) retry() Result {
 	if end := w.look(); end != nil {
 		return *end
 	}
-	if wait := w.brake.Busy(w.req.OrgID); wait > brake.MaxWait && w.paused.Wait == 0 {
+	if wait := w.throttle.Busy(w.req.OrgID); wait > throttle.MaxWait && w.paused.Wait == 0 {
 		result := w.result().returned(Throttled, "the calls of this org are slowed down; nothing was sent for this run")
 		result.RetryAfter = wait
 		return result

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
@@ -22,6 +21,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
+	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -38,7 +38,7 @@ type accounts struct {
 	renewals atomic.Int32
 }
 
-func newAccounts(t *testing.T, url string, limits *brake.Brake) *accounts {
+func newAccounts(t *testing.T, url string, limits *throttle.Throttle) *accounts {
 	t.Helper()
 	a := &accounts{clients: map[string]*flowclient.Client{}}
 	options := []flowclient.Option{flowclient.WithBaseURL(url), flowclient.WithIMSURL(url), flowclient.WithMaxAttempts(1)}
@@ -113,7 +113,7 @@ func newFixture(t *testing.T, answer func(w http.ResponseWriter, r *http.Request
 	}))
 	t.Cleanup(server.Close)
 	now := func() time.Time { return f.now }
-	limits := brake.New(f.memory, brake.Limits{}, false, now)
+	limits := throttle.New(f.memory, throttle.Limits{}, false, now)
 	f.accounts = newAccounts(t, server.URL, limits)
 	f.service = retrigger.New(f.accounts, ledger.New(f.memory, ledger.DefaultTTL, now), limits, f.letters, nil, retrigger.Options{
 		Policy: &policy.Policy{Delays: policy.DefaultDelays(), MaxAge: policy.DefaultMaxAge}, CallTimeout: 10 * time.Second, Now: now, Log: slog.New(slog.DiscardHandler), DefaultSandbox: "default",

@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
@@ -20,6 +19,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -51,7 +51,7 @@ const (
 func (w *work) page() error {
 	target := w.at.target()
 	if !w.req.DryRun {
-		held, err := w.brake.Held(w.ctx, target.OrgID, "", time.Time{})
+		held, err := w.throttle.PauseStatus(w.ctx, target.OrgID, "", time.Time{})
 		if err == nil && held.Wait > 0 {
 			w.because(retrigger.Paused)
 			w.wait(held.Wait)
@@ -147,7 +147,7 @@ func (w *work) failed(err error) error {
 	target := w.at.target()
 	switch kind {
 	case flowclient.KindThrottled:
-		if err := w.brake.Share(w.ctx, target.OrgID); err != nil {
+		if err := w.throttle.PublishSlowDown(w.ctx, target.OrgID); err != nil {
 			w.Log.WarnContext(w.ctx, "other processes were not told to slow down", "orgId", target.OrgID, "error", err.Error())
 		}
 		w.because(retrigger.Throttled)
@@ -402,7 +402,7 @@ func (w *work) wanted(target Target, run *flowclient.Run) bool {
 // judge returns why a failed run is not requested, or nothing; then the detail is
 // what a dry run says of it.
 func (w *work) judge(target Target, run *flowclient.Run, entry ledger.Run) (reason Reason, detail string, err error) {
-	held, err := w.brake.Held(w.ctx, target.OrgID, run.FlowID, time.Time{})
+	held, err := w.throttle.PauseStatus(w.ctx, target.OrgID, run.FlowID, time.Time{})
 	switch {
 	case err != nil:
 		return "", "", err
@@ -431,7 +431,7 @@ func (w *work) judge(target Target, run *flowclient.Run, entry ledger.Run) (reas
 
 // dealtWith reads from the ledger's entry whether somebody has dealt with the run,
 // or will.
-func (w *work) dealtWith(entry ledger.Run, held brake.Held) (Reason, string) {
+func (w *work) dealtWith(entry ledger.Run, held throttle.PauseStatus) (Reason, string) {
 	now := w.Now()
 	recent := now.Before(entry.ChangedAt.Add(lostAfter)) || now.Before(entry.Due.Add(lostAfter)) || now.Before(entry.ClaimUntil.Add(lostAfter))
 	switch entry.State {

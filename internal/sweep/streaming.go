@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -49,7 +49,7 @@ func (w *work) learn(target Target, runs []*flowclient.Run, known map[string]led
 		if _, ok := w.streaming[key]; ok || run.FlowID == "" || strings.Contains(run.FlowID, ",") || w.mine(known[run.ID]) {
 			continue
 		}
-		if reason, _ := w.dealtWith(known[run.ID], brake.Held{}); reason == "" {
+		if reason, _ := w.dealtWith(known[run.ID], throttle.PauseStatus{}); reason == "" {
 			w.streaming[key] = false
 			ask = append(ask, run.FlowID)
 		}

@@ -35,7 +35,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
@@ -43,6 +42,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -70,10 +70,10 @@ type Requests interface {
 	Send(ctx context.Context, requests []requestqueue.Waiting) []error
 }
 
-// Brake holds calls back; see [brake.Brake].
-type Brake interface {
-	Held(ctx context.Context, orgID, flowID string, due time.Time) (brake.Held, error)
-	Share(ctx context.Context, orgID string) error
+// Throttle holds calls back; see [throttle.Throttle].
+type Throttle interface {
+	PauseStatus(ctx context.Context, orgID, flowID string, due time.Time) (throttle.PauseStatus, error)
+	PublishSlowDown(ctx context.Context, orgID string) error
 }
 
 // GiveUp makes a dead letter of what is left of a sweep that can't go on. It
@@ -108,7 +108,7 @@ type Sweeper struct {
 	ledger   Ledger
 	store    Store
 	requests Requests // nil where no request queue is configured
-	brake    Brake
+	throttle Throttle
 	giveUp   GiveUp
 	// giveUpRun is for a request that can't be sent.
 	giveUpRun GiveUpRun
@@ -116,8 +116,8 @@ type Sweeper struct {
 }
 
 // New returns a Sweeper. Without a request queue (nil) only dry runs are possible.
-func New(accounts Accounts, memory Ledger, store Store, requests Requests, hold Brake, giveUp GiveUp, giveUpRun GiveUpRun, o Options) *Sweeper {
-	return &Sweeper{accounts: accounts, ledger: memory, store: store, requests: requests, brake: hold, giveUp: giveUp, giveUpRun: giveUpRun, Options: o}
+func New(accounts Accounts, memory Ledger, store Store, requests Requests, hold Throttle, giveUp GiveUp, giveUpRun GiveUpRun, o Options) *Sweeper {
+	return &Sweeper{accounts: accounts, ledger: memory, store: store, requests: requests, throttle: hold, giveUp: giveUp, giveUpRun: giveUpRun, Options: o}
 }
 
 // DefaultPace is the time between two requests of an org that has no budget.

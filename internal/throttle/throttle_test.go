@@ -1,4 +1,4 @@
-package brake_test
+package throttle_test
 
 import (
 	"context"
@@ -14,9 +14,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
+	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -25,9 +25,9 @@ const (
 	orgB = "B@AdobeOrg"
 )
 
-func wait(t *testing.T, b *brake.Brake, org string) func(*flowclient.Error) {
+func wait(t *testing.T, th *throttle.Throttle, org string) func(*flowclient.Error) {
 	t.Helper()
-	done, err := b.Org(org).Wait(t.Context())
+	done, err := th.Org(org).Wait(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,12 +41,12 @@ func throttled(after time.Duration) *flowclient.Error {
 func TestCallsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := brake.New(memory.New(), brake.Limits{AtOnce: 3}, false, time.Now)
+		th := throttle.New(memory.New(), throttle.Limits{AtOnce: 3}, false, time.Now)
 		var now, most atomic.Int32
 		var group sync.WaitGroup
 		for range 20 {
 			group.Go(func() {
-				done := wait(t, b, orgA)
+				done := wait(t, th, orgA)
 				most.Store(max(most.Load(), now.Add(1)))
 				<-time.After(100 * time.Millisecond)
 				now.Add(-1)
@@ -59,16 +59,16 @@ func TestCallsAtOnce(t *testing.T) {
 		}
 		// Who would have to wait too long is told so, and other orgs are not kept.
 		for range 3 {
-			wait(t, b, orgA)
+			wait(t, th, orgA)
 		}
-		_, err := b.Org(orgA).Wait(t.Context())
+		_, err := th.Org(orgA).Wait(t.Context())
 		if busy, ok := errors.AsType[*flowclient.BusyError](err); !ok || busy.RetryAfter <= 0 {
 			t.Errorf("error = %v, want a BusyError", err)
 		}
-		wait(t, b, orgB)
+		wait(t, th, orgB)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := b.Org(orgA).Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := th.Org(orgA).Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error = %v, want the context's", err)
 		}
 	})
@@ -77,10 +77,10 @@ func TestCallsAtOnce(t *testing.T) {
 func TestPace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := brake.New(memory.New(), brake.Limits{PerSecond: 4}, false, time.Now)
+		th := throttle.New(memory.New(), throttle.Limits{PerSecond: 4}, false, time.Now)
 		began := time.Now()
 		for range 24 {
-			wait(t, b, orgA)(nil)
+			wait(t, th, orgA)(nil)
 		}
 		if took := time.Since(began); took != 5*time.Second { // the first four at once
 			t.Errorf("24 calls took %s, want 5s", took)
@@ -88,7 +88,7 @@ func TestPace(t *testing.T) {
 		// A call that would go past the context's deadline is not waited for.
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
-		if _, err := b.Org(orgA).Wait(ctx); !errors.As(err, new(*flowclient.BusyError)) || time.Since(began) != 5*time.Second {
+		if _, err := th.Org(orgA).Wait(ctx); !errors.As(err, new(*flowclient.BusyError)) || time.Since(began) != 5*time.Second {
 			t.Errorf("error = %v after %s", err, time.Since(began))
 		}
 	})
@@ -102,43 +102,43 @@ func TestASlowDown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := brake.New(memory.New(), brake.Limits{PerSecond: perSecond}, false, time.Now)
-				first, second := wait(t, b, orgA), wait(t, b, orgA)
+				th := throttle.New(memory.New(), throttle.Limits{PerSecond: perSecond}, false, time.Now)
+				first, second := wait(t, th, orgA), wait(t, th, orgA)
 				first(throttled(2 * time.Second))
 				second(throttled(0)) // it had begun before the first was answered
-				if busy := b.Busy(orgA); busy != 2*time.Second {
+				if busy := th.Busy(orgA); busy != 2*time.Second {
 					t.Errorf("the org stops for %s, want 2s", busy)
 				}
-				if _, err := b.Org(orgA).Wait(t.Context()); !errors.As(err, new(*flowclient.BusyError)) {
+				if _, err := th.Org(orgA).Wait(t.Context()); !errors.As(err, new(*flowclient.BusyError)) {
 					t.Errorf("error = %v", err)
 				}
-				if busy := b.Busy(orgB); busy != 0 {
+				if busy := th.Busy(orgB); busy != 0 {
 					t.Errorf("another org stops for %s", busy)
 				}
 				<-time.After(2 * time.Second)
 				for range 32 {
-					wait(t, b, orgA)(nil)
+					wait(t, th, orgA)(nil)
 				}
 				began := time.Now()
 				for range 32 {
-					wait(t, b, orgA)(nil)
+					wait(t, th, orgA)(nil)
 				}
 				if took := time.Since(began); took < 1900*time.Millisecond || took > 2100*time.Millisecond {
 					t.Errorf("32 calls took %s, want half the pace, 2s", took)
 				}
 				for range 30 { // again and again
-					if done, err := b.Org(orgA).Wait(t.Context()); err == nil {
+					if done, err := th.Org(orgA).Wait(t.Context()); err == nil {
 						done(throttled(time.Millisecond))
 					}
 					<-time.After(time.Millisecond)
 				}
-				if busy := b.Busy(orgA); busy > 3*time.Second {
+				if busy := th.Busy(orgA); busy > 3*time.Second {
 					t.Errorf("the slowest pace makes a call wait for %s", busy)
 				}
 				<-time.After(10 * time.Minute)
 				began = time.Now()
 				for range 64 {
-					wait(t, b, orgA)(nil)
+					wait(t, th, orgA)(nil)
 				}
 				if took := time.Since(began); took > time.Second {
 					t.Errorf("64 calls took %s when all was over", took)
@@ -154,12 +154,12 @@ func TestASlowDownWithoutALimit(t *testing.T) {
 	t.Parallel()
 	for _, processes := range []int{0, 1, 5} {
 		synctest.Test(t, func(t *testing.T) {
-			b := brake.New(memory.New(), brake.Limits{Processes: processes}, false, time.Now)
-			wait(t, b, orgA)(throttled(time.Second))
+			th := throttle.New(memory.New(), throttle.Limits{Processes: processes}, false, time.Now)
+			wait(t, th, orgA)(throttled(time.Second))
 			<-time.After(time.Second)
 			began := time.Now()
 			for range 33 { // the first at once
-				wait(t, b, orgA)(nil)
+				wait(t, th, orgA)(nil)
 			}
 			want := 2 * time.Second * time.Duration(max(processes, 1))
 			if took := time.Since(began); took.Round(100*time.Millisecond) != want {
@@ -173,23 +173,23 @@ func TestASlowDownIsShared(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		table := memory.New()
-		one, other := brake.New(table, brake.Limits{}, false, time.Now), brake.New(table, brake.Limits{}, false, time.Now)
+		one, other := throttle.New(table, throttle.Limits{}, false, time.Now), throttle.New(table, throttle.Limits{}, false, time.Now)
 		wait(t, one, orgA)(throttled(time.Minute))
 		wait(t, other, orgB)(throttled(2 * time.Minute))
-		for b, org := range map[*brake.Brake]string{one: orgA, other: orgB} {
-			if err := b.Share(t.Context(), org); err != nil {
+		for th, org := range map[*throttle.Throttle]string{one: orgA, other: orgB} {
+			if err := th.PublishSlowDown(t.Context(), org); err != nil {
 				t.Fatal(err)
 			}
-			if err := b.Share(t.Context(), org); err != nil { // nothing new
+			if err := th.PublishSlowDown(t.Context(), org); err != nil { // nothing new
 				t.Fatal(err)
 			}
 		}
-		for _, b := range []*brake.Brake{one, other, brake.New(table, brake.Limits{}, false, time.Now)} {
-			<-time.After(brake.MaxAge)
-			if _, err := b.Held(t.Context(), orgA, "", time.Time{}); err != nil {
+		for _, th := range []*throttle.Throttle{one, other, throttle.New(table, throttle.Limits{}, false, time.Now)} {
+			<-time.After(throttle.MaxAge)
+			if _, err := th.PauseStatus(t.Context(), orgA, "", time.Time{}); err != nil {
 				t.Fatal(err)
 			}
-			if a, b := b.Busy(orgA), b.Busy(orgB); a < 10*time.Second || b < time.Minute {
+			if a, b := th.Busy(orgA), th.Busy(orgB); a < 10*time.Second || b < time.Minute {
 				t.Errorf("the orgs stop for %s and %s", a, b)
 			}
 		}
@@ -203,24 +203,24 @@ func TestPausesOfManyProcesses(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 8 {
 		group.Go(func() {
-			b := brake.New(table, brake.Limits{}, false, time.Now)
-			if _, err := b.Pause(context.WithoutCancel(t.Context()), brake.Scope{OrgID: orgA, FlowID: fmt.Sprint("f", i)}, ""); err != nil {
+			th := throttle.New(table, throttle.Limits{}, false, time.Now)
+			if _, err := th.Pause(context.WithoutCancel(t.Context()), throttle.Scope{OrgID: orgA, FlowID: fmt.Sprint("f", i)}, ""); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	group.Wait()
-	b := brake.New(table, brake.Limits{}, false, time.Now)
-	pauses, err := b.Pause(t.Context(), brake.Scope{OrgID: orgA, FlowID: "f0"}, "again")
+	th := throttle.New(table, throttle.Limits{}, false, time.Now)
+	pauses, err := th.Pause(t.Context(), throttle.Scope{OrgID: orgA, FlowID: "f0"}, "again")
 	if err != nil || len(pauses) != 8 {
 		t.Errorf("%d pauses, %v, want 8", len(pauses), err)
 	}
-	pauses, err = b.Resume(t.Context(), brake.Scope{OrgID: orgA, FlowID: "f0"})
+	pauses, err = th.Resume(t.Context(), throttle.Scope{OrgID: orgA, FlowID: "f0"})
 	if err != nil || len(pauses) != 7 {
 		t.Errorf("%d pauses, %v, want 7", len(pauses), err)
 	}
 	for i := range 250 {
-		_, err = b.Pause(t.Context(), brake.Scope{OrgID: orgB, FlowID: strconv.Itoa(i)}, strings.Repeat("x", 100))
+		_, err = th.Pause(t.Context(), throttle.Scope{OrgID: orgB, FlowID: strconv.Itoa(i)}, strings.Repeat("x", 100))
 	}
 	if err == nil {
 		t.Error("the record grows without bound")
@@ -230,17 +230,17 @@ func TestPausesOfManyProcesses(t *testing.T) {
 func TestWithoutTheRecord(t *testing.T) {
 	t.Parallel()
 	table := memory.New()
-	if err := table.Commit(t.Context(), store.Write{Key: "brakes", New: store.Record{store.AttributeKey: "brakes", store.AttributeRev: "1", "state": "by hand"}}); err != nil {
+	if err := table.Commit(t.Context(), store.Write{Key: "throttle", New: store.Record{store.AttributeKey: "throttle", store.AttributeRev: "1", "state": "by hand"}}); err != nil {
 		t.Fatal(err)
 	}
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	b := brake.New(table, brake.Limits{}, false, time.Now)
+	th := throttle.New(table, throttle.Limits{}, false, time.Now)
 	for name, ctx := range map[string]context.Context{"unreadable": t.Context(), "unreachable": canceled} {
-		if _, err := b.Held(ctx, orgA, "f", time.Time{}); !errors.As(err, new(*store.UnavailableError)) {
+		if _, err := th.PauseStatus(ctx, orgA, "f", time.Time{}); !errors.As(err, new(*store.UnavailableError)) {
 			t.Errorf("%s: error = %v", name, err)
 		}
-		if _, err := b.Pause(ctx, brake.Scope{}, ""); err == nil {
+		if _, err := th.Pause(ctx, throttle.Scope{}, ""); err == nil {
 			t.Errorf("%s: it is paused", name)
 		}
 	}
@@ -255,14 +255,14 @@ func TestReleases(t *testing.T) {
 		now := began
 		clock := func() time.Time { return now }
 		table := memory.New()
-		b := brake.New(table, brake.Limits{}, false, clock)
+		th := throttle.New(table, throttle.Limits{}, false, clock)
 		length := time.Duration(rapid.Int64Range(0, 14*24*3_600_000).Draw(r, "length")) * time.Millisecond
-		scope := rapid.SampledFrom([]brake.Scope{{}, {OrgID: orgA}, {OrgID: orgA, FlowID: "f"}}).Draw(r, "scope")
-		if _, err := b.Pause(t.Context(), scope, ""); err != nil {
+		scope := rapid.SampledFrom([]throttle.Scope{{}, {OrgID: orgA}, {OrgID: orgA, FlowID: "f"}}).Draw(r, "scope")
+		if _, err := th.Pause(t.Context(), scope, ""); err != nil {
 			r.Fatal(err)
 		}
-		held := func(due time.Time) brake.Held {
-			h, err := b.Held(t.Context(), orgA, "f", due)
+		held := func(due time.Time) throttle.PauseStatus {
+			h, err := th.PauseStatus(t.Context(), orgA, "f", due)
 			if err != nil {
 				r.Fatal(err)
 			}
@@ -278,7 +278,7 @@ func TestReleases(t *testing.T) {
 			now = now.Add(h.Wait)
 		}
 		now = began.Add(length)
-		if _, err := b.Resume(t.Context(), scope); err != nil {
+		if _, err := th.Resume(t.Context(), scope); err != nil {
 			r.Fatal(err)
 		}
 		dues := rapid.SliceOfN(rapid.Int64Range(-30*24*3_600_000, length.Milliseconds()-1), 2, 20).Draw(r, "dues")
@@ -320,17 +320,17 @@ func TestReleases(t *testing.T) {
 func TestPausedAgainLongAfter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := brake.New(memory.New(), brake.Limits{}, false, time.Now)
+		th := throttle.New(memory.New(), throttle.Limits{}, false, time.Now)
 		for range 2 {
 			began := time.Now()
-			if pauses, err := b.Pause(t.Context(), brake.Scope{}, ""); err != nil || len(pauses) != 1 || !pauses[0].At.Equal(began) {
+			if pauses, err := th.Pause(t.Context(), throttle.Scope{}, ""); err != nil || len(pauses) != 1 || !pauses[0].At.Equal(began) {
 				t.Fatalf("the pauses are %+v, %v, want one that begins now", pauses, err)
 			}
 			<-time.After(time.Hour)
-			if _, err := b.Resume(t.Context(), brake.Scope{}); err != nil {
+			if _, err := th.Resume(t.Context(), throttle.Scope{}); err != nil {
 				t.Fatal(err)
 			}
-			first, last := held(t, b, began), held(t, b, time.Now().Add(-time.Millisecond))
+			first, last := held(t, th, began), held(t, th, time.Now().Add(-time.Millisecond))
 			// A pause of an hour: each looks within 7.5 minutes, and the window is 15.
 			if first.Wait < 7*time.Minute || last.Wait > 23*time.Minute || last.Wait-first.Wait < 13*time.Minute {
 				t.Errorf("what waited is let go from %s to %s after the pause", first.Wait, last.Wait)
@@ -345,24 +345,24 @@ func TestPausedAgainLongAfter(t *testing.T) {
 func TestPausedAgainBeforeAllIsLetGo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := brake.New(memory.New(), brake.Limits{}, false, time.Now)
+		th := throttle.New(memory.New(), throttle.Limits{}, false, time.Now)
 		began := time.Now()
 		dues := []time.Time{began.Add(-time.Hour), began, began.Add(2 * time.Hour)}
 		for i, length := range []time.Duration{4 * time.Hour, time.Hour} {
 			<-time.After(time.Duration(i) * 10 * time.Minute)
-			if _, err := b.Pause(t.Context(), brake.Scope{}, ""); err != nil {
+			if _, err := th.Pause(t.Context(), throttle.Scope{}, ""); err != nil {
 				t.Fatal(err)
 			}
 			<-time.After(length)
-			if _, err := b.Resume(t.Context(), brake.Scope{}); err != nil {
+			if _, err := th.Resume(t.Context(), throttle.Scope{}); err != nil {
 				t.Fatal(err)
 			}
 			dues = append(dues, time.Now().Add(-time.Minute))
 		}
 		// Both are one pause of 310 minutes: each looks within 30, and the window is an hour.
 		for i, next := range dues[1:] {
-			last := held(t, b, dues[i])
-			if step := held(t, b, next).Wait - last.Wait; !last.Released || last.Wait < 30*time.Minute || step < 2*time.Minute {
+			last := held(t, th, dues[i])
+			if step := held(t, th, next).Wait - last.Wait; !last.Released || last.Wait < 30*time.Minute || step < 2*time.Minute {
 				t.Errorf("due %s after the beginning it goes in %s, the next %s later", dues[i].Sub(began), last.Wait, step)
 			}
 		}
@@ -372,7 +372,7 @@ func TestPausedAgainBeforeAllIsLetGo(t *testing.T) {
 // TestAPauseThatIsOverHidesNoOther, however long what it kept is yet to wait.
 func TestAPauseThatIsOverHidesNoOther(t *testing.T) {
 	t.Parallel()
-	scopes := []brake.Scope{{}, {OrgID: orgA}, {OrgID: orgA, FlowID: "f"}}
+	scopes := []throttle.Scope{{}, {OrgID: orgA}, {OrgID: orgA, FlowID: "f"}}
 	for _, over := range scopes {
 		for _, lasts := range scopes {
 			if over == lasts {
@@ -380,26 +380,26 @@ func TestAPauseThatIsOverHidesNoOther(t *testing.T) {
 			}
 			for _, first := range []bool{false, true} {
 				synctest.Test(t, func(t *testing.T) {
-					b := brake.New(memory.New(), brake.Limits{}, false, time.Now)
+					th := throttle.New(memory.New(), throttle.Limits{}, false, time.Now)
 					began := time.Now()
-					order := []brake.Scope{lasts, over}
+					order := []throttle.Scope{lasts, over}
 					if first {
-						order = []brake.Scope{over, lasts}
+						order = []throttle.Scope{over, lasts}
 					}
 					for _, scope := range order {
-						if _, err := b.Pause(t.Context(), scope, ""); err != nil {
+						if _, err := th.Pause(t.Context(), scope, ""); err != nil {
 							t.Fatal(err)
 						}
 						<-time.After(10 * time.Hour)
 					}
-					if _, err := b.Resume(t.Context(), over); err != nil {
+					if _, err := th.Resume(t.Context(), over); err != nil {
 						t.Fatal(err)
 					}
-					h := held(t, b, began.Add(-time.Second))
+					h := held(t, th, began.Add(-time.Second))
 					if h.Released || h.Wait <= 0 || !strings.Contains(h.Detail, lasts.String()+" is paused") {
 						t.Errorf("%s is paused, the pause of %s is over, begun first: %t; a request is held so: %+v", lasts, over, first, h)
 					}
-					if h := held(t, b, time.Time{}); h.Wait <= 0 {
+					if h := held(t, th, time.Time{}); h.Wait <= 0 {
 						t.Errorf("%s is paused, and a new request is not held", lasts)
 					}
 				})
@@ -413,14 +413,14 @@ func TestASlowDownThatCouldNotBeToldIsToldWithTheNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		table := memory.New()
-		one, other := brake.New(table, brake.Limits{}, false, time.Now), brake.New(table, brake.Limits{}, false, time.Now)
+		one, other := throttle.New(table, throttle.Limits{}, false, time.Now), throttle.New(table, throttle.Limits{}, false, time.Now)
 		wait(t, one, orgA)(throttled(time.Minute))
 		canceled, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := one.Share(canceled, orgA); !errors.As(err, new(*store.UnavailableError)) {
+		if err := one.PublishSlowDown(canceled, orgA); !errors.As(err, new(*store.UnavailableError)) {
 			t.Fatalf("error = %v", err)
 		}
-		if err := one.Share(t.Context(), orgA); err != nil { // without another 429
+		if err := one.PublishSlowDown(t.Context(), orgA); err != nil { // without another 429
 			t.Fatal(err)
 		}
 		held(t, other, time.Time{}) // it reads the record
@@ -430,9 +430,9 @@ func TestASlowDownThatCouldNotBeToldIsToldWithTheNext(t *testing.T) {
 	})
 }
 
-func held(t *testing.T, b *brake.Brake, due time.Time) brake.Held {
+func held(t *testing.T, th *throttle.Throttle, due time.Time) throttle.PauseStatus {
 	t.Helper()
-	h, err := b.Held(t.Context(), orgA, "f", due)
+	h, err := th.PauseStatus(t.Context(), orgA, "f", due)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -444,7 +444,7 @@ func TestTheRecordIsForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		table := memory.New()
-		b := brake.New(table, brake.Limits{}, false, time.Now)
+		th := throttle.New(table, throttle.Limits{}, false, time.Now)
 		lives := func() time.Duration { // for ever is 0
 			t.Helper()
 			text := table.Records()[0][store.AttributeTTL]
@@ -458,27 +458,27 @@ func TestTheRecordIsForgotten(t *testing.T) {
 			return time.Until(time.Unix(seconds, 0))
 		}
 		week := 7 * 24 * time.Hour
-		wait(t, b, orgA)(throttled(time.Minute))
-		if err := b.Share(t.Context(), orgA); err != nil || lives() != week {
+		wait(t, th, orgA)(throttled(time.Minute))
+		if err := th.PublishSlowDown(t.Context(), orgA); err != nil || lives() != week {
 			t.Errorf("after a 429 the record is kept for %s, %v", lives(), err)
 		}
-		scopes := []brake.Scope{{OrgID: orgA}, {OrgID: orgB}}
+		scopes := []throttle.Scope{{OrgID: orgA}, {OrgID: orgB}}
 		for _, scope := range scopes {
-			if _, err := b.Pause(t.Context(), scope, ""); err != nil || lives() != 0 {
+			if _, err := th.Pause(t.Context(), scope, ""); err != nil || lives() != 0 {
 				t.Errorf("in a pause the record is kept for %s, %v", lives(), err)
 			}
 		}
 		for i, want := range []time.Duration{0, week} {
-			if _, err := b.Resume(t.Context(), scopes[i]); err != nil || lives() != want {
+			if _, err := th.Resume(t.Context(), scopes[i]); err != nil || lives() != want {
 				t.Errorf("with %d pauses left the record is kept for %s, %v, want %s", 1-i, lives(), err, want)
 			}
 		}
 		// It is forgotten while a process has a copy.
-		gone := store.Write{Key: "brakes", Old: table.Records()[0][store.AttributeRev]}
+		gone := store.Write{Key: "throttle", Old: table.Records()[0][store.AttributeRev]}
 		if err := table.Commit(t.Context(), gone); err != nil {
 			t.Fatal(err)
 		}
-		if pauses, err := b.Pause(t.Context(), scopes[0], ""); err != nil || len(pauses) != 1 {
+		if pauses, err := th.Pause(t.Context(), scopes[0], ""); err != nil || len(pauses) != 1 {
 			t.Errorf("the pauses are %+v, %v", pauses, err)
 		}
 	})

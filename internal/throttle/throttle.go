@@ -1,9 +1,9 @@
-// Package brake is what holds calls to Adobe back: the pace of each org, the
+// Package throttle holds calls to Adobe back. It has three parts: the pace of each org, the
 // slow-down of an org that Adobe asked to slow down, and pauses.
 //
 // # Pace
 //
-// [Brake.Org] paces the requests of one org within this process: so many a second,
+// [Throttle.Org] paces the requests of one org within this process: so many a second,
 // so many at once. The limits of an org over all processes are divided among them
 // by the function's reserved concurrency, which Lambda never exceeds. That needs
 // no call and can't fail. It is also why an org gets less than its limit while few
@@ -20,10 +20,10 @@
 //
 // A pause stops everything, an org, or a dataflow. It is in the same record, which
 // each process reads when its copy is older than [MaxAge]. While it lasts, requests
-// wait on the request queue and look after it now and then. When it is over, they
+// wait on the request queue and ask about it now and then. When it is over, they
 // are let go in the order in which they were due, spread over a while: each knows
 // its time by itself, from its due time and the pause's beginning and end.
-package brake
+package throttle
 
 import (
 	"cmp"
@@ -59,10 +59,10 @@ const (
 	maxPauses      = 200
 	maxPausesBytes = 300 << 10
 	maxReason      = 512 // bytes
-	recordKey      = "brakes"
+	recordKey      = "throttle"
 	// keep is how long the record is kept after its last change when no pause lasts.
 	// Slow-downs and pauses that have ended are over long before.
-	keep = 7 * 24 * time.Hour
+	recordTTL = 7 * 24 * time.Hour
 )
 
 // Store keeps the shared record; see [store.Table].
@@ -82,8 +82,8 @@ type Limits struct {
 	Processes int
 }
 
-// Brake holds calls back. It is safe for concurrent use. Make it with [New].
-type Brake struct {
+// Throttle holds calls back. It is safe for concurrent use. Make it with [New].
+type Throttle struct {
 	store  Store
 	limits Limits
 	paused bool
@@ -92,12 +92,12 @@ type Brake struct {
 	// however many callers there are.
 	reading chan struct{}
 
-	mu     sync.Mutex
-	state  state
-	rev    string // of the record that the state was read from
-	readAt time.Time
-	news   map[string]bool // orgs whose slow-down the record does not have yet
-	paces  map[string]*pace
+	mu          sync.Mutex
+	state       state
+	rev         string // of the record that the state was read from
+	readAt      time.Time
+	unpublished map[string]bool // orgs whose slow-down the record does not have yet
+	paces       map[string]*pace
 }
 
 // state is what the shared record holds.
@@ -136,69 +136,69 @@ func (s slow) worse(other slow, now time.Time) slow {
 	return s
 }
 
-// New returns a Brake whose shared record is in the store. With paused everything
+// New returns a Throttle whose shared record is in the store. With paused everything
 // is paused, whatever the record says.
-func New(store Store, limits Limits, paused bool, now func() time.Time) *Brake {
-	return &Brake{
+func New(store Store, limits Limits, paused bool, now func() time.Time) *Throttle {
+	return &Throttle{
 		store: store, limits: limits, paused: paused, now: now, reading: make(chan struct{}, 1),
-		state: state{Slow: map[string]slow{}}, news: map[string]bool{}, paces: map[string]*pace{},
+		state: state{Slow: map[string]slow{}}, unpublished: map[string]bool{}, paces: map[string]*pace{},
 	}
 }
 
 // refresh reads the shared record if the copy is too old.
-func (b *Brake) refresh(ctx context.Context) error {
+func (t *Throttle) refresh(ctx context.Context) error {
 	select {
-	case b.reading <- struct{}{}:
-		defer func() { <-b.reading }()
+	case t.reading <- struct{}{}:
+		defer func() { <-t.reading }()
 	case <-ctx.Done():
 		return &store.UnavailableError{Op: "read", Err: context.Cause(ctx)}
 	}
-	b.mu.Lock()
-	fresh := !b.readAt.IsZero() && b.now().Sub(b.readAt) < MaxAge
-	b.mu.Unlock()
+	t.mu.Lock()
+	fresh := !t.readAt.IsZero() && t.now().Sub(t.readAt) < MaxAge
+	t.mu.Unlock()
 	if fresh {
 		return nil
 	}
-	found, err := b.store.Read(ctx, recordKey)
+	found, err := t.store.Read(ctx, recordKey)
 	if err != nil {
 		return err
 	}
 	var record store.Record
 	for _, record = range found { // there is one, or none
 	}
-	return b.take(record)
+	return t.update(record)
 }
 
-// take replaces the copy with what the store has; nil for nothing.
-func (b *Brake) take(record store.Record) error {
+// update replaces our copy of the record by the stored one; nil if there is none.
+func (t *Throttle) update(record store.Record) error {
 	read := state{Slow: map[string]slow{}}
 	if record != nil {
 		if err := json.Unmarshal([]byte(record["state"]), &read); err != nil {
 			return &store.UnavailableError{Op: "read", Err: fmt.Errorf("the record %q can't be read; delete it if a person wrote it: %w", recordKey, err)}
 		}
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := b.now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.now()
 	if read.Slow == nil {
 		read.Slow = map[string]slow{}
 	}
-	for org, s := range b.state.Slow {
+	for org, s := range t.state.Slow {
 		read.Slow[org] = read.Slow[org].worse(s, now)
 	}
-	b.state, b.rev, b.readAt = read, record[store.AttributeRev], now
+	t.state, t.rev, t.readAt = read, record[store.AttributeRev], now
 	return nil
 }
 
 // write changes the shared record. change may be called again, when another
 // process was faster.
-func (b *Brake) write(ctx context.Context, change func(s *state, now time.Time) error) error {
+func (t *Throttle) write(ctx context.Context, change func(s *state, now time.Time) error) error {
 	for range maxTries {
-		now := b.now()
-		b.mu.Lock()
-		next := state{Pauses: slices.Clone(b.state.Pauses), Slow: maps.Clone(b.state.Slow)}
-		old := b.rev
-		b.mu.Unlock()
+		now := t.now()
+		t.mu.Lock()
+		next := state{Pauses: slices.Clone(t.state.Pauses), Slow: maps.Clone(t.state.Slow)}
+		old := t.rev
+		t.mu.Unlock()
 		// What is over stays in the record until some write: nothing may build on it.
 		next.Pauses = slices.DeleteFunc(next.Pauses, func(p Pause) bool { return p.over(now) })
 		if err := change(&next, now); err != nil {
@@ -211,55 +211,55 @@ func (b *Brake) write(ctx context.Context, change func(s *state, now time.Time) 
 		}
 		record := store.Record{store.AttributeKey: recordKey, store.AttributeRev: rand.Text(), "state": string(text)}
 		if !slices.ContainsFunc(next.Pauses, Pause.lasts) { // a pause that lasts is never forgotten
-			record[store.AttributeTTL] = strconv.FormatInt(now.Add(keep).Unix(), 10)
+			record[store.AttributeTTL] = strconv.FormatInt(now.Add(recordTTL).Unix(), 10)
 		}
-		err = b.store.Commit(ctx, store.Write{Key: recordKey, Old: old, New: record})
+		err = t.store.Commit(ctx, store.Write{Key: recordKey, Old: old, New: record})
 		conflict, ok := errors.AsType[*store.ConflictError](err)
 		switch {
 		case err == nil:
-			return b.take(record)
+			return t.update(record)
 		case !ok:
 			return err
 		}
-		if err := b.take(conflict.Current[recordKey]); err != nil {
+		if err := t.update(conflict.Current[recordKey]); err != nil {
 			return err
 		}
 	}
 	return &store.UnavailableError{Op: "commit", Err: errors.New("other processes keep changing the same record")}
 }
 
-// Share tells the other processes of an org's slow-down. What can't be told is told
-// with the next one.
-func (b *Brake) Share(ctx context.Context, orgID string) error {
-	b.mu.Lock()
-	told := !b.news[orgID]
-	b.news[orgID] = false
-	b.mu.Unlock()
-	if told {
+// PublishSlowDown writes an org's slow-down to the shared record, where the other
+// processes read it. If the write fails, the next call tries again.
+func (t *Throttle) PublishSlowDown(ctx context.Context, orgID string) error {
+	t.mu.Lock()
+	published := !t.unpublished[orgID]
+	t.unpublished[orgID] = false
+	t.mu.Unlock()
+	if published {
 		return nil
 	}
-	err := b.write(ctx, func(*state, time.Time) error { return nil }) // the copy has it
+	err := t.write(ctx, func(*state, time.Time) error { return nil }) // the copy has it
 	if err != nil {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.news[orgID] = true
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.unpublished[orgID] = true
 	}
 	return err
 }
 
 // slowDown takes note of a 429 to a call that began at the given time. Calls that
 // had begun before the last halving tell nothing new.
-func (b *Brake) slowDown(orgID string, began time.Time, retryAfter time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := b.now()
-	s := b.state.Slow[orgID]
+func (t *Throttle) slowDown(orgID string, began time.Time, retryAfter time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.now()
+	s := t.state.Slow[orgID]
 	if began.After(s.At) || s.Level == 0 {
 		s.Level, s.At = min(s.level(now)+1, maxLevel), now
 	}
 	if until := now.Add(cmp.Or(retryAfter, firstStop<<s.Level)); until.After(s.Until) {
 		s.Until = until
 	}
-	b.state.Slow[orgID] = s
-	b.news[orgID] = true
+	t.state.Slow[orgID] = s
+	t.unpublished[orgID] = true
 }

@@ -1,4 +1,4 @@
-package brake_test
+package throttle_test
 
 import (
 	"strconv"
@@ -7,9 +7,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/brake"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
+	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 )
 
 // TestTheSharedRecordFitsAnItemOfDynamoDB, whatever the reasons of its pauses, and there
@@ -31,10 +31,10 @@ func TestTheSharedRecordFitsAnItemOfDynamoDB(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			table := memory.New()
-			b := brake.New(table, brake.Limits{}, false, time.Now)
+			th := throttle.New(table, throttle.Limits{}, false, time.Now)
 			made := 0
 			for ; made < 200; made++ {
-				pauses, err := b.Pause(t.Context(), brake.Scope{OrgID: orgA, FlowID: tt.flow + strconv.Itoa(made)}, tt.reason)
+				pauses, err := th.Pause(t.Context(), throttle.Scope{OrgID: orgA, FlowID: tt.flow + strconv.Itoa(made)}, tt.reason)
 				if err != nil {
 					if !strings.Contains(err.Error(), "give a shorter reason, or pause the org or everything instead") {
 						t.Errorf("pause %d: %v", made+1, err)
@@ -52,11 +52,11 @@ func TestTheSharedRecordFitsAnItemOfDynamoDB(t *testing.T) {
 				t.Errorf("with %d pauses the record has %d bytes of %d", made, size, store.MaxItem)
 			}
 			// What is refused leaves the others as they are, and everything can be resumed.
-			held, err := b.Held(t.Context(), orgA, tt.flow+"0", time.Time{})
+			held, err := th.PauseStatus(t.Context(), orgA, tt.flow+"0", time.Time{})
 			if err != nil || held.Wait == 0 {
 				t.Errorf("the first pause: %+v, %v", held, err)
 			}
-			if _, err := b.Resume(t.Context(), brake.Scope{OrgID: orgA, FlowID: tt.flow + "0"}); err != nil {
+			if _, err := th.Resume(t.Context(), throttle.Scope{OrgID: orgA, FlowID: tt.flow + "0"}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -65,8 +65,8 @@ func TestTheSharedRecordFitsAnItemOfDynamoDB(t *testing.T) {
 
 func TestALongReasonIsCutVisibly(t *testing.T) {
 	t.Parallel()
-	b := brake.New(memory.New(), brake.Limits{}, false, time.Now)
-	pauses, err := b.Pause(t.Context(), brake.Scope{}, strings.Repeat("ż", 400))
+	th := throttle.New(memory.New(), throttle.Limits{}, false, time.Now)
+	pauses, err := th.Pause(t.Context(), throttle.Scope{}, strings.Repeat("ż", 400))
 	if err != nil || len(pauses) != 1 {
 		t.Fatal(pauses, err)
 	}
@@ -74,7 +74,7 @@ func TestALongReasonIsCutVisibly(t *testing.T) {
 	if len(reason) > 512 || !utf8.ValidString(reason) || !strings.HasPrefix(reason, strings.Repeat("ż", 250)) || !strings.HasSuffix(reason, "…") {
 		t.Errorf("the reason is %q", reason)
 	}
-	pauses, err = b.Pause(t.Context(), brake.Scope{OrgID: orgA}, strings.Repeat("r", 512))
+	pauses, err = th.Pause(t.Context(), throttle.Scope{OrgID: orgA}, strings.Repeat("r", 512))
 	if err != nil || pauses[1].Reason != strings.Repeat("r", 512) {
 		t.Errorf("a reason of 512 bytes: %+v, %v", pauses, err)
 	}

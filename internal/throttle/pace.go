@@ -1,4 +1,4 @@
-package brake
+package throttle
 
 import (
 	"context"
@@ -16,10 +16,10 @@ import (
 const MaxWait = 5 * time.Second
 
 // Org paces the requests of one org.
-func (b *Brake) Org(orgID string) flowclient.Limiter { return orgPace{b, orgID} }
+func (t *Throttle) Org(orgID string) flowclient.Limiter { return orgPace{t, orgID} }
 
 type orgPace struct {
-	*Brake
+	*Throttle
 	orgID string
 }
 
@@ -30,27 +30,27 @@ type pace struct {
 }
 
 // pace returns the org's pace as it is now, and how long the org is stopped.
-func (b *Brake) pace(orgID string) (p *pace, stopped time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := b.now()
-	p = b.paces[orgID]
+func (t *Throttle) pace(orgID string) (p *pace, stopped time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.now()
+	p = t.paces[orgID]
 	if p == nil {
 		// A second's worth may go at once, so that a single run does not wait.
-		p = &pace{rate: rate.NewLimiter(rate.Inf, max(1, int(math.Ceil(b.limits.PerSecond))))}
-		if b.limits.AtOnce > 0 {
-			p.atOnce = semaphore.NewWeighted(int64(b.limits.AtOnce))
+		p = &pace{rate: rate.NewLimiter(rate.Inf, max(1, int(math.Ceil(t.limits.PerSecond))))}
+		if t.limits.AtOnce > 0 {
+			p.atOnce = semaphore.NewWeighted(int64(t.limits.AtOnce))
 		}
-		b.paces[orgID] = p
+		t.paces[orgID] = p
 	}
-	slow := b.state.Slow[orgID]
+	slow := t.state.Slow[orgID]
 	level := slow.level(now)
 	limit := rate.Inf
 	switch {
-	case b.limits.PerSecond > 0:
-		limit = rate.Limit(b.limits.PerSecond / float64(int(1)<<level))
+	case t.limits.PerSecond > 0:
+		limit = rate.Limit(t.limits.PerSecond / float64(int(1)<<level))
 	case level > 0: // there is no pace to halve: begin with one
-		limit = rate.Limit(slowest * float64(int(1)<<(maxLevel-level)) / float64(max(b.limits.Processes, 1)))
+		limit = rate.Limit(slowest * float64(int(1)<<(maxLevel-level)) / float64(max(t.limits.Processes, 1)))
 	}
 	if limit != p.rate.Limit() {
 		p.rate.SetLimitAt(now, limit)
@@ -124,9 +124,9 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // Busy returns how long the org's next call would have to wait for its turn.
-func (b *Brake) Busy(orgID string) time.Duration {
-	p, stopped := b.pace(orgID)
-	now := b.now()
+func (t *Throttle) Busy(orgID string) time.Duration {
+	p, stopped := t.pace(orgID)
+	now := t.now()
 	turn := p.rate.ReserveN(now, 1)
 	wait := turn.DelayFrom(now)
 	turn.CancelAt(now)

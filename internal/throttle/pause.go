@@ -1,4 +1,4 @@
-package brake
+package throttle
 
 import (
 	"context"
@@ -43,11 +43,11 @@ type Pause struct {
 
 // Times of a pause.
 const (
-	// A waiting request looks after the pause in intervals that grow with it, so
-	// that a long one takes few receives and a short one ends soon.
-	minLook, maxLook = time.Minute, 30 * time.Minute
-	// leastLook is the shortest where it is not known when the pause began.
-	leastLook = 10 * time.Minute
+	// A waiting request asks about its pause again and again. The intervals grow with
+	// the pause: a long pause takes few receives, and a short one ends soon.
+	minPoll, maxPoll = time.Minute, 30 * time.Minute
+	// leastPoll is the shortest interval where we don't know when the pause began.
+	leastPoll = 10 * time.Minute
 	// What waited is let go within a quarter of the pause's length, within bounds.
 	minRelease, maxRelease = time.Minute, time.Hour
 	// early is the part of it for what was due before the pause began.
@@ -56,13 +56,13 @@ const (
 
 func (p Pause) lasts() bool { return p.ResumedAt == nil }
 
-// look is the longest interval in which a request looks after a pause of the
-// given length.
-func look(length time.Duration) time.Duration { return min(max(length/8, minLook), maxLook) }
+// pollInterval is after how long a waiting request asks again about a pause of the
+// given length. A pause of four hours is asked about every 30 minutes.
+func pollInterval(length time.Duration) time.Duration { return min(max(length/8, minPoll), maxPoll) }
 
 // over reports whether all that waited has been let go.
 func (p Pause) over(now time.Time) bool {
-	return !p.lasts() && now.After(p.release(*p.ResumedAt).Add(maxLook))
+	return !p.lasts() && now.After(p.release(*p.ResumedAt).Add(maxPoll))
 }
 
 // release returns when a request is let go that was due at the given time, once
@@ -78,13 +78,12 @@ func (p Pause) release(due time.Time) time.Time {
 	case length > 0:
 		place = early + (1-early)*min(1, float64(-before)/float64(length))
 	}
-	return p.ResumedAt.Add(look(length) + time.Duration(place*float64(window)))
+	return p.ResumedAt.Add(pollInterval(length) + time.Duration(place*float64(window)))
 }
 
-// Held is why a request may not be sent for now.
-type Held struct {
-	// Wait is how long until it is worth looking again; zero if nothing holds the
-	// request.
+// PauseStatus says whether a pause keeps a request from being sent, and for how long.
+type PauseStatus struct {
+	// Wait is after how long to ask again; zero if no pause keeps the request.
 	Wait time.Duration
 	// Released means that the pause is over, and that the request's turn is after
 	// Wait.
@@ -93,44 +92,44 @@ type Held struct {
 	Detail string
 }
 
-// Held tells whether a pause holds a request of a dataflow (or of an org, without
+// PauseStatus tells whether a pause keeps a request of a dataflow (or of an org, without
 // one), which was due at the given time. A zero time means one that has only just
 // come: it waits while a pause lasts, and does not queue behind what a pause that is
 // over has kept. The error is a [*store.UnavailableError].
-func (b *Brake) Held(ctx context.Context, orgID, flowID string, due time.Time) (Held, error) {
-	if b.paused { // since when is not known, but how long the request has waited
-		held := Held{Wait: leastLook, Detail: "PAUSED is true"}
+func (t *Throttle) PauseStatus(ctx context.Context, orgID, flowID string, due time.Time) (PauseStatus, error) {
+	if t.paused { // since when is not known, but how long the request has waited
+		status := PauseStatus{Wait: leastPoll, Detail: "PAUSED is true"}
 		if !due.IsZero() {
-			held.Wait = max(held.Wait, look(b.now().Sub(due)))
+			status.Wait = max(status.Wait, pollInterval(t.now().Sub(due)))
 		}
-		return held, nil
+		return status, nil
 	}
-	if err := b.refresh(ctx); err != nil {
-		return Held{}, err
+	if err := t.refresh(ctx); err != nil {
+		return PauseStatus{}, err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := b.now()
-	var held Held
-	for _, p := range b.state.Pauses {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.now()
+	var status PauseStatus
+	for _, p := range t.state.Pauses {
 		if !p.covers(orgID, flowID) {
 			continue
 		}
 		if p.lasts() {
 			// The longest pause decides, and any that lasts comes before one that is over.
-			if wait := look(now.Sub(p.At)); held.Released || wait > held.Wait {
-				held = Held{Wait: wait, Detail: p.detail()}
+			if wait := pollInterval(now.Sub(p.At)); status.Released || wait > status.Wait {
+				status = PauseStatus{Wait: wait, Detail: p.detail()}
 			}
 			continue
 		}
-		if due.IsZero() || !due.Before(*p.ResumedAt) || held.Wait > 0 && !held.Released {
+		if due.IsZero() || !due.Before(*p.ResumedAt) || status.Wait > 0 && !status.Released {
 			continue
 		}
-		if wait := p.release(due).Sub(now); wait > held.Wait {
-			held = Held{Wait: wait, Released: true, Detail: p.detail()}
+		if wait := p.release(due).Sub(now); wait > status.Wait {
+			status = PauseStatus{Wait: wait, Released: true, Detail: p.detail()}
 		}
 	}
-	return held, nil
+	return status, nil
 }
 
 func (p Pause) detail() string {
@@ -147,8 +146,8 @@ func (p Pause) detail() string {
 // Pause pauses a scope and returns all pauses that last. One that is paused stays
 // so. Of the reason the first 512 bytes are kept. The error says so where the shared
 // record has no room for another pause: it is one item of DynamoDB, of 400 KB at most.
-func (b *Brake) Pause(ctx context.Context, scope Scope, reason string) ([]Pause, error) {
-	return b.change(ctx, func(s *state, now time.Time) error {
+func (t *Throttle) Pause(ctx context.Context, scope Scope, reason string) ([]Pause, error) {
+	return t.change(ctx, func(s *state, now time.Time) error {
 		next := Pause{Scope: scope, At: now.UTC().Truncate(time.Millisecond), Reason: shortened(reason)}
 		for i, p := range s.Pauses {
 			if p.Scope != scope {
@@ -192,8 +191,8 @@ func (s *state) pausesSize() int {
 
 // Resume ends the pause of a scope and returns all pauses that last. A scope that
 // is not paused stays so.
-func (b *Brake) Resume(ctx context.Context, scope Scope) ([]Pause, error) {
-	return b.change(ctx, func(s *state, now time.Time) error {
+func (t *Throttle) Resume(ctx context.Context, scope Scope) ([]Pause, error) {
+	return t.change(ctx, func(s *state, now time.Time) error {
 		at := now.UTC().Truncate(time.Millisecond)
 		for i, p := range s.Pauses {
 			if p.Scope == scope && p.lasts() {
@@ -204,14 +203,14 @@ func (b *Brake) Resume(ctx context.Context, scope Scope) ([]Pause, error) {
 	})
 }
 
-func (b *Brake) change(ctx context.Context, change func(*state, time.Time) error) ([]Pause, error) {
-	if err := b.write(ctx, change); err != nil {
+func (t *Throttle) change(ctx context.Context, change func(*state, time.Time) error) ([]Pause, error) {
+	if err := t.write(ctx, change); err != nil {
 		return nil, err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	var last []Pause
-	for _, p := range b.state.Pauses {
+	for _, p := range t.state.Pauses {
 		if p.lasts() {
 			last = append(last, p)
 		}
