@@ -118,12 +118,12 @@ func TestAPauseOnTheQueueIsRefusedWithTheWayThatWorks(t *testing.T) {
 func TestAForgedOriginChangesNothing(t *testing.T) {
 	t.Parallel()
 	for name, origin := range map[string]string{
-		"as if it had been read":   `{"failedAt":"2000-01-01T00:00:00Z"}`,
-		"as if Adobe had told":     `{"eventId":"e","createdClient":"acp_ui_platform","createdAt":"2026-11-23T06:00:00Z","failedAt":"2026-11-23T06:00:00Z"}`,
-		"as if it were exhausted":  `{"attempts":99,"root":"another","parent":"another"}`,
-		"as if it had waited":      `{"due":"1999-12-31T00:00:00Z","root":"another","attempts":7,"firstSeen":"1999-01-01T00:00:00Z","failedAt":"1999-01-01T00:00:00Z"}`,
-		"as if it had an error":    `{"errors":[{"code":"INGEST-1212-400","message":"bad data"}],"due":"1999-12-31T00:00:00Z"}`,
-		"as if it had often moved": `{"hops":8}`,
+		"as if it had been read":  `{"failedAt":"2000-01-01T00:00:00Z"}`,
+		"as if Adobe had told":    `{"eventId":"e","createdClient":"acp_ui_platform","createdAt":"2026-11-23T06:00:00Z","failedAt":"2026-11-23T06:00:00Z"}`,
+		"as if it were exhausted": `{"attempts":99,"root":"another","parent":"another"}`,
+		"as if it had waited":     `{"due":"1999-12-31T00:00:00Z","root":"another","attempts":7,"firstSeen":"1999-01-01T00:00:00Z","failedAt":"1999-01-01T00:00:00Z"}`,
+		"as if it had an error":   `{"errors":[{"code":"INGEST-1212-400","message":"bad data"}],"due":"1999-12-31T00:00:00Z"}`,
+		"as if often requeued":    `{"requeues":8}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -58,20 +58,20 @@ type delivery struct {
 	items   []event.Item
 	results []retrigger.Result // one for each item
 
-	sweep  *event.Sweep
-	swept  sweep.Result
-	toggle *event.Switch
-	pauses []throttle.Pause // those in force after a pause or resume
-	fault  error            // why the delivery is to come again, beside the results
+	sweep        *event.Sweep
+	sweepResult  sweep.Result
+	pauseCommand *event.PauseCommand
+	pauses       []throttle.Pause // those in force after a pause or resume
+	fault        error            // why the delivery is to come again, beside the results
 	// reasons are what metrics count of a delivery, beside those of its results and of
 	// its sweep.
 	reasons []retrigger.Reason
 
 	asked time.Time // when what it asks for was asked for
 
-	letter bool // the message has been a dead letter
+	wasDeadLetter bool // the message has been a dead letter
 
-	settled bool // it is decided whether the delivery's message comes again
+	answered bool // we have decided whether the delivery's message comes again
 }
 
 // Answer is what a direct invocation returns.
@@ -110,27 +110,27 @@ func (h *Handler) batch(ctx context.Context, records []event.SQSRecord) ([]byte,
 	deliveries := make([]delivery, len(records))
 	for i, record := range records {
 		deliveries[i] = decode([]byte(record.Body), "message-"+record.MessageID)
-		deliveries[i].letter = record.IsLetter()
+		deliveries[i].wasDeadLetter = record.IsDeadLetter()
 		deliveries[i].onQueue()
 		if at := record.SentAt(); !at.IsZero() {
 			deliveries[i].sent(at)
 		}
-		if deliveries[i].killed(record.ReceiveCount()) {
-			h.bury(ctx, &deliveries[i])
+		if deliveries[i].poison(record.ReceiveCount()) {
+			h.giveUpPoison(ctx, &deliveries[i])
 		}
 	}
 	b := batch{Handler: h, ctx: ctx, records: records, deliveries: deliveries, named: map[string]bool{}, answer: events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}}
-	// What is done is settled before what takes longer, so that no message that waits
-	// comes late for it.
+	// Answer finished messages first: a waiting message needs its visibility timeout set
+	// before a slow call holds up the batch.
 	h.begin(deliveries)
-	b.settle((*delivery).done)
+	b.answerFinished((*delivery).done)
 	brief, cancel := context.WithTimeout(ctx, max(sweepTime, 2*h.service.CallTimeout+sweepTime/3))
 	defer cancel()
-	others := h.others(brief, deliveries)
+	waitForControl := h.startControl(brief, deliveries)
 	h.work(ctx, deliveries)
-	b.settle((*delivery).done)
-	others()
-	b.settle(func(*delivery) bool { return true })
+	b.answerFinished((*delivery).done)
+	waitForControl()
+	b.answerFinished(func(*delivery) bool { return true })
 	h.report(ctx, deliveries)
 	return json.Marshal(b.answer)
 }
@@ -145,16 +145,16 @@ type batch struct {
 	answer     events.SQSEventResponse
 }
 
-// settle decides for deliveries whose work is done whether their messages come again,
-// and when.
-func (b *batch) settle(which func(*delivery) bool) {
+// answerFinished decides for deliveries whose work is done whether their messages come
+// again, and when.
+func (b *batch) answerFinished(which func(*delivery) bool) {
 	var postponed []requestqueue.Postponed
 	for i := range b.deliveries {
 		d := &b.deliveries[i]
-		if d.settled || !which(d) {
+		if d.answered || !which(d) {
 			continue
 		}
-		d.settled = true
+		d.answered = true
 		receives := b.records[i].ReceiveCount()
 		if d.mixed() {
 			b.deferReturned(b.ctx, d)
@@ -166,7 +166,7 @@ func (b *batch) settle(which func(*delivery) bool) {
 			}
 			b.deadLetterReturned(b.ctx, d)
 		}
-		b.renew(b.ctx, d, receives, b.records[i].SentAt())
+		b.requeueCopy(b.ctx, d, receives, b.records[i].SentAt())
 		if id := b.records[i].MessageID; d.comesAgain() && !b.named[id] {
 			b.named[id] = true
 			b.answer.BatchItemFailures = append(b.answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: id})
@@ -193,9 +193,9 @@ func (h *Handler) direct(ctx context.Context, payload []byte) ([]byte, error) {
 		return nil, err
 	}
 	h.begin(deliveries)
-	others := h.others(ctx, deliveries)
+	waitForControl := h.startControl(ctx, deliveries)
 	h.work(ctx, deliveries)
-	others()
+	waitForControl()
 	h.deferReturned(ctx, d)
 	if d.mixed() {
 		h.deadLetterReturned(ctx, d)
@@ -211,8 +211,8 @@ func (h *Handler) direct(ctx context.Context, payload []byte) ([]byte, error) {
 	answer := Answer{Results: d.results}
 	switch {
 	case d.sweep != nil:
-		answer.Sweep = &d.swept.Report
-	case d.toggle != nil && len(d.results) == 0:
+		answer.Sweep = &d.sweepResult.Report
+	case d.pauseCommand != nil && len(d.results) == 0:
 		answer.Pauses = &d.pauses
 	}
 	return json.Marshal(answer)
@@ -260,8 +260,8 @@ func decode(payload []byte, name string) delivery {
 	case decoded.Sweep != nil:
 		d.sweep = decoded.Sweep
 		d.sweep.ID = cmp.Or(d.sweep.ID, name)
-	case decoded.Switch != nil:
-		d.toggle = decoded.Switch
+	case decoded.PauseCommand != nil:
+		d.pauseCommand = decoded.PauseCommand
 	default:
 		d.items = decoded.Items
 	}
@@ -283,14 +283,14 @@ const maxDue = 14 * 24 * time.Hour
 // onQueue refuses a pause or a resume that came as a message. Whoever may send to the
 // queue may ask for retries; only those who may invoke the function can stop it.
 func (d *delivery) onQueue() {
-	if d.toggle == nil {
+	if d.pauseCommand == nil {
 		return
 	}
 	word := "resume"
-	if d.toggle.Pause {
+	if d.pauseCommand.Pause {
 		word = "pause"
 	}
-	d.toggle, d.results = nil, make([]retrigger.Result, 1)
+	d.pauseCommand, d.results = nil, make([]retrigger.Result, 1)
 	d.items = []event.Item{{Err: &event.Error{Reason: event.NotDirect, Message: fmt.Sprintf(
 		"a %s is taken from a direct invocation alone, not from a queue: sam remote invoke RetriggerFunction --event '{%q:{}}'", word, word,
 	)}}}
@@ -342,21 +342,22 @@ func (h *Handler) begin(deliveries []delivery) {
 
 // ofItems reports whether the delivery is of items, and neither a sweep nor a pause or
 // resume.
-func (d *delivery) ofItems() bool { return d.sweep == nil && d.toggle == nil }
+func (d *delivery) ofItems() bool { return d.sweep == nil && d.pauseCommand == nil }
 
 // done reports whether each item of a delivery of items has its result.
 func (d *delivery) done() bool {
 	return d.ofItems() && !slices.ContainsFunc(d.results, func(r retrigger.Result) bool { return r.Outcome == "" })
 }
 
-// others begins what deliveries without items ask for. A sweep takes long, and must
-// not keep requests from a place. The function that it returns waits for the end.
-func (h *Handler) others(ctx context.Context, deliveries []delivery) (wait func()) {
+// startControl begins the work of control deliveries: sweeps, pauses and resumes. A sweep
+// takes long, and must not take the place of requests. The returned function waits for the
+// end of the work.
+func (h *Handler) startControl(ctx context.Context, deliveries []delivery) (wait func()) {
 	var group errgroup.Group
 	for i := range deliveries {
 		if d := &deliveries[i]; !d.ofItems() {
 			group.Go(func() error {
-				h.other(ctx, d)
+				h.control(ctx, d)
 				return nil
 			})
 		}
@@ -379,7 +380,7 @@ func (h *Handler) work(ctx context.Context, deliveries []delivery) {
 			}
 			group.Go(func() error {
 				if item.Err != nil {
-					d.results[j] = h.refuse(ctx, d.part(j), item.Err, d.letter)
+					d.results[j] = h.refuse(ctx, d.part(j), item.Err, d.wasDeadLetter)
 				} else {
 					d.results[j] = h.retry(ctx, *item.Request)
 				}

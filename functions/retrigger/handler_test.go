@@ -83,7 +83,7 @@ func (secrets) GetSecretValue(context.Context, *secretsmanager.GetSecretValueInp
 // does.
 type letters struct{}
 
-func (letters) Send(_ context.Context, l deadletter.Letter) error {
+func (letters) Send(_ context.Context, l deadletter.Message) error {
 	if strings.Contains(l.Request.RunID, "unwritable") || strings.Contains(string(l.Payload), "unwritable") {
 		return errors.New("the queue refuses the message")
 	}

@@ -972,7 +972,7 @@ func TestWaiting(t *testing.T) {
 							t.Errorf("due in %s it was handled %s late", delay, late)
 						}
 						if n := w.AWS.Count("SendMessageBatch") - sent; n != 0 {
-							t.Errorf("%d more hops", n)
+							t.Errorf("requeued %d more times", n)
 						}
 						w.Adobe.Settle()
 					}

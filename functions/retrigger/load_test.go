@@ -495,7 +495,7 @@ func TestAWaitThatIsFoundOutIsKeptBesideASweep(t *testing.T) {
 
 // ownMessage is one of the function's own, for a run of dataflow f that is due at a time.
 func ownMessage(runID string, due time.Time) string {
-	return fmt.Sprintf(`{"runId":%q,"flowId":"f","orgId":%q,"sandbox":"prod","origin":{"firstSeen":%q,"due":%q,"hops":1}}`,
+	return fmt.Sprintf(`{"runId":%q,"flowId":"f","orgId":%q,"sandbox":"prod","origin":{"firstSeen":%q,"due":%q,"requeues":1}}`,
 		runID, worldOrg, time.Now().UTC().Format(time.RFC3339Nano), due.UTC().Format(time.RFC3339Nano))
 }
 
@@ -642,19 +642,19 @@ func sqsBatch(t *testing.T, arn string, receives int, body string) []byte {
 	return payload
 }
 
-// counted counts the invocations of a chain of messages, and their hops.
+// counted counts the invocations of a chain of messages, and their requeues.
 type counted struct {
 	*process
-	chain, hops int
+	chain, requeues int
 }
 
 func (c *counted) Invoke(ctx context.Context, payload []byte) (lambdaenv.Response, error) {
-	c.chain, c.hops = max(c.chain, lambdaenv.Chain(ctx)), max(c.hops, hops(string(payload)))
+	c.chain, c.requeues = max(c.chain, lambdaenv.Chain(ctx)), max(c.requeues, requeues(string(payload)))
 	return c.process.Invoke(ctx, payload)
 }
 
 // TestALongPauseOfABusyOrg: an event each five minutes for a day, in batches with what
-// waits already, in no order. Each message makes few hops, and nothing is lost. A chain
+// waits already, in no order. Each message is requeued a few times, and nothing is lost. A chain
 // as Lambda counts it is longer and grows with the pause, since what is sent for one
 // message of a batch goes on with the trace of another: here loops are allowed.
 func TestALongPauseOfABusyOrg(t *testing.T) {
@@ -685,10 +685,10 @@ func TestALongPauseOfABusyOrg(t *testing.T) {
 			step()
 		}
 		w.wantOnce(t, ids)
-		if n := len(w.AWS.Messages(w.Letters)); n != 0 || p.hops > 8 {
-			t.Errorf("there are %d dead letters, and a message has made %d hops", n, p.hops)
+		if n := len(w.AWS.Messages(w.Letters)); n != 0 || p.requeues > 8 {
+			t.Errorf("there are %d dead letters, and a message was requeued %d times", n, p.requeues)
 		}
-		t.Logf("at most %d hops of a message, and %d invocations of a chain", p.hops, p.chain)
+		t.Logf("at most %d requeues of a message, and %d invocations of a chain", p.requeues, p.chain)
 	})
 }
 
@@ -706,7 +706,7 @@ func TestAMessageThatKillsTheFunction(t *testing.T) {
 }
 
 // TestRenewal: a message that waits for a fault of Adobe's to end keeps its receives
-// for faults, and makes few hops, however long that takes.
+// for faults, and is requeued a few times, however long that takes.
 func TestRenewal(t *testing.T) {
 	t.Parallel()
 	for name, times := range map[string]int{"for a day": 60, "for days": 200} {
@@ -724,8 +724,8 @@ func renewal(t *testing.T, w *world, times int) {
 	w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, After: 1, Times: 5, Status: http.StatusServiceUnavailable})
 	w.Told(id)
 	for waiting := w.AWS.Messages(w.Requests); len(waiting) > 0; waiting = w.AWS.Messages(w.Requests) {
-		if most := hops(waiting[0].Body); most > 8 {
-			t.Fatalf("it has made %d hops", most)
+		if most := requeues(waiting[0].Body); most > 8 {
+			t.Fatalf("it was requeued %d times", most)
 		}
 		w.Drain(time.Hour)
 		w.Adobe.RevokeTokens(worldOrg)
@@ -737,9 +737,9 @@ func renewal(t *testing.T, w *world, times int) {
 	}
 }
 
-// hops are the most that a payload's requests have made.
-func hops(payload string) (most int) {
-	for _, found := range regexp.MustCompile(`hops\\*":(\d+)`).FindAllStringSubmatch(payload, -1) {
+// requeues returns how often the payload's requests were requeued at most.
+func requeues(payload string) (most int) {
+	for _, found := range regexp.MustCompile(`requeues\\*":(\d+)`).FindAllStringSubmatch(payload, -1) {
 		n, _ := strconv.Atoi(found[1])
 		most = max(most, n)
 	}

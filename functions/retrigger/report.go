@@ -20,12 +20,12 @@ func (h *Handler) report(ctx context.Context, deliveries []delivery) {
 	extra, skipped := 0, 0
 	for i := range deliveries {
 		d := &deliveries[i]
-		h.logOther(ctx, d)
-		news := &d.swept.News
-		found.Seen, found.Failed, found.Requested = found.Seen+news.Seen, found.Failed+news.Failed, found.Requested+news.Requested
-		skipped += news.AllSkipped()
-		outcomes[retrigger.DeadLettered] += d.swept.GaveUp
-		for _, reason := range slices.Concat(d.swept.Reasons, d.reasons) {
+		h.logControl(ctx, d)
+		added := &d.sweepResult.Added
+		found.Seen, found.Failed, found.Requested = found.Seen+added.Seen, found.Failed+added.Failed, found.Requested+added.Requested
+		skipped += added.AllSkipped()
+		outcomes[retrigger.DeadLettered] += d.sweepResult.GaveUp
+		for _, reason := range slices.Concat(d.sweepResult.Reasons, d.reasons) {
 			reasons[reason]++
 		}
 		for _, r := range d.results {

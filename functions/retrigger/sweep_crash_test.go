@@ -238,16 +238,16 @@ func TestASweepOutlivesItsMessage(t *testing.T) {
 // can be sent again as a new sweep.
 func TestASweepIsRenewedAtMostEightTimes(t *testing.T) {
 	t.Parallel()
-	for renewed, ends := range map[int]bool{0: false, 7: false, 8: true} {
-		t.Run(strconv.Itoa(renewed), func(t *testing.T) {
+	for requeued, ends := range map[int]bool{0: false, 7: false, 8: true} {
+		t.Run(strconv.Itoa(requeued), func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
 				id := w.Fail("f")
 				pass(time.Minute)
 				w.pausing("pause", `"orgId":"`+worldOrg+`"`)
 				body := `{"sweep":{"id":"long","orgId":"` + worldOrg + `"}}`
-				if renewed > 0 {
-					body = fmt.Sprintf(`{"sweep":{"id":"long","orgId":%q,"hops":%d}}`, worldOrg, renewed)
+				if requeued > 0 {
+					body = fmt.Sprintf(`{"sweep":{"id":"long","orgId":%q,"requeues":%d}}`, worldOrg, requeued)
 				}
 				response, err := w.Start(-1, false).Invoke(t.Context(), sqsBatch(t, awssim.QueueARN("requests"), 800, body))
 				if err != nil || string(response.Payload) != `{"batchItemFailures":[]}` {
@@ -255,11 +255,11 @@ func TestASweepIsRenewedAtMostEightTimes(t *testing.T) {
 				}
 				left, letters := w.AWS.Messages(w.Requests), w.AWS.Messages(w.Letters)
 				if ends {
-					if len(left) != 0 || len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" || strings.Contains(letters[0].Body, `"id"`) || hops(letters[0].Body) != 0 {
+					if len(left) != 0 || len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" || strings.Contains(letters[0].Body, `"id"`) || requeues(letters[0].Body) != 0 {
 						t.Fatalf("the dead letters are %+v, and %d messages are on the queue", letters, len(left))
 					}
 					w.Send(letters[0].Body)
-				} else if len(left) != 1 || len(letters) != 0 || hops(left[0].Body) != renewed+1 || !strings.Contains(left[0].Body, `"id":"long"`) {
+				} else if len(left) != 1 || len(letters) != 0 || requeues(left[0].Body) != requeued+1 || !strings.Contains(left[0].Body, `"id":"long"`) {
 					t.Fatalf("on the queue are %+v, and there are %d dead letters", left, len(letters))
 				}
 				w.pausing("resume", `"orgId":"`+worldOrg+`"`)

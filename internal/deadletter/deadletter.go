@@ -9,7 +9,7 @@
 // body (origin.error) where there is a request, and in an attribute where there
 // is none.
 //
-// A letter fits into a message of SQS, attributes included, and it fits onto the request
+// A dead letter fits into a message of SQS, attributes included, and it fits onto the request
 // queue, so that a redrive can move it there. Where the body leaves no room for all
 // attributes, some are left out ([fit]); the reason never is. Nothing of a body is cut:
 // a payload that is itself too large is a [*TooLargeError], and its sender keeps it.
@@ -45,7 +45,7 @@ const (
 	AttributeError          = "error"     // of input that can't be read
 )
 
-// maxError is how many bytes of [Letter.Message] the body of a request holds: as many as
+// maxError is how many bytes of [Message.Detail] the body of a request holds: as many as
 // are read back from it.
 const maxError = 4096
 
@@ -54,8 +54,8 @@ type SQS interface {
 	SendMessage(context.Context, *sqs.SendMessageInput, ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
 }
 
-// Letter is one dead letter.
-type Letter struct {
+// Message is one dead letter.
+type Message struct {
 	// Request is what can be sent again. Its Attempts, FirstSeen and LastError
 	// are written as they are.
 	Request event.Request
@@ -65,8 +65,8 @@ type Letter struct {
 	Payload []byte
 	// Reason is the one word why the request is here.
 	Reason string
-	// Message is the error in a sentence.
-	Message string
+	// Detail is the error in a sentence.
+	Detail string
 	// Code, HTTPStatus and AdobeRequestID are from Adobe's answer, if there was
 	// one.
 	Code           string
@@ -91,7 +91,7 @@ func NewQueue(client SQS, url string) *Queue { return &Queue{sqs: client, url: u
 // is smaller. The caller answers the invocation with an error, so that the sender keeps
 // the payload.
 type TooLargeError struct {
-	// Bytes is the size of the letter's body, Most what a body may have.
+	// Bytes is the size of the dead letter's body, Most what a body may have.
 	Bytes, Most int
 }
 
@@ -100,36 +100,36 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("the payload is too large for a dead letter (%d bytes), so it was not kept: send it in parts of at most %d bytes", e.Bytes, e.Most)
 }
 
-// Send writes the letter. When it returns nil the letter is durable; otherwise
+// Send writes the dead letter. When Send returns nil the dead letter is durable; otherwise
 // the request's message must not be deleted. The error is a [*TooLargeError] where no
 // later try can succeed.
-func (q *Queue) Send(ctx context.Context, l Letter) error {
-	body, err := l.body()
+func (q *Queue) Send(ctx context.Context, m Message) error {
+	body, err := m.body()
 	if err != nil {
-		return fmt.Errorf("dead letter of run %q: %w", l.Request.RunID, err)
+		return fmt.Errorf("dead letter of run %q: %w", m.Request.RunID, err)
 	}
 	if len(body) > sqstext.MaxRequest {
 		return &TooLargeError{Bytes: len(body), Most: sqstext.MaxRequest}
 	}
-	attributes := l.attributes()
+	attributes := m.attributes()
 	fit(body, attributes)
 	_, err = q.sqs.SendMessage(ctx, &sqs.SendMessageInput{
 		QueueUrl: &q.url, MessageBody: &body, MessageAttributes: attributes,
 	})
 	if err != nil {
-		return fmt.Errorf("dead letter of run %q (%s): send message: %w", l.Request.RunID, l.Reason, err)
+		return fmt.Errorf("dead letter of run %q (%s): send message: %w", m.Request.RunID, m.Reason, err)
 	}
 	return nil
 }
 
-func (l *Letter) body() (string, error) {
-	if l.Payload != nil {
-		return sqstext.Body(l.Payload), nil
+func (m *Message) body() (string, error) {
+	if m.Payload != nil {
+		return sqstext.Body(m.Payload), nil
 	}
-	r := l.Request
-	r.FirstSeen, r.LastError = l.FirstTime, sqstext.Cut(l.Message, maxError)
+	r := m.Request
+	r.FirstSeen, r.LastError = m.FirstTime, sqstext.Cut(m.Detail, maxError)
 	for _, at := range []*time.Time{&r.FailedAt, &r.FirstSeen, &r.CreatedAt, &r.Due} {
-		if year := at.UTC().Year(); year < 0 || year > 9999 { // JSON has no such time, and the letter must be written
+		if year := at.UTC().Year(); year < 0 || year > 9999 { // JSON has no such time, and the dead letter must be written
 			*at = time.Time{}
 		}
 	}
@@ -144,7 +144,7 @@ const leastError = 64
 // request queue may be, to which a redrive moves them. The order goes from the least
 // useful to the most; the error's text is shortened before it is left out. The reason
 // stays. A body that leaves no room even for the reason comes within 50 bytes of the
-// request queue's limit: such a letter has its attributes, fits the dead-letter queue,
+// request queue's limit: such a dead letter has its attributes, fits the dead-letter queue,
 // and is sent again by copying its body.
 func fit(body string, attributes map[string]types.MessageAttributeValue) {
 	if len(body)+sqstext.AttributeSize(AttributeReason, attributes[AttributeReason]) > sqstext.MaxRequest {
@@ -170,7 +170,7 @@ func fit(body string, attributes map[string]types.MessageAttributeValue) {
 	}
 }
 
-func (l *Letter) attributes() map[string]types.MessageAttributeValue {
+func (m *Message) attributes() map[string]types.MessageAttributeValue {
 	attributes := map[string]types.MessageAttributeValue{}
 	put := func(name, kind, value string) {
 		if value = sqstext.Attribute(value); value != "" {
@@ -180,21 +180,21 @@ func (l *Letter) attributes() map[string]types.MessageAttributeValue {
 	text := func(name, value string) { put(name, "String", value) }
 	number := func(name string, value int) { put(name, "Number", strconv.Itoa(value)) }
 
-	text(AttributeReason, l.Reason)
-	text(AttributeFirstTime, l.FirstTime.UTC().Format(time.RFC3339))
-	text(AttributeLastTime, l.LastTime.UTC().Format(time.RFC3339))
-	if l.Payload != nil {
-		text(AttributeError, l.Message)
+	text(AttributeReason, m.Reason)
+	text(AttributeFirstTime, m.FirstTime.UTC().Format(time.RFC3339))
+	text(AttributeLastTime, m.LastTime.UTC().Format(time.RFC3339))
+	if m.Payload != nil {
+		text(AttributeError, m.Detail)
 		return attributes
 	}
-	text(AttributeCode, l.Code)
-	if l.HTTPStatus != 0 {
-		number(AttributeHTTPStatus, l.HTTPStatus)
+	text(AttributeCode, m.Code)
+	if m.HTTPStatus != 0 {
+		number(AttributeHTTPStatus, m.HTTPStatus)
 	}
-	text(AttributeAdobeRequestID, l.AdobeRequestID)
-	text(AttributeRunID, l.Request.RunID)
-	text(AttributeFlowID, l.Request.FlowID)
-	text(AttributeSandbox, l.Request.Sandbox)
-	number(AttributeAttempts, l.Request.Attempts)
+	text(AttributeAdobeRequestID, m.AdobeRequestID)
+	text(AttributeRunID, m.Request.RunID)
+	text(AttributeFlowID, m.Request.FlowID)
+	text(AttributeSandbox, m.Request.Sandbox)
+	number(AttributeAttempts, m.Request.Attempts)
 	return attributes
 }

@@ -30,20 +30,20 @@ func (b *box) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...func
 func send(t interface {
 	Fatal(args ...any)
 	Helper()
-}, l deadletter.Letter,
+}, m deadletter.Message,
 ) (body string, attributes map[string]types.MessageAttributeValue) {
 	t.Helper()
 	var b box
-	if err := deadletter.NewQueue(&b, "u").Send(context.Background(), l); err != nil {
+	if err := deadletter.NewQueue(&b, "u").Send(context.Background(), m); err != nil {
 		t.Fatal(err)
 	}
 	return *b.in.MessageBody, b.in.MessageAttributes
 }
 
 // unreadable is the letter of a payload.
-func unreadable(payload string) deadletter.Letter {
-	return deadletter.Letter{
-		Payload: []byte(payload), Reason: "unreadable", Message: "the payload is not JSON: " + strings.Repeat("é", 400), FirstTime: time.Now(), LastTime: time.Now(),
+func unreadable(payload string) deadletter.Message {
+	return deadletter.Message{
+		Payload: []byte(payload), Reason: "unreadable", Detail: "the payload is not JSON: " + strings.Repeat("é", 400), FirstTime: time.Now(), LastTime: time.Now(),
 	}
 }
 
@@ -108,8 +108,8 @@ func TestTheLetterOfAnyRequestIsTakenAndReadBack(t *testing.T) {
 		r := event.Request{RunID: "run", FlowID: "flow", OrgID: "A@AdobeOrg", Sandbox: "prod", Reason: text.Draw(t, "reason")}
 		r.Errors = []event.RunError{event.NewRunError(text.Draw(t, "code"), text.Draw(t, "message"))}
 		message := text.Draw(t, "error") + strings.Repeat("é", rapid.IntRange(0, 4000).Draw(t, "more"))
-		body, attributes := send(t, deadletter.Letter{
-			Request: r, Reason: "attempts_exhausted", Message: message, Code: text.Draw(t, "Adobe's code"), HTTPStatus: 400,
+		body, attributes := send(t, deadletter.Message{
+			Request: r, Reason: "attempts_exhausted", Detail: message, Code: text.Draw(t, "Adobe's code"), HTTPStatus: 400,
 			AdobeRequestID: text.Draw(t, "Adobe's request"), FirstTime: time.Now(), LastTime: time.Now(),
 		})
 		for name, value := range attributes {
@@ -137,7 +137,7 @@ func TestATimeThatJSONLacksStopsNoLetter(t *testing.T) {
 	t.Parallel()
 	r := event.Request{RunID: "run"}
 	r.CreatedAt, r.FailedAt = time.UnixMilli(946684800000000), time.Date(-900, 1, 1, 0, 0, 0, 0, time.UTC)
-	body, _ := send(t, deadletter.Letter{Request: r, Reason: "policy", FirstTime: time.Now(), LastTime: time.Now()})
+	body, _ := send(t, deadletter.Message{Request: r, Reason: "policy", FirstTime: time.Now(), LastTime: time.Now()})
 	var read struct{ RunID string }
 	if err := json.Unmarshal([]byte(body), &read); err != nil || read.RunID != "run" {
 		t.Errorf("the letter is %s: %v", body, err)

@@ -67,12 +67,12 @@ type Item struct {
 // Decoded is a payload that could be read.
 type Decoded struct {
 	// Items are in the payload's order. There is at least one unless Sweep or
-	// Switch is set.
+	// PauseCommand is set.
 	Items []Item
 	// Sweep is set if the payload asks for a sweep.
 	Sweep *Sweep
-	// Switch is set if the payload asks to pause or to resume.
-	Switch *Switch
+	// PauseCommand is set if the payload asks to pause or to resume.
+	PauseCommand *PauseCommand
 }
 
 // byteOrderMark may stand before JSON that an editor on Windows has saved.
@@ -95,9 +95,9 @@ func Decode(payload []byte) (Decoded, error) {
 	}
 	tooDeep := faultf(TooDeep, "the payload has more than %d wrappings", MaxDepth)
 	switch {
-	case d.tooDeep && (d.others > 0 || len(d.items) == 0):
+	case d.tooDeep && (d.controls > 0 || len(d.items) == 0):
 		return Decoded{}, tooDeep
-	case d.others > 1, d.others > 0 && len(d.items) > 0:
+	case d.controls > 1, d.controls > 0 && len(d.items) > 0:
 		return Decoded{}, faultf(Unreadable, "the payload asks for more than one of a sweep, a pause, a resume and single runs: send them separately")
 	case len(d.items) > 1:
 		if fault := hopeless(d.items); fault != nil {
@@ -114,7 +114,7 @@ func Decode(payload []byte) (Decoded, error) {
 	if len(d.items) == 1 {
 		d.items[0].Raw = nil
 	}
-	return Decoded{Items: d.items, Sweep: d.sweep, Switch: d.toggle}, nil
+	return Decoded{Items: d.items, Sweep: d.sweep, PauseCommand: d.pauseCommand}, nil
 }
 
 // hopeless returns the one error of a list of which no element can be read, and none of
@@ -143,10 +143,10 @@ func hopeless(items []Item) *Error {
 type decoder struct {
 	items []Item
 	// tooDeep says that a part was not searched, being deeper than [MaxDepth].
-	tooDeep bool
-	sweep   *Sweep
-	toggle  *Switch
-	others  int // sweeps and switches
+	tooDeep      bool
+	sweep        *Sweep
+	pauseCommand *PauseCommand
+	controls     int // sweeps and pause commands
 }
 
 func (d *decoder) add(item Item) *Error {

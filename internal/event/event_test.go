@@ -86,7 +86,7 @@ func TestDecode(t *testing.T) {
 		"sweep, list of numbers": {`{"sweep":{"sandbox":[1]}}`, []string{"error wrong_type"}},
 		"sweep, name a number":   {`{"sweep":{"flowId":1}}`, []string{"error wrong_type"}},
 		"sweep, empty element":   {`{"sweep":{"code":["a",""]}}`, []string{"error invalid_field"}},
-		"sweep, hops 0":          {`{"sweep":{"hops":0}}`, []string{"error invalid_field"}},
+		"sweep, requeues 0":      {`{"sweep":{"requeues":0}}`, []string{"error invalid_field"}},
 		"pause":                  {`{"pause":{}}`, []string{"pause"}},
 		"pause a dataflow":       {`{"pause":{"orgId":"A@AdobeOrg","flowId":"f","reason":"maintenance"}}`, []string{"pause A@AdobeOrg f"}},
 		"pause, unknown field":   {`{"pause":{"sandbox":"prod"}}`, []string{"error unknown_field"}},
@@ -573,7 +573,7 @@ func TestExamples(t *testing.T) {
 		if err != nil {
 			return []outcome{{Outcome: "dead_lettered", Reason: string(fault(t, err).Reason)}}
 		}
-		if d.Sweep != nil || d.Switch != nil {
+		if d.Sweep != nil || d.PauseCommand != nil {
 			return []outcome{} // what comes of it is no part of the file
 		}
 		var list []outcome

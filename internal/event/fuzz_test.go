@@ -18,7 +18,7 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	}
-	f.Add([]byte(`{"sweep":{"id":"i","since":"48h","until":"2026-11-23T06:00:00Z","orgId":["o"],"sandbox":"s","flowId":["f","g"],"code":"c*","limit":1,"dryRun":true,"hops":2}}`))
+	f.Add([]byte(`{"sweep":{"id":"i","since":"48h","until":"2026-11-23T06:00:00Z","orgId":["o"],"sandbox":"s","flowId":["f","g"],"code":"c*","limit":1,"dryRun":true,"requeues":2}}`))
 	f.Add([]byte(`{"pause":{"orgId":"o","flowId":"f","reason":"r"}}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		d, err := event.Decode(payload)
@@ -27,7 +27,7 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("not the same twice: -first +second\n%s", diff)
 		}
 		if err != nil {
-			if len(d.Items) > 0 || d.Sweep != nil || d.Switch != nil {
+			if len(d.Items) > 0 || d.Sweep != nil || d.PauseCommand != nil {
 				t.Fatal("an error with content")
 			}
 			if first, second := fault(t, err), fault(t, errAgain); *first != *second || len(first.Message) > 2000 {
@@ -36,13 +36,13 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		kinds := 0
-		for _, is := range []bool{len(d.Items) > 0, d.Sweep != nil, d.Switch != nil} {
+		for _, is := range []bool{len(d.Items) > 0, d.Sweep != nil, d.PauseCommand != nil} {
 			if is {
 				kinds++
 			}
 		}
 		if errAgain != nil || kinds != 1 || len(d.Items) > event.MaxItems {
-			t.Fatalf("%d items, sweep %v, switch %v, error of the second time %v", len(d.Items), d.Sweep, d.Switch, errAgain)
+			t.Fatalf("%d items, sweep %v, pause command %v, error of the second time %v", len(d.Items), d.Sweep, d.PauseCommand, errAgain)
 		}
 		if d.Sweep != nil {
 			checkSweep(t, *d.Sweep)

@@ -115,12 +115,12 @@ func decoded(t testing.TB, payload string) []string {
 		}
 		return []string{"sweep"}
 	}
-	if d.Switch != nil {
+	if d.PauseCommand != nil {
 		word := "resume"
-		if d.Switch.Pause {
+		if d.PauseCommand.Pause {
 			word = "pause"
 		}
-		return []string{strings.Join(strings.Fields(strings.Join([]string{word, d.Switch.OrgID, d.Switch.FlowID}, " ")), " ")}
+		return []string{strings.Join(strings.Fields(strings.Join([]string{word, d.PauseCommand.OrgID, d.PauseCommand.FlowID}, " ")), " ")}
 	}
 	list := make([]string, len(d.Items))
 	for i, item := range d.Items {

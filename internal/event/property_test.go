@@ -35,7 +35,7 @@ func requests() *rapid.Generator[event.Request] {
 			r.Origin = event.Origin{
 				EventID: short.Draw(t, "eventId"), FlowName: short.Draw(t, "flowName"), CreatedClient: short.Draw(t, "createdClient"),
 				FailedAt: at.Draw(t, "failedAt"), FirstSeen: at.Draw(t, "firstSeen"), CreatedAt: at.Draw(t, "createdAt"), Due: at.Draw(t, "due"),
-				Root: short.Draw(t, "root"), Parent: short.Draw(t, "parent"), Forgiven: rapid.IntRange(0, 1<<40).Draw(t, "forgiven"), Hops: rapid.IntRange(0, 20).Draw(t, "hops"),
+				Root: short.Draw(t, "root"), Parent: short.Draw(t, "parent"), Forgiven: rapid.IntRange(0, 1<<40).Draw(t, "forgiven"), Requeues: rapid.IntRange(0, 20).Draw(t, "requeues"),
 				Attempts: rapid.IntRange(0, 1<<40).Draw(t, "attempts"), LastError: short.Draw(t, "error"),
 			}
 			for range rapid.IntRange(0, event.MaxErrors).Draw(t, "errors") {

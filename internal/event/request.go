@@ -92,8 +92,8 @@ type Origin struct {
 	// Due is until when the request waits, in a message that the function sent to
 	// the request queue, and zero elsewhere.
 	Due time.Time
-	// Hops counts how often the function put the request on the request queue.
-	Hops int
+	// Requeues counts how often the function put the request on the request queue.
+	Requeues int
 	// LastError is why the request became a dead letter.
 	LastError string
 }
@@ -161,7 +161,7 @@ type originJSON struct {
 	Attempts      int        `json:"attempts,omitempty"`
 	Forgiven      int        `json:"forgiven,omitempty"`
 	Due           *time.Time `json:"due,omitempty"`
-	Hops          int        `json:"hops,omitempty"`
+	Requeues      int        `json:"requeues,omitempty"`
 	LastError     string     `json:"error,omitempty"`
 }
 
@@ -172,7 +172,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		origin = &originJSON{
 			EventID: o.EventID, FlowName: o.FlowName, FailedAt: timeOrNil(o.FailedAt), CreatedClient: o.CreatedClient,
 			Errors: o.Errors, CreatedAt: timeOrNil(o.CreatedAt), FirstSeen: timeOrNil(o.FirstSeen), Root: o.Root, Parent: o.Parent,
-			Attempts: o.Attempts, Forgiven: o.Forgiven, Due: timeOrNil(o.Due), Hops: o.Hops, LastError: o.LastError,
+			Attempts: o.Attempts, Forgiven: o.Forgiven, Due: timeOrNil(o.Due), Requeues: o.Requeues, LastError: o.LastError,
 		}
 	}
 	return json.Marshal(struct {
@@ -190,7 +190,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 func (o Origin) empty() bool {
 	return o.EventID == "" && o.FlowName == "" && o.FailedAt.IsZero() && o.CreatedClient == "" &&
 		len(o.Errors) == 0 && o.CreatedAt.IsZero() && o.FirstSeen.IsZero() && o.Root == "" && o.Parent == "" &&
-		o.Attempts == 0 && o.Forgiven == 0 && o.Due.IsZero() && o.Hops == 0 && o.LastError == ""
+		o.Attempts == 0 && o.Forgiven == 0 && o.Due.IsZero() && o.Requeues == 0 && o.LastError == ""
 }
 
 func timeOrNil(t time.Time) *time.Time {
@@ -273,7 +273,7 @@ func decodeOrigin(raw json.RawMessage) (Origin, *Error) {
 		EventID: bounded(o.EventID, MaxID), FlowName: bounded(o.FlowName, maxErrorText), CreatedClient: bounded(o.CreatedClient, MaxID),
 		FailedAt: writable(o.FailedAt), FirstSeen: writable(o.FirstSeen),
 		CreatedAt: writable(o.CreatedAt), Due: writable(o.Due), Root: bounded(o.Root, MaxID), Parent: bounded(o.Parent, MaxID),
-		Attempts: max(o.Attempts, 0), Forgiven: max(o.Forgiven, 0), Hops: max(o.Hops, 0), LastError: bounded(o.LastError, maxLastError),
+		Attempts: max(o.Attempts, 0), Forgiven: max(o.Forgiven, 0), Requeues: max(o.Requeues, 0), LastError: bounded(o.LastError, maxLastError),
 	}
 	for _, e := range o.Errors[:min(len(o.Errors), MaxErrors)] {
 		origin.Errors = append(origin.Errors, RunError{Code: bounded(e.Code, MaxID), Message: bounded(e.Message, maxErrorText)})
@@ -284,7 +284,7 @@ func decodeOrigin(raw json.RawMessage) (Origin, *Error) {
 // originFields refuses what decoding into a struct lets pass: unknown fields,
 // other cases and repetitions.
 func originFields(raw json.RawMessage) *Error {
-	known := []string{"eventId", "flowName", "failedAt", "createdClient", "errors", "createdAt", "firstSeen", "root", "parent", "attempts", "forgiven", "due", "hops", "error"}
+	known := []string{"eventId", "flowName", "failedAt", "createdClient", "errors", "createdAt", "firstSeen", "root", "parent", "attempts", "forgiven", "due", "requeues", "error"}
 	list, fault := members(raw)
 	if fault != nil {
 		return fault

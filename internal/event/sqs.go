@@ -57,9 +57,9 @@ func (r SQSRecord) ReceiveCount() int {
 	return n
 }
 
-// IsLetter reports whether the message has been a dead letter of the function, as after a
+// IsDeadLetter reports whether the message has been a dead letter of the function, as after a
 // redrive: the function gives each a reason.
-func (r SQSRecord) IsLetter() bool { return parsed(r.MessageAttributes).has("reason") }
+func (r SQSRecord) IsDeadLetter() bool { return parsed(r.MessageAttributes).has("reason") }
 
 // SentAt is when the message was sent to its queue; zero where SQS does not say.
 func (r SQSRecord) SentAt() time.Time {

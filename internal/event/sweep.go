@@ -23,8 +23,8 @@ type Sweep struct {
 	Limit int
 	// DryRun asks for the list instead of the retries.
 	DryRun bool
-	// Hops counts how often the function put the sweep on the request queue.
-	Hops int
+	// Requeues counts how often the function put the sweep on the request queue.
+	Requeues int
 }
 
 // MaxSweepNames is how many orgs, sandboxes, dataflows or codes a sweep may name.
@@ -42,7 +42,7 @@ func (s Sweep) MarshalJSON() ([]byte, error) {
 		Codes     []string `json:"code,omitempty"`
 		Limit     int      `json:"limit,omitempty"`
 		DryRun    bool     `json:"dryRun,omitempty"`
-		Hops      int      `json:"hops,omitempty"`
+		Requeues  int      `json:"requeues,omitempty"`
 	}
 	return json.Marshal(map[string]fields{"sweep": fields(s)})
 }
@@ -76,8 +76,8 @@ func decodeSweep(raw json.RawMessage) (*Sweep, *Error) {
 			s.Limit, fault = f.positive()
 		case "dryRun":
 			s.DryRun, fault = f.flag()
-		case "hops":
-			s.Hops, fault = f.positive()
+		case "requeues":
+			s.Requeues, fault = f.positive()
 		default:
 			fault = unknownField(f.name, []string{"since", "until", "orgId", "sandbox", "flowId", "code", "limit", "dryRun"})
 		}
@@ -88,8 +88,8 @@ func decodeSweep(raw json.RawMessage) (*Sweep, *Error) {
 	return &s, nil
 }
 
-// Switch asks to pause or to resume.
-type Switch struct {
+// PauseCommand asks to pause or to resume.
+type PauseCommand struct {
 	// Pause or resume.
 	Pause bool
 	// OrgID and FlowID are what it is about. Without them it is everything.
@@ -98,7 +98,7 @@ type Switch struct {
 	Reason string
 }
 
-func decodeSwitch(name string, raw json.RawMessage) (*Switch, *Error) {
+func decodePauseCommand(name string, raw json.RawMessage) (*PauseCommand, *Error) {
 	list, fault := members(raw)
 	switch {
 	case fault != nil && fault.Reason == RepeatedField:
@@ -106,7 +106,7 @@ func decodeSwitch(name string, raw json.RawMessage) (*Switch, *Error) {
 	case fault != nil:
 		return nil, wrongType(name, "an object, {} for everything", raw)
 	}
-	s := Switch{Pause: name == "pause"}
+	s := PauseCommand{Pause: name == "pause"}
 	for _, f := range list {
 		switch f.name {
 		case "orgId":

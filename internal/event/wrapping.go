@@ -184,7 +184,7 @@ func (d *decoder) scheduled(o object, a around) (bool, *Error) {
 	if d.sweep != nil && strings.HasPrefix(d.sweep.ID, "schedule-") {
 		return true, nil // a list with two of them asks for one sweep
 	}
-	d.others++
+	d.controls++
 	d.sweep = &Sweep{}
 	if id := o.text("id"); validName("id", id) == nil {
 		d.sweep.ID = "schedule-" + id // a schedule may deliver its event twice
@@ -448,16 +448,16 @@ func (d *decoder) byHand(o object, a around) (bool, *Error) {
 	case "sweep":
 		sweep, fault := decodeSweep(command.value)
 		if fault == nil {
-			d.sweep, d.others = sweep, d.others+1
+			d.sweep, d.controls = sweep, d.controls+1
 		}
 		return true, fault
 	case "pause", "resume":
 		if a.depth > 0 {
 			return false, faultf(NotDirect, "a %s is taken from the payload of a direct invocation alone, so that only those who may invoke the function can stop it: invoke it with {%q:{}}", command.name, command.name)
 		}
-		toggle, fault := decodeSwitch(command.name, command.value)
+		pauseCommand, fault := decodePauseCommand(command.name, command.value)
 		if fault == nil {
-			d.toggle, d.others = toggle, d.others+1
+			d.pauseCommand, d.controls = pauseCommand, d.controls+1
 		}
 		return true, fault
 	case "requests":

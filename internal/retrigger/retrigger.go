@@ -43,7 +43,7 @@ type Accounts interface {
 
 // DeadLetters keeps what can't be retried; see [deadletter.Queue].
 type DeadLetters interface {
-	Send(ctx context.Context, l deadletter.Letter) error
+	Send(ctx context.Context, l deadletter.Message) error
 }
 
 // Requests is where requests wait; see [requestqueue.Queue].
@@ -170,8 +170,8 @@ func (s *Service) Refuse(ctx context.Context, payload []byte, fault *event.Error
 	now := s.Now()
 	w := s.work(ctx, event.Request{})
 	defer w.cancel()
-	err := w.send(deadletter.Letter{
-		Payload: payload, Reason: string(fault.Reason), Message: fault.Message, FirstTime: now, LastTime: now,
+	err := w.send(deadletter.Message{
+		Payload: payload, Reason: string(fault.Reason), Detail: fault.Message, FirstTime: now, LastTime: now,
 	})
 	switch {
 	case errors.As(err, new(*deadletter.TooLargeError)):

@@ -75,11 +75,11 @@ func (a *accounts) Renew(ctx context.Context, refused *credentials.Account, caus
 // letters keeps dead letters, or fails.
 type letters struct {
 	mu   sync.Mutex
-	all  []deadletter.Letter
+	all  []deadletter.Message
 	fail error
 }
 
-func (l *letters) Send(_ context.Context, letter deadletter.Letter) error {
+func (l *letters) Send(_ context.Context, letter deadletter.Message) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all = append(l.all, letter)

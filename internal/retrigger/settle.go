@@ -258,7 +258,7 @@ func (w *work) enqueue(due time.Time, delay time.Duration) error {
 	}
 	req := w.req
 	req.Due, req.Root, req.Parent = due, w.view.Run.Root, w.view.Run.Parent
-	req.Attempts, req.Forgiven, req.Hops = w.view.Run.Attempt, w.view.Run.Forgiven, req.Hops+1
+	req.Attempts, req.Forgiven, req.Requeues = w.view.Run.Attempt, w.view.Run.Forgiven, req.Requeues+1
 	ctx, cancel := w.settling()
 	defer cancel()
 	return w.requests.Send(ctx, []requestqueue.Waiting{{Request: req, Delay: delay}})[0]
@@ -271,12 +271,12 @@ func (w *work) giveUp(v verdict) Result {
 	}
 	req := w.req
 	req.Due, req.Root, req.Parent = time.Time{}, w.root(), w.view.Run.Parent
-	req.Attempts, req.Forgiven, req.Hops = w.view.Lineage.Attempts, 0, 0
+	req.Attempts, req.Forgiven, req.Requeues = w.view.Lineage.Attempts, 0, 0
 	if w.held == claim {
 		req.Attempts-- // it took no effect
 	}
-	err := w.send(deadletter.Letter{
-		Request: req, Reason: string(v.reason), Message: v.message, FirstTime: req.FirstSeen, LastTime: w.Now(),
+	err := w.send(deadletter.Message{
+		Request: req, Reason: string(v.reason), Detail: v.message, FirstTime: req.FirstSeen, LastTime: w.Now(),
 		Code: cmp.Or(v.answer.code, req.Cause().Code), HTTPStatus: v.answer.status, AdobeRequestID: v.answer.requestID,
 	})
 	if err != nil {
@@ -292,7 +292,7 @@ func (w *work) giveUp(v verdict) Result {
 	return result
 }
 
-func (w *work) send(l deadletter.Letter) error {
+func (w *work) send(l deadletter.Message) error {
 	ctx, cancel := w.settling()
 	defer cancel()
 	return w.deadLetters.Send(ctx, l)

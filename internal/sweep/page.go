@@ -93,11 +93,11 @@ func (w *work) page() error {
 // what it has counted, so that no run counts twice, and again is true: the runs are dealt
 // with later. The error is one that ends the invocation's work on the sweep.
 func (w *work) wholly(do func() error) (again bool, err error) {
-	before, report, news := *w.at, w.p.Report.clone(), w.news.clone()
+	before, report, added := *w.at, w.p.Report.clone(), w.added.clone()
 	if err = do(); err == nil {
 		return false, nil
 	}
-	*w.at, w.p.Report, w.news = before, report, news
+	*w.at, w.p.Report, w.added = before, report, added
 	if errors.As(err, new(*store.UnavailableError)) && w.ctx.Err() == nil {
 		return true, err
 	}
@@ -306,7 +306,7 @@ func (w *work) deal(target Target, runs []*flowclient.Run) error {
 	for _, run := range runs {
 		w.p.Report.Seen++
 		w.p.Report.flow(run.FlowID).Seen++
-		w.news.Seen++
+		w.added.Seen++
 		if w.wanted(target, run) && !slices.Contains(ids, run.ID) {
 			failed, ids = append(failed, run), append(ids, run.ID)
 		}
@@ -480,7 +480,7 @@ func (w *work) count(target Target, run *flowclient.Run, entry *ledger.Run, reas
 	if w.p.Report.Flows[run.FlowID] != nil { // it is not among the others
 		flow.Name = cmp.Or(entry.FlowName, flow.Name)
 	}
-	for _, c := range []*Counts{&w.p.Report.Counts, &flow.Counts, &w.news} {
+	for _, c := range []*Counts{&w.p.Report.Counts, &flow.Counts, &w.added} {
 		c.Failed++
 		if reason == "" {
 			c.Requested++
@@ -515,7 +515,7 @@ func (w *work) request(target Target, run *flowclient.Run, entry ledger.Run) req
 	req := event.Request{RunID: run.ID, FlowID: run.FlowID, OrgID: target.OrgID, Sandbox: target.Sandbox, Reason: "found by " + w.mark()}
 	req.Origin = event.Origin{
 		FlowName: entry.FlowName, FailedAt: run.Ended(), Errors: retrigger.ErrorsOf(run), CreatedClient: run.CreatedClient, CreatedAt: run.CreatedAt.Time(), FirstSeen: w.Now().UTC().Truncate(time.Millisecond),
-		Root: entry.Root, Parent: entry.Parent, Attempts: entry.Attempt, Forgiven: entry.Forgiven, Hops: w.req.Hops + 1,
+		Root: entry.Root, Parent: entry.Parent, Attempts: entry.Attempt, Forgiven: entry.Forgiven, Requeues: w.req.Requeues + 1,
 	}
 	return requested{entry, requestqueue.Waiting{Request: req}}
 }
@@ -592,7 +592,7 @@ func (w *work) refused(req event.Request, why *requestqueue.RefusedError) error 
 		return errors.New(message + ", and the dead letter of it could not be written")
 	}
 	w.gaveUp++
-	for _, c := range []*Counts{&w.p.Report.Counts, &w.p.Report.flow(req.FlowID).Counts, &w.news} {
+	for _, c := range []*Counts{&w.p.Report.Counts, &w.p.Report.flow(req.FlowID).Counts, &w.added} {
 		c.Requested--
 		c.skip(Reason(retrigger.Unsendable))
 	}

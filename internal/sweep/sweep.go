@@ -149,9 +149,9 @@ const (
 
 // Result is what became of one invocation's part of a sweep.
 type Result struct {
-	// Report counts all of the sweep so far, News what this invocation added.
+	// Report counts all of the sweep so far, Added what this invocation has added.
 	Report Report
-	News   Counts
+	Added  Counts
 	// Again means that the sweep is to be delivered again, After a while.
 	Again bool
 	After time.Duration
@@ -179,7 +179,7 @@ func (s *Sweeper) Run(ctx context.Context, req event.Sweep, asked time.Time) Res
 	}
 	after, err := w.sweep()
 	w.p.Report.ID = req.ID
-	result := Result{Report: w.p.Report, News: w.news, GaveUp: w.gaveUp, Request: w.req}
+	result := Result{Report: w.p.Report, Added: w.added, GaveUp: w.gaveUp, Request: w.req}
 	refused, isRefused := errors.AsType[*refusedError](err)
 	switch {
 	case isRefused:
@@ -243,7 +243,7 @@ type work struct {
 	p     progress
 	at    *part // of p, that is gone on with
 	rev   string
-	news  Counts
+	added Counts
 	// gaveUp counts dead letters.
 	gaveUp    int
 	turns     turns

@@ -99,9 +99,9 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 	var others []other
 	for i, step := range steps {
 		fmt.Printf("%2d/%d  %-18s %s\n", i+1, len(steps), step.Trigger, step.Name)
-		swept, switched := len(s.Log.Sweeps()), len(s.Log.Switches())
+		sweeps, changes := len(s.Log.Sweeps()), len(s.Log.PauseChanges())
 		records, err := step.Play(ctx, s)
-		others = append(others, other{step.Name, s.Log.Sweeps()[swept:], s.Log.Switches()[switched:]})
+		others = append(others, other{step.Name, s.Log.Sweeps()[sweeps:], s.Log.PauseChanges()[changes:]})
 		mark := "✓"
 		if err != nil {
 			wrong++

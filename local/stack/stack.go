@@ -577,9 +577,9 @@ func (l *Log) Sweeps() []Sweep {
 	return sweeps
 }
 
-// Switches returns what the function said of pauses and resumes so far.
-func (l *Log) Switches() []string {
-	var switches []string
+// PauseChanges returns what the function has logged about pauses and resumes so far.
+func (l *Log) PauseChanges() []string {
+	var changes []string
 	for line := range strings.Lines(l.String()) {
 		var r struct {
 			Message, Reason string
@@ -591,9 +591,9 @@ func (l *Log) Switches() []string {
 		if r.Reason != "" {
 			r.Message += " (" + r.Reason + ")"
 		}
-		switches = append(switches, r.Message)
+		changes = append(changes, r.Message)
 	}
-	return switches
+	return changes
 }
 
 // Records returns the records of outcomes so far.

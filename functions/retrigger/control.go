@@ -16,8 +16,8 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 )
 
-// other does what a delivery without items asks for.
-func (h *Handler) other(ctx context.Context, d *delivery) {
+// control does what a control delivery asks for: a sweep, a pause or a resume.
+func (h *Handler) control(ctx context.Context, d *delivery) {
 	defer func() {
 		p := recover()
 		if p == nil {
@@ -25,32 +25,32 @@ func (h *Handler) other(ctx context.Context, d *delivery) {
 		}
 		h.log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		d.reasons = append(d.reasons, retrigger.InternalError)
-		if d.toggle != nil {
+		if d.pauseCommand != nil {
 			d.fault = errors.New("the function failed; its log has the details")
 			return
 		}
-		d.swept = sweep.Result{Request: *d.sweep, Report: sweep.Report{ID: d.sweep.ID, State: sweep.Refused}}
+		d.sweepResult = sweep.Result{Request: *d.sweep, Report: sweep.Report{ID: d.sweep.ID, State: sweep.Refused}}
 		h.refuseSweep(ctx, d, "the function failed while it worked on this sweep; its log has the details")
 	}()
-	if d.toggle != nil {
-		h.flip(ctx, d)
+	if d.pauseCommand != nil {
+		h.setPaused(ctx, d)
 		return
 	}
-	d.swept = h.sweeper.Run(ctx, *d.sweep, d.asked)
-	if d.swept.Refused != "" {
-		h.refuseSweep(ctx, d, d.swept.Refused)
+	d.sweepResult = h.sweeper.Run(ctx, *d.sweep, d.asked)
+	if d.sweepResult.Refused != "" {
+		h.refuseSweep(ctx, d, d.sweepResult.Refused)
 	}
 }
 
 // refuseSweep makes a dead letter of a sweep that can't be done, or not any further.
 func (h *Handler) refuseSweep(ctx context.Context, d *delivery, message string) {
-	d.swept.Again = false
-	if !h.giveUpSweep(ctx, d.swept.Request, "", message) {
+	d.sweepResult.Again = false
+	if !h.giveUpSweep(ctx, d.sweepResult.Request, "", message) {
 		d.reasons = append(d.reasons, retrigger.DeadLetterQueueUnavailable)
 		d.fault = errors.New("a sweep can't be done and could not be put on the dead-letter queue: " + message)
 		return
 	}
-	d.swept.GaveUp++
+	d.sweepResult.GaveUp++
 }
 
 // giveUpSweep makes a dead letter of what is left of a sweep; see [sweep.GiveUp].
@@ -58,7 +58,7 @@ func (h *Handler) giveUpSweep(ctx context.Context, rest event.Sweep, orgID, mess
 	if rest.DryRun {
 		return true // the answer says it
 	}
-	rest.ID, rest.Hops = "", 0 // sent again, it is a new sweep
+	rest.ID, rest.Requeues = "", 0 // sent again, it is a new sweep
 	body, err := json.Marshal(rest)
 	if err != nil {
 		h.log.ErrorContext(ctx, "a sweep could not be written", "error", err.Error())
@@ -72,21 +72,21 @@ func (h *Handler) giveUpSweep(ctx context.Context, rest event.Sweep, orgID, mess
 // giveUpRun makes a dead letter of a run that a sweep has found and can't put on the
 // request queue; see [sweep.GiveUpRun].
 func (h *Handler) giveUpRun(ctx context.Context, req event.Request, message string) bool {
-	req.Due, req.Hops = time.Time{}, 0 // sent again, it is a new request
+	req.Due, req.Requeues = time.Time{}, 0 // sent again, it is a new request
 	result := h.service.GiveUp(ctx, retrigger.Return(req, retrigger.Unsendable, message))
 	h.reportOne(ctx, result)
 	return result.Outcome == retrigger.DeadLettered
 }
 
-// continueLater puts a sweep that is not done on the request queue, from which it
-// goes on as one message. Until then it has made one hop.
+// continueLater puts a sweep that is not done on the request queue. From there the sweep
+// goes on as one message, which counts as one requeue.
 func (h *Handler) continueLater(ctx context.Context, d *delivery) {
-	if !d.swept.Again {
+	if !d.sweepResult.Again {
 		return
 	}
-	rest := d.swept.Request
-	rest.Hops++
-	err := h.requests.SendSweep(ctx, rest, d.swept.After)
+	rest := d.sweepResult.Request
+	rest.Requeues++
+	err := h.requests.SendSweep(ctx, rest, d.sweepResult.After)
 	switch {
 	case errors.As(err, new(*requestqueue.RefusedError)):
 		h.refuseSweep(ctx, d, "it can't go on: "+err.Error())
@@ -94,13 +94,13 @@ func (h *Handler) continueLater(ctx context.Context, d *delivery) {
 		d.reasons = append(d.reasons, retrigger.QueueUnavailable)
 		d.fault = fmt.Errorf("sweep %s could not be put on the request queue to go on: %w", rest.ID, err)
 	default:
-		d.swept.Again = false
+		d.sweepResult.Again = false
 	}
 }
 
-// flip pauses or resumes.
-func (h *Handler) flip(ctx context.Context, d *delivery) {
-	scope := throttle.Scope{OrgID: d.toggle.OrgID, FlowID: d.toggle.FlowID}
+// setPaused does what a pause command asks for: it pauses or resumes.
+func (h *Handler) setPaused(ctx context.Context, d *delivery) {
+	scope := throttle.Scope{OrgID: d.pauseCommand.OrgID, FlowID: d.pauseCommand.FlowID}
 	if scope != (throttle.Scope{}) { // what is misspelled must not go unnoticed
 		account, err := h.accounts.ForOrg(ctx, scope.OrgID)
 		if fault, ok := errors.AsType[*credentials.Error](err); ok && (fault.Kind == credentials.OrgUnknown || fault.Kind == credentials.OrgMissing) {
@@ -110,15 +110,15 @@ func (h *Handler) flip(ctx context.Context, d *delivery) {
 		}
 		switch {
 		case err == nil:
-			scope.OrgID, d.toggle.OrgID = account.OrgID, account.OrgID
+			scope.OrgID, d.pauseCommand.OrgID = account.OrgID, account.OrgID
 		case scope.OrgID == "": // with one, a secret that can't be read is no hindrance
 			d.fault = fmt.Errorf("nothing was paused or resumed: %w", err)
 			return
 		}
 	}
 	var err error
-	if d.toggle.Pause {
-		d.pauses, err = h.throttle.Pause(ctx, scope, d.toggle.Reason)
+	if d.pauseCommand.Pause {
+		d.pauses, err = h.throttle.Pause(ctx, scope, d.pauseCommand.Reason)
 	} else {
 		d.pauses, err = h.throttle.Resume(ctx, scope)
 	}
@@ -131,25 +131,25 @@ func (h *Handler) flip(ctx context.Context, d *delivery) {
 	}
 }
 
-// logOther logs what became of a sweep, a pause or a resume.
-func (h *Handler) logOther(ctx context.Context, d *delivery) {
+// logControl logs what became of a sweep, a pause or a resume.
+func (h *Handler) logControl(ctx context.Context, d *delivery) {
 	switch {
-	case d.toggle != nil && d.fault == nil && len(d.results) == 0:
-		scope, word := throttle.Scope{OrgID: d.toggle.OrgID, FlowID: d.toggle.FlowID}, "resumed"
-		if d.toggle.Pause {
+	case d.pauseCommand != nil && d.fault == nil && len(d.results) == 0:
+		scope, word := throttle.Scope{OrgID: d.pauseCommand.OrgID, FlowID: d.pauseCommand.FlowID}, "resumed"
+		if d.pauseCommand.Pause {
 			word = "paused"
 		}
-		h.log.WarnContext(ctx, scope.String()+" is "+word, "reason", d.toggle.Reason, "pauses", len(d.pauses))
+		h.log.WarnContext(ctx, scope.String()+" is "+word, "reason", d.pauseCommand.Reason, "pauses", len(d.pauses))
 	case d.sweep != nil:
-		h.logSweep(ctx, &d.swept)
+		h.logSweep(ctx, &d.sweepResult)
 	}
 	if d.fault != nil {
 		h.log.ErrorContext(ctx, "a delivery could not be handled", "error", d.fault.Error())
 	}
 }
 
-func (h *Handler) logSweep(ctx context.Context, swept *sweep.Result) {
-	r := &swept.Report
+func (h *Handler) logSweep(ctx context.Context, sweepResult *sweep.Result) {
+	r := &sweepResult.Report
 	attrs := []any{
 		"sweepId", r.ID, "state", string(r.State), "dryRun", r.DryRun, "since", r.Since, "until", r.Until, "pages", r.Pages, "restarts", r.Restarts,
 		"seen", r.Seen, "failed", r.Failed, "requested", r.Requested, "skipped", r.Skipped, "failures", len(r.Failures) + r.MoreFailures,

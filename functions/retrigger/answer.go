@@ -45,18 +45,20 @@ func (h *Handler) postpone(ctx context.Context, messages []requestqueue.Postpone
 }
 
 const (
-	// killsAfter is how often a message is received that nobody has made wait,
-	// before it is taken for one that kills the function.
-	killsAfter = 50
-	// renewAfter is after how many receives a message that waits is replaced by a
-	// new one, so that waiting does not use up the receives for faults.
-	renewAfter = maxReceives - 1
-	// maxHops is how often that is done. Lambda ends chains of about 16 messages.
-	maxHops = 8
-	// longRenewAfter is the same for sweeps and for requests that wait for a credential,
-	// which SQS allows 1000 receives. At one in a quarter of an hour these last for a
-	// week, and with maxHops for two months.
-	longRenewAfter = 800
+	// A message that crashes the function (poison) comes back after each crash. We give
+	// it up after poisonAfter receives, if the function never made it wait.
+	poisonAfter = 50
+	// SQS counts every receive, even of a message that only waits. After requeueAfter
+	// receives we replace the message by a fresh copy, so its tries for real faults are
+	// kept.
+	requeueAfter = maxReceives - 1
+	// maxRequeues is how often a message is replaced at most. Lambda ends chains of about
+	// 16 messages.
+	maxRequeues = 8
+	// longRequeueAfter is the same for sweeps and for requests that wait for a credential.
+	// SQS allows a message 1000 receives. At one receive in a quarter of an hour, 800 last
+	// for a week, and with maxRequeues for two months.
+	longRequeueAfter = 800
 	// maxWait is the age at which a waiting message is given up: its queue deletes it
 	// a day later.
 	maxWait = 13 * 24 * time.Hour
@@ -68,8 +70,8 @@ const (
 // request queue's own maxReceiveCount is higher, since messages may wait for days.
 const maxReceives = 10
 
-// spent reports whether the delivery came so often that it is given up. One that
-// waits for another is not.
+// spent reports whether the delivery failed so often that we give it up. A delivery
+// that only waits is never spent.
 func (d *delivery) spent(receives int) bool {
 	allowed := maxReceives
 	for i, r := range d.results {
@@ -83,15 +85,17 @@ func (d *delivery) spent(receives int) bool {
 	return d.returned() > 0 && receives >= allowed
 }
 
-// waited reports whether a spent delivery's receives were used up by waiting: faults
-// alone would have ended it sooner. As long as it may, it gets new ones.
-func (d *delivery) waited(receives int) bool { return receives > maxReceives+1 && d.hops() < maxHops }
+// waited reports whether waiting has used up the receives of a spent delivery: faults
+// alone would have ended it sooner. Such a delivery is requeued, up to maxRequeues times.
+func (d *delivery) waited(receives int) bool {
+	return receives > maxReceives+1 && d.requeues() < maxRequeues
+}
 
 // backoff is how long the delivery's message stays invisible. One that waits for
 // its due time or for the end of a pause waits exactly.
 func (d *delivery) backoff(receives int) time.Duration {
 	if d.sweep != nil {
-		return d.swept.After
+		return d.sweepResult.After
 	}
 	if r := d.firstReturned(); !r.Due.IsZero() {
 		return time.Until(r.Due)
@@ -100,7 +104,9 @@ func (d *delivery) backoff(receives int) time.Duration {
 }
 
 // comesAgain reports whether the delivery's message is to be delivered again.
-func (d *delivery) comesAgain() bool { return d.returned() > 0 || d.fault != nil || d.swept.Again }
+func (d *delivery) comesAgain() bool {
+	return d.returned() > 0 || d.fault != nil || d.sweepResult.Again
+}
 
 // waits reports whether nothing is the matter but that the delivery's requests must
 // wait.
@@ -120,26 +126,28 @@ func (d *delivery) waitsForCredential() bool {
 	return r.Reason == retrigger.CredentialsRefused || r.Reason == retrigger.CredentialsUnavailable
 }
 
-// hops is how often the function put the delivery on the request queue.
-func (d *delivery) hops() int {
+// requeues returns how often the function has put the delivery on the request queue.
+func (d *delivery) requeues() int {
 	most := 0
 	for _, item := range d.items {
 		if item.Request != nil {
-			most = max(most, item.Request.Hops)
+			most = max(most, item.Request.Requeues)
 		}
 	}
 	return most
 }
 
-// killed reports whether the message is taken for one that kills the function. Those
-// that wait for long are the function's own, or have a due time as these do.
-func (d *delivery) killed(receives int) bool {
-	return receives > killsAfter && len(d.items) > 0 && d.hops() == 0 &&
+// poison reports whether the message seems to crash the function. The function has put
+// every message that waits for long on the queue by itself, or the message has a due
+// time: neither is poison.
+func (d *delivery) poison(receives int) bool {
+	return receives > poisonAfter && len(d.items) > 0 && d.requeues() == 0 &&
 		!slices.ContainsFunc(d.items, func(item event.Item) bool { return item.Request != nil && !item.Request.Due.IsZero() })
 }
 
-// bury gives up a message that kills the function, before it is worked on.
-func (h *Handler) bury(ctx context.Context, d *delivery) {
+// giveUpPoison makes a dead letter of a message that crashes the function, before the
+// function works on it once more.
+func (h *Handler) giveUpPoison(ctx context.Context, d *delivery) {
 	for i, item := range d.items {
 		if item.Request != nil {
 			d.results[i] = retrigger.Return(*item.Request, retrigger.NeverFinished, "it was delivered again and again, and no delivery came to an end")
@@ -148,23 +156,23 @@ func (h *Handler) bury(ctx context.Context, d *delivery) {
 	h.deadLetterReturned(ctx, d)
 }
 
-// renew replaces a message that waits by a new one before it is received too often,
-// and gives it up before its queue deletes it.
-func (h *Handler) renew(ctx context.Context, d *delivery, receives int, sentAt time.Time) {
+// requeueCopy replaces a waiting message by a fresh copy before SQS has delivered it too
+// often, and gives the message up before its queue deletes it.
+func (h *Handler) requeueCopy(ctx context.Context, d *delivery, receives int, sentAt time.Time) {
 	old := !sentAt.IsZero() && time.Since(sentAt) > maxWait
 	switch {
-	case d.sweep != nil && d.swept.Again && (receives >= longRenewAfter || old):
-		if d.sweep.Hops < maxHops {
+	case d.sweep != nil && d.sweepResult.Again && (receives >= longRequeueAfter || old):
+		if d.sweep.Requeues < maxRequeues {
 			h.continueLater(ctx, d)
 		} else {
 			h.refuseSweep(ctx, d, "it was delivered thousands of times and has not ended")
 		}
 	case !d.waits():
-	case d.waitsForCredential() && d.hops() > 0 && d.hops() < maxHops:
-		// It may take days until somebody mends the secret. Were a hop made after each
-		// few receives, none would be left after half a day, and SQS would move the
+	case d.waitsForCredential() && d.requeues() > 0 && d.requeues() < maxRequeues:
+		// It may take days until somebody mends the secret. If we requeued after every few
+		// receives, maxRequeues would be reached after half a day, and SQS would move the
 		// message to the dead-letter queue after its thousandth receive.
-		if old || receives >= longRenewAfter {
+		if old || receives >= longRequeueAfter {
 			h.deferReturned(ctx, d)
 		}
 	case old:
@@ -176,9 +184,9 @@ func (h *Handler) renew(ctx context.Context, d *delivery, receives int, sentAt t
 			}
 		}
 		h.deadLetterReturned(ctx, d)
-	case receives >= renewAfter && d.hops() < maxHops:
-		// Nobody knows yet how long a pause will last: its requests are renewed when
-		// they are let go.
+	case receives >= requeueAfter && d.requeues() < maxRequeues:
+		// We don't know how long a pause will last. Its requests are requeued when the
+		// pause lets them go.
 		if r := d.firstReturned(); r.Reason != retrigger.Paused || r.Released {
 			h.deferReturned(ctx, d)
 		}
