@@ -51,32 +51,32 @@ const (
 func (w *work) page() error {
 	target := w.at.target()
 	if !w.req.DryRun {
-		held, err := w.throttle.PauseStatus(w.ctx, target.OrgID, "", time.Time{})
-		if err == nil && held.Wait > 0 {
-			w.because(retrigger.Paused)
-			w.wait(held.Wait)
+		pause, err := w.throttle.PauseStatus(w.ctx, target.OrgID, "", time.Time{})
+		if err == nil && pause.Wait > 0 {
+			w.addReason(retrigger.Paused)
+			w.postpone(pause.Wait)
 			return nil
 		}
 		if err == nil {
-			err = w.look(target.OrgID)
+			err = w.loadSchedule(target.OrgID)
 		}
 		if err != nil {
 			return err
 		}
-		if wait := w.turns.next.Sub(w.Now()); wait > ahead {
-			w.wait(wait - ahead/2)
+		if wait := w.schedule.next.Sub(w.Now()); wait > maxAhead {
+			w.postpone(wait - maxAhead/2)
 			return nil
 		}
 	}
 	page, err := w.list(target, w.query())
 	if err != nil {
-		return w.failed(err)
+		return w.handleFailure(err)
 	}
-	if again, err := w.wholly(func() error { return w.handle(target, page) }); again || err != nil {
+	if again, err := w.allOrNothing(func() error { return w.handle(target, page) }); again || err != nil {
 		return err
 	}
 	w.at.Failures = 0
-	w.wait(0) // the others come first
+	w.postpone(0) // the others come first
 	w.p.Report.Pages++
 	w.at.Token = page.Next
 	w.at.PageSize, w.at.Listed = page.NextLimit(w.at.maxPage()), page.Limit
@@ -84,15 +84,15 @@ func (w *work) page() error {
 	case w.p.Report.Limited:
 		w.p.Parts = nil
 	case page.Next == "":
-		w.at.following(w.p.Since)
+		w.at.nextSandbox(w.p.Since)
 	}
 	return w.save()
 }
 
-// wholly calls do, which deals with runs of the listing. If do fails, wholly takes back
+// allOrNothing calls do, which deals with runs of the listing. If do fails, it takes back
 // what it has counted, so that no run counts twice, and again is true: the runs are dealt
 // with later. The error is one that ends the invocation's work on the sweep.
-func (w *work) wholly(do func() error) (again bool, err error) {
+func (w *work) allOrNothing(do func() error) (again bool, err error) {
 	before, report, added := *w.at, w.p.Report.clone(), w.added.clone()
 	if err = do(); err == nil {
 		return false, nil
@@ -101,7 +101,7 @@ func (w *work) wholly(do func() error) (again bool, err error) {
 	if errors.As(err, new(*store.UnavailableError)) && w.ctx.Err() == nil {
 		return true, err
 	}
-	return true, w.failed(err)
+	return true, w.handleFailure(err)
 }
 
 // query asks for the failed runs of the sandbox, the oldest first, so that those
@@ -134,8 +134,8 @@ func (w *work) query() flowclient.RunQuery {
 // restarted reports whether the listing has begun again at a run's creation.
 func (w *work) restarted() bool { return !w.at.From.Equal(w.p.Since) }
 
-// failed decides what to do after a page could not be listed.
-func (w *work) failed(err error) error {
+// handleFailure decides what to do after a page could not be listed.
+func (w *work) handleFailure(err error) error {
 	if w.ctx.Err() != nil {
 		return nil // the time is over, and the page will be repeated
 	}
@@ -150,11 +150,11 @@ func (w *work) failed(err error) error {
 		if err := w.throttle.PublishSlowDown(w.ctx, target.OrgID); err != nil {
 			w.Log.WarnContext(w.ctx, "other processes were not told to slow down", "orgId", target.OrgID, "error", err.Error())
 		}
-		w.because(retrigger.Throttled)
+		w.addReason(retrigger.Throttled)
 		if w.req.DryRun {
 			w.fault = err.Error() // it does not wait
 		}
-		w.wait(max(fault.RetryAfter, time.Second))
+		w.postpone(max(fault.RetryAfter, time.Second))
 		return nil
 	case flowclient.KindRejected, flowclient.KindNotFound:
 		switch {
@@ -172,7 +172,7 @@ func (w *work) failed(err error) error {
 	case flowclient.KindTooLarge:
 		return w.leaveOut(fault)
 	}
-	return w.again(err)
+	return w.tryLater(err)
 }
 
 // leaveOut goes on without a run that is too large to be listed, if Flow Service tells its
@@ -193,7 +193,7 @@ func (w *work) leaveOut(fault *flowclient.Error) error {
 	}
 	if len(w.p.Codes) > 0 { // the run's errors are not known, so nothing is requested
 		w.p.Report.fail(target, fmt.Sprintf("run %s is too large to be listed, so that it is not known whether it failed with one of the codes: send it by itself. %v", id, fault))
-	} else if again, err := w.wholly(func() error { return w.deal(target, []*flowclient.Run{&run}) }); again || err != nil {
+	} else if again, err := w.allOrNothing(func() error { return w.deal(target, []*flowclient.Run{&run}) }); again || err != nil {
 		return err
 	}
 	w.at.TooLarge, w.at.Token, w.at.Requested, w.at.PageSize = append(slices.Clip(w.at.TooLarge), id), "", 0, 0
@@ -206,11 +206,11 @@ func (w *work) leaveOut(fault *flowclient.Error) error {
 	return w.save()
 }
 
-// again counts a failure, and lets the part wait before the page is tried again. From now
+// tryLater counts a failure, and lets the part wait before the page is tried again. From now
 // on pages are smaller: this one may have taken Flow Service too long. After too many
 // failures, or in a dry run, which does not wait, the sandbox is given up.
-func (w *work) again(err error) error {
-	w.wrong(err)
+func (w *work) tryLater(err error) error {
+	w.noteFault(err)
 	w.at.Failures++
 	w.at.MaxPage = max(w.at.maxPage()/2, min(leastPage, w.at.maxPage()))
 	switch {
@@ -223,7 +223,7 @@ func (w *work) again(err error) error {
 	}
 	target := w.at.target()
 	w.Log.WarnContext(w.ctx, "a page of a sweep could not be listed; it is tried again", "sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "failures", w.at.Failures, "error", err.Error())
-	w.wait(min(firstBackoff<<(w.at.Failures-1), maxBackoff))
+	w.postpone(min(firstBackoff<<(w.at.Failures-1), maxBackoff))
 	return w.save()
 }
 
@@ -278,13 +278,13 @@ func (w *work) abandon(err error) error {
 	w.Log.ErrorContext(w.ctx, "a part of a sweep is given up", "sweepId", w.req.ID, "orgId", target.OrgID, "sandbox", target.Sandbox, "error", message)
 	if !w.req.DryRun {
 		if !w.giveUp(w.outer, rest, target.OrgID, message) {
-			w.because(retrigger.DeadLetterQueueUnavailable)
+			w.addReason(retrigger.DeadLetterQueueUnavailable)
 			return errors.New(message + ", and the dead letter of it could not be written")
 		}
 		w.gaveUp++
 	}
 	w.p.Report.fail(target, message)
-	w.at.following(w.p.Since)
+	w.at.nextSandbox(w.p.Since)
 	return w.save()
 }
 
@@ -320,7 +320,7 @@ func (w *work) deal(target Target, runs []*flowclient.Run) error {
 	if err != nil {
 		return err
 	}
-	if err := w.learn(target, failed, known); err != nil {
+	if err := w.loadFlows(target, failed, known); err != nil {
 		return err
 	}
 	var requests []requested
@@ -334,7 +334,7 @@ func (w *work) deal(target Target, runs []*flowclient.Run) error {
 			return err
 		}
 		w.describe(target, run, &entry)
-		if reason == "" && !w.mine(entry) {
+		if reason == "" && !w.isOwn(entry) {
 			requests = append(requests, w.request(target, run, entry))
 		}
 		w.count(target, run, &entry, reason, detail)
@@ -354,8 +354,8 @@ func (w *work) describe(target Target, run *flowclient.Run, entry *ledger.Run) {
 	}
 }
 
-// mine reports whether this sweep has requested the run already.
-func (w *work) mine(entry ledger.Run) bool {
+// isOwn reports whether this sweep has requested the run already.
+func (w *work) isOwn(entry ledger.Run) bool {
 	return entry.State == ledger.Deferred && entry.Reason == w.mark()
 }
 
@@ -402,16 +402,16 @@ func (w *work) wanted(target Target, run *flowclient.Run) bool {
 // judge returns why a failed run is not requested, or nothing; then the detail is
 // what a dry run says of it.
 func (w *work) judge(target Target, run *flowclient.Run, entry ledger.Run) (reason Reason, detail string, err error) {
-	held, err := w.throttle.PauseStatus(w.ctx, target.OrgID, run.FlowID, time.Time{})
+	pause, err := w.throttle.PauseStatus(w.ctx, target.OrgID, run.FlowID, time.Time{})
 	switch {
 	case err != nil:
 		return "", "", err
-	case w.mine(entry):
+	case w.isOwn(entry):
 		return "", "", nil
 	case run.Downstream():
 		return DownstreamRun, "it follows a run of another dataflow, which is the one to retry", nil
 	}
-	if reason, detail := w.dealtWith(entry, held); reason != "" {
+	if reason, detail := w.dealtWith(entry, pause); reason != "" {
 		return reason, detail, nil
 	}
 	if d := w.decide(target, run, entry); d.Action == policy.Skip {
@@ -423,15 +423,15 @@ func (w *work) judge(target Target, run *flowclient.Run, entry ledger.Run) (reas
 		return OverLimit, fmt.Sprintf("the sweep has requested %d runs, its limit", w.p.Limit), nil
 	case w.streaming[flowKey(target, run.FlowID)]:
 		return StreamingRun, "its dataflow has no schedule, as those of streaming sources", nil
-	case held.Wait > 0:
-		return "", "it waits on the request queue: " + held.Detail, nil
+	case pause.Wait > 0:
+		return "", "it waits on the request queue: " + pause.Detail, nil
 	}
 	return "", "", nil
 }
 
 // dealtWith reads from the ledger's entry whether somebody has dealt with the run,
 // or will.
-func (w *work) dealtWith(entry ledger.Run, held throttle.PauseStatus) (Reason, string) {
+func (w *work) dealtWith(entry ledger.Run, pause throttle.PauseStatus) (Reason, string) {
 	now := w.Now()
 	recent := now.Before(entry.ChangedAt.Add(lostAfter)) || now.Before(entry.Due.Add(lostAfter)) || now.Before(entry.ClaimUntil.Add(lostAfter))
 	switch entry.State {
@@ -449,7 +449,7 @@ func (w *work) dealtWith(entry ledger.Run, held throttle.PauseStatus) (Reason, s
 			return InProgress, "it is being re-triggered"
 		}
 	case ledger.Deferred:
-		if recent || held.Wait > 0 || entry.Reason == string(retrigger.Paused) {
+		if recent || pause.Wait > 0 || entry.Reason == string(retrigger.Paused) {
 			return Waiting, "a request for it waits: " + entry.Reason
 		}
 	case ledger.Returned:
@@ -530,7 +530,7 @@ func (w *work) send(target Target, requests []requested) error {
 		return nil
 	}
 	w.at.Requested += len(requests)
-	due, err := w.take(target.OrgID, len(requests))
+	due, err := w.reserveSlots(target.OrgID, len(requests))
 	if err != nil {
 		return err
 	}
@@ -588,7 +588,7 @@ func (w *work) noteSent(requests []requested, errs []error) error {
 func (w *work) refused(req event.Request, why *requestqueue.RefusedError) error {
 	message := "the run was found by a sweep, and its request can't be sent: " + why.Error()
 	if !w.giveUpRun(w.outer, req, message) {
-		w.because(retrigger.DeadLetterQueueUnavailable)
+		w.addReason(retrigger.DeadLetterQueueUnavailable)
 		return errors.New(message + ", and the dead letter of it could not be written")
 	}
 	w.gaveUp++

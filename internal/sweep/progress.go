@@ -89,8 +89,8 @@ func (c *part) target() Target {
 // maxPage is the greatest size of a page.
 func (c *part) maxPage() int { return cmp.Or(c.MaxPage, flowclient.DefaultPageSize) }
 
-// following goes on with the next sandbox.
-func (c *part) following(since time.Time) {
+// nextSandbox goes on with the next sandbox.
+func (c *part) nextSandbox(since time.Time) {
 	*c = part{OrgID: c.OrgID, Sandboxes: c.Sandboxes, Current: c.Current + 1, From: since}
 }
 
@@ -108,8 +108,8 @@ func (p *progress) unfinished() *part {
 	return first
 }
 
-// place tells whether an invocation has got anywhere.
-func (p *progress) place() [3]int {
+// position changes as soon as an invocation has got anywhere.
+func (p *progress) position() [3]int {
 	at := [3]int{p.Report.Pages, p.Report.Restarts}
 	for i := range p.Parts {
 		at[1] += len(p.Parts[i].TooLarge)
@@ -118,8 +118,8 @@ func (p *progress) place() [3]int {
 	return at
 }
 
-// keep is how long a sweep is remembered after its last change.
-const keep = 15 * 24 * time.Hour
+// progressTTL is how long the table keeps a sweep's progress after its last change.
+const progressTTL = 15 * 24 * time.Hour
 
 func (w *work) key() string { return "sweep#" + w.req.ID }
 
@@ -152,7 +152,7 @@ func (w *work) save() error {
 	}
 	record := store.Record{
 		store.AttributeKey: w.key(), store.AttributeRev: rand.Text(), "progress": string(text),
-		store.AttributeTTL: strconv.FormatInt(w.Now().Add(keep).Unix(), 10),
+		store.AttributeTTL: strconv.FormatInt(w.Now().Add(progressTTL).Unix(), 10),
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), saveTime) // also when the time for the work is over
 	defer cancel()
@@ -175,10 +175,10 @@ func (w *work) save() error {
 var errElsewhere = errors.New("another invocation works on this sweep")
 
 // saveTime bounds the writing of the progress.
-const saveTime = settleTime/2 - time.Second
+const saveTime = closingTime/2 - time.Second
 
-// enter begins to work on the sweep, unless somebody does.
-func (w *work) enter() error {
+// acquireLease begins the work on the sweep, unless another invocation works on it.
+func (w *work) acquireLease() error {
 	if w.Now().Before(w.p.Lease) {
 		return errElsewhere
 	}
@@ -190,7 +190,7 @@ func (w *work) enter() error {
 	}
 	w.p.Lease = w.Now().Add(time.Minute)
 	if deadline, ok := w.ctx.Deadline(); ok {
-		w.p.Lease = deadline.Add(settleTime / 2)
+		w.p.Lease = deadline.Add(closingTime / 2)
 	}
 	return w.save()
 }
@@ -198,8 +198,8 @@ func (w *work) enter() error {
 // maxUnended is how many invocations in a row may end without a trace.
 const maxUnended = 10
 
-// leave ends the work on the sweep, so that the next invocation need not wait.
-func (w *work) leave() error {
+// releaseLease ends the work on the sweep, so that the next invocation need not wait.
+func (w *work) releaseLease() error {
 	w.p.Lease = time.Time{}
 	return w.save()
 }

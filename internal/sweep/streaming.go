@@ -34,19 +34,19 @@ const maxStreaming = 10_000
 
 func flowKey(target Target, flowID string) string { return target.OrgID + "#" + flowID }
 
-// learn asks Flow Service for the names of dataflows, and for which of them are of
+// loadFlows asks Flow Service for the names of dataflows, and for which of them are of
 // streaming sources, many at a time. It asks for runs that may be requested and for
 // downstream runs: the ledger has the names of the others. A dataflow that Flow Service
 // does not tell of counts as a batch source's, since Flow Service refuses to re-trigger
 // runs of streaming sources. The error means that it is worth asking again.
-func (w *work) learn(target Target, runs []*flowclient.Run, known map[string]ledger.Run) error {
+func (w *work) loadFlows(target Target, runs []*flowclient.Run, known map[string]ledger.Run) error {
 	if w.streaming == nil || len(w.streaming) >= maxStreaming {
 		w.streaming = streaming{}
 	}
 	var ask []string
 	for _, run := range runs {
 		key := flowKey(target, run.FlowID)
-		if _, ok := w.streaming[key]; ok || run.FlowID == "" || strings.Contains(run.FlowID, ",") || w.mine(known[run.ID]) {
+		if _, ok := w.streaming[key]; ok || run.FlowID == "" || strings.Contains(run.FlowID, ",") || w.isOwn(known[run.ID]) {
 			continue
 		}
 		if reason, _ := w.dealtWith(known[run.ID], throttle.PauseStatus{}); reason == "" {
@@ -55,7 +55,7 @@ func (w *work) learn(target Target, runs []*flowclient.Run, known map[string]led
 		}
 	}
 	for ids := range slices.Chunk(ask, flowclient.MaxFlows) {
-		err := w.as(target.OrgID, func(account *credentials.Account) error {
+		err := w.withAccount(target.OrgID, func(account *credentials.Account) error {
 			flows, err := account.Client.Flows(w.ctx, target.Sandbox, ids...)
 			for i := range flows {
 				w.streaming[flowKey(target, flows[i].ID)] = !flows[i].Batch()

@@ -53,7 +53,7 @@ type Accounts interface {
 	Renew(ctx context.Context, refused *credentials.Account, cause error) (*credentials.Account, error)
 }
 
-// Ledger is the memory of what was done; see [ledger.Ledger].
+// Ledger knows what was done before; see [ledger.Ledger].
 type Ledger interface {
 	Runs(ctx context.Context, orgID string, runIDs ...string) (map[string]ledger.Run, error)
 	Note(ctx context.Context, v ledger.View, state ledger.State, reason string, due time.Time) (ledger.View, error)
@@ -116,8 +116,8 @@ type Sweeper struct {
 }
 
 // New returns a Sweeper. Without a request queue (nil) only dry runs are possible.
-func New(accounts Accounts, memory Ledger, store Store, requests Requests, hold Throttle, giveUp GiveUp, giveUpRun GiveUpRun, o Options) *Sweeper {
-	return &Sweeper{accounts: accounts, ledger: memory, store: store, requests: requests, throttle: hold, giveUp: giveUp, giveUpRun: giveUpRun, Options: o}
+func New(accounts Accounts, entries Ledger, table Store, requests Requests, limits Throttle, giveUp GiveUp, giveUpRun GiveUpRun, o Options) *Sweeper {
+	return &Sweeper{accounts: accounts, ledger: entries, store: table, requests: requests, throttle: limits, giveUp: giveUp, giveUpRun: giveUpRun, Options: o}
 }
 
 // DefaultPace is the time between two requests of an org that has no budget.
@@ -134,13 +134,15 @@ func Pace(budget int, window time.Duration) time.Duration {
 
 // Times of a sweep.
 const (
-	// settleTime is kept back from the deadline for what follows a page's listing.
-	settleTime = 10 * time.Second
+	// closingTime is kept back from the deadline for the work after a page's listing: its
+	// requests, and the progress.
+	closingTime = 10 * time.Second
 	// pageTime is how long the listing of a page may take where CallTimeout allows
 	// for more: it may be cut off and repeated.
 	pageTime = 10 * time.Second
-	// ahead is how far its requests may be ahead of time before it waits.
-	ahead = 5 * time.Minute
+	// maxAhead is how far ahead the next free slot may be. Beyond that the sweep waits
+	// before it lists another page.
+	maxAhead = 5 * time.Minute
 	// firstBackoff doubles with each failure in a row.
 	firstBackoff, maxBackoff = 30 * time.Second, 15 * time.Minute
 	// maxFailures in a row end the sweep of a sandbox.
@@ -174,7 +176,7 @@ func (s *Sweeper) Run(ctx context.Context, req event.Sweep, asked time.Time) Res
 	w := &work{Sweeper: s, ctx: ctx, outer: ctx, req: s.absolute(req, asked)}
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
-		w.ctx, cancel = context.WithDeadline(ctx, deadline.Add(-settleTime/2))
+		w.ctx, cancel = context.WithDeadline(ctx, deadline.Add(-closingTime/2))
 		defer cancel()
 	}
 	after, err := w.sweep()
@@ -187,7 +189,7 @@ func (s *Sweeper) Run(ctx context.Context, req event.Sweep, asked time.Time) Res
 	case err != nil:
 		result.Again, result.After, result.Report.State = !req.DryRun, max(after, firstBackoff), Continues
 		if !errors.Is(err, errElsewhere) {
-			w.wrong(err)
+			w.noteFault(err)
 		}
 	case !w.p.done():
 		result.Again, result.After, result.Report.State = !req.DryRun, after, Continues
@@ -246,7 +248,7 @@ type work struct {
 	added Counts
 	// gaveUp counts dead letters.
 	gaveUp    int
-	turns     turns
+	schedule  schedule
 	streaming streaming
 	names     map[string]string // of dataflows, by [flowKey]
 	repeated  bool              // an earlier invocation has finished the sweep
@@ -256,25 +258,25 @@ type work struct {
 	left      int         // that the list of a dry run has no room for
 }
 
-// wrong takes note of what has gone wrong.
-func (w *work) wrong(err error) {
+// noteFault keeps the error for the report, and its reason for the metrics.
+func (w *work) noteFault(err error) {
 	w.fault = err.Error()
 	credential, isCredential := errors.AsType[*credentials.Error](err)
 	switch {
 	case isCredential && credential.Kind == credentials.Refused, errors.Is(err, flowclient.KindUnauthorized):
-		w.because(retrigger.CredentialsRefused)
+		w.addReason(retrigger.CredentialsRefused)
 	case isCredential:
-		w.because(retrigger.CredentialsUnavailable)
+		w.addReason(retrigger.CredentialsUnavailable)
 	case errors.As(err, new(*store.UnavailableError)):
-		w.because(retrigger.LedgerUnavailable)
+		w.addReason(retrigger.LedgerUnavailable)
 	case errors.As(err, new(*requestqueue.UnavailableError)):
-		w.because(retrigger.QueueUnavailable)
+		w.addReason(retrigger.QueueUnavailable)
 	case errors.As(err, new(*flowclient.Error)):
-		w.because(retrigger.AdobeUnavailable)
+		w.addReason(retrigger.AdobeUnavailable)
 	}
 }
 
-func (w *work) because(reason retrigger.Reason) {
+func (w *work) addReason(reason retrigger.Reason) {
 	if !slices.Contains(w.reasons, reason) {
 		w.reasons = append(w.reasons, reason)
 	}
@@ -291,20 +293,20 @@ func (w *work) sweep() (after time.Duration, err error) {
 	if w.p.done() {
 		return 0, nil
 	}
-	if err := w.enter(); err != nil {
+	if err := w.acquireLease(); err != nil {
 		return w.p.Lease.Sub(w.Now()), err
 	}
-	before := w.p.place()
-	for err == nil && w.next() && w.timeForPage() {
+	before := w.p.position()
+	for err == nil && w.nextPart() && w.timeForPage() {
 		err = w.step()
 	}
-	if err == nil && w.next() && w.p.place() == before {
-		err = w.again(errTooShort)
+	if err == nil && w.nextPart() && w.p.position() == before {
+		err = w.tryLater(errTooShort)
 	}
 	if errors.Is(err, errElsewhere) {
 		return 0, err // the lease is another's
 	}
-	if release := w.leave(); release != nil && err == nil {
+	if release := w.releaseLease(); release != nil && err == nil {
 		err = release
 	}
 	if first := w.p.unfinished(); first != nil {
@@ -313,14 +315,14 @@ func (w *work) sweep() (after time.Duration, err error) {
 	return after, err
 }
 
-// next takes the part that is to be gone on with now, if there is one.
-func (w *work) next() bool {
+// nextPart chooses the part to go on with now, and reports whether there is one.
+func (w *work) nextPart() bool {
 	w.at = w.p.unfinished()
 	return w.at != nil && !w.at.Wait.After(w.Now())
 }
 
-// wait lets the part wait.
-func (w *work) wait(d time.Duration) { w.at.Wait = w.Now().Add(d).UTC().Truncate(time.Millisecond) }
+// postpone makes the part wait.
+func (w *work) postpone(d time.Duration) { w.at.Wait = w.Now().Add(d).UTC().Truncate(time.Millisecond) }
 
 // step does the next thing for the part: mostly it lists a page.
 func (w *work) step() error {
@@ -333,7 +335,7 @@ func (w *work) step() error {
 // timeForPage reports whether another page fits before the deadline.
 func (w *work) timeForPage() bool {
 	deadline, ok := w.ctx.Deadline()
-	return !ok || deadline.Sub(w.Now()) >= min(w.CallTimeout, pageTime)+settleTime/2
+	return !ok || deadline.Sub(w.Now()) >= min(w.CallTimeout, pageTime)+closingTime/2
 }
 
 // errTooShort means that an invocation has done nothing.
@@ -361,7 +363,7 @@ func (w *work) begin() error {
 	if err := w.add(accounts); err != nil {
 		return err
 	}
-	fault, absent := w.lacks(faults)
+	fault, absent := w.missing(faults)
 	switch {
 	case fault != nil:
 		w.p.Parts = append(w.p.Parts, part{Secrets: true})
@@ -408,9 +410,9 @@ func (w *work) has(orgID string) bool {
 	return slices.ContainsFunc(w.p.Parts, func(c part) bool { return c.OrgID == orgID && !c.Secrets })
 }
 
-// lacks tells why an org that is asked for has no part: its secret may be one of those
+// missing tells why an org that is asked for has no part: its secret may be one of those
 // that can't be read (fault), or there is none (absent). Neither means that none lacks.
-func (w *work) lacks(faults []*credentials.Error) (fault, absent error) {
+func (w *work) missing(faults []*credentials.Error) (fault, absent error) {
 	missing := slices.IndexFunc(w.req.OrgIDs, func(id string) bool { return !w.has(id) })
 	switch {
 	case len(faults) > 0 && (missing >= 0 || len(w.req.OrgIDs) == 0):
@@ -427,12 +429,12 @@ func (w *work) secrets() error {
 	at := slices.IndexFunc(w.p.Parts, func(c part) bool { return c.Secrets })
 	refused := w.add(accounts)
 	w.at = &w.p.Parts[at] // there may be more parts now
-	fault, absent := w.lacks(faults)
+	fault, absent := w.missing(faults)
 	switch {
 	case refused != nil:
 		return w.abandon(refused)
 	case fault != nil:
-		return w.again(fault)
+		return w.tryLater(fault)
 	case absent != nil:
 		return w.abandon(absent)
 	}
@@ -444,7 +446,7 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // list lists one page.
 func (w *work) list(t Target, q flowclient.RunQuery) (page flowclient.RunPage, err error) {
-	err = w.as(t.OrgID, func(account *credentials.Account) (err error) {
+	err = w.withAccount(t.OrgID, func(account *credentials.Account) (err error) {
 		for page, err = range account.Client.RunPages(w.ctx, t.Sandbox, q) {
 			break // one page
 		}
@@ -453,9 +455,9 @@ func (w *work) list(t Target, q flowclient.RunQuery) (page flowclient.RunPage, e
 	return page, err
 }
 
-// as calls Flow Service as the org's account, with a renewed credential if the first
-// is refused.
-func (w *work) as(orgID string, call func(*credentials.Account) error) error {
+// withAccount calls Flow Service with the org's account. If Adobe refuses the credential,
+// withAccount renews it and calls once more.
+func (w *work) withAccount(orgID string, call func(*credentials.Account) error) error {
 	account, err := w.accounts.ForOrg(w.ctx, orgID)
 	if err != nil {
 		return err
