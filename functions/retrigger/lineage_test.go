@@ -463,7 +463,7 @@ func TestALossOfLongAgoIsNotTakenForANewOne(t *testing.T) {
 		a := w.Fail("f")
 		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable})
 		w.Direct(w.Adobe.FailureEvent(a), one)
-		pass(ledger.Patience + time.Minute) // nobody looks at the queue meanwhile
+		pass(ledger.LostCallWindow + time.Minute) // nobody looks at the queue meanwhile
 		b := w.Fail("f")
 		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
 		w.Direct(w.Adobe.FailureEvent(b), one)
@@ -1691,7 +1691,7 @@ func TestADuplicateLeavesAnOpenClaimAlone(t *testing.T) {
 // more, and Adobe's clock is not ours.
 func TestALateEffectIsFound(t *testing.T) {
 	t.Parallel()
-	for _, skew := range []time.Duration{-ledger.Skew, -time.Minute, 0, time.Minute, ledger.Skew} {
+	for _, skew := range []time.Duration{-ledger.MaxClockSkew, -time.Minute, 0, time.Minute, ledger.MaxClockSkew} {
 		t.Run(skew.String(), func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {

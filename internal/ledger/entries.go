@@ -115,8 +115,8 @@ type Send struct {
 	Settled bool `json:"settled,omitempty"`
 }
 
-// Skew is how far Adobe's clock and ours may be apart.
-const Skew = 2 * time.Minute
+// MaxClockSkew is how far Adobe's clock and ours may be apart, either way.
+const MaxClockSkew = 2 * time.Minute
 
 // Covers reports whether a run that Adobe says was created at the given time may
 // be of this re-trigger, which may have taken effect after nobody waited for its
@@ -124,16 +124,16 @@ const Skew = 2 * time.Minute
 // been looked up: what that one makes must not be taken for this one's. A run of an
 // unknown time may.
 func (s Send) Covers(createdAt time.Time) bool {
-	return createdAt.IsZero() || !createdAt.Before(s.At.Add(-Skew)) && createdAt.Before(s.Until.Add(Patience-Skew))
+	return createdAt.IsZero() || !createdAt.Before(s.At.Add(-MaxClockSkew)) && createdAt.Before(s.Until.Add(LostCallWindow-MaxClockSkew))
 }
 
-// keep is how long a lost re-trigger may still be found by the failure of the
-// run that it made.
-const keep = 7 * 24 * time.Hour
+// LostCallRetention is how long we keep a lost call. If the run that it made fails within
+// that time, the failure still finds the call, and with it the lineage.
+const LostCallRetention = 7 * 24 * time.Hour
 
-// Patience is how long a lost re-trigger holds up the others of its dataflow. Its
-// request comes again within a quarter of an hour, to look it up.
-const Patience = 30 * time.Minute
+// LostCallWindow is how long a lost call holds up the other re-triggers of its dataflow.
+// The request of the lost call comes again within a quarter of an hour, to look it up.
+const LostCallWindow = 30 * time.Minute
 
 // maxSends bounds a flow's entry.
 const maxSends = 100

@@ -380,7 +380,7 @@ func (v *View) Unresolved(now time.Time) (open, lost []Send) {
 		case s.RunID == v.Run.RunID, s.Settled:
 		case now.Before(s.Until):
 			open = append(open, s)
-		case now.Before(s.Until.Add(Patience)):
+		case now.Before(s.Until.Add(LostCallWindow)):
 			lost = append(lost, s)
 		}
 	}
@@ -460,7 +460,7 @@ func withoutLast(sends []Send, runID string) []Send {
 
 // prune copies the sends that are still worth keeping.
 func (l *Ledger) prune(sends []Send) []Send {
-	oldest := l.now().Add(-keep)
+	oldest := l.now().Add(-LostCallRetention)
 	return slices.DeleteFunc(slices.Clone(sends), func(s Send) bool { return s.Until.Before(oldest) })
 }
 

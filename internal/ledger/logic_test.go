@@ -282,8 +282,8 @@ func TestARetriggerCoversWhatItMayHaveMade(t *testing.T) {
 	t.Parallel()
 	at := time.UnixMilli(1_800_000_000_000)
 	send := ledger.Send{At: at, Until: at.Add(time.Minute)}
-	next := ledger.Send{At: send.Until.Add(ledger.Patience)} // the first that is not held up by it
-	first, over := at.Add(-ledger.Skew), next.At.Add(-ledger.Skew)
+	next := ledger.Send{At: send.Until.Add(ledger.LostCallWindow)} // the first that is not held up by it
+	first, over := at.Add(-ledger.MaxClockSkew), next.At.Add(-ledger.MaxClockSkew)
 	for createdAt, want := range map[time.Time]bool{
 		{}:    true,
 		first: true, first.Add(-time.Millisecond): false,

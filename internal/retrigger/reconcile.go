@@ -187,7 +187,7 @@ func (w *work) lookUp() (made *candidate, noAccount, err error) {
 	for _, s := range w.view.Flow.Sends {
 		if s.RunID == w.req.RunID {
 			sends = append(sends, s)
-			if at := s.At.Add(-ledger.Skew); earliest.IsZero() || at.Before(earliest) {
+			if at := s.At.Add(-ledger.MaxClockSkew); earliest.IsZero() || at.Before(earliest) {
 				earliest = at
 			}
 		}

@@ -384,7 +384,7 @@ func (w *work) wanted(target Target, run *flowclient.Run) bool {
 	at := run.Ended()
 	// A time that is not known, or is still to come, says nothing: the filter of Flow
 	// Service has selected the run.
-	known := !at.IsZero() && at.Before(w.Now().Add(ledger.Skew))
+	known := !at.IsZero() && at.Before(w.Now().Add(ledger.MaxClockSkew))
 	switch {
 	case !run.Status().Failed(), known && (at.Before(w.p.Since) || !at.Before(w.p.Until)):
 		return false

@@ -219,7 +219,7 @@ func (s *Sweeper) absolute(req event.Sweep, asked time.Time) event.Sweep {
 		}
 		return otherwise.Format(time.RFC3339Nano)
 	}
-	req.Since, req.Until = bound(req.Since, asked.Add(-s.Since)), bound(req.Until, asked.Add(ledger.Skew)) // Adobe's clock may be ahead
+	req.Since, req.Until = bound(req.Since, asked.Add(-s.Since)), bound(req.Until, asked.Add(ledger.MaxClockSkew)) // Adobe's clock may be ahead
 	return req
 }
 

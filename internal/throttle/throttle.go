@@ -60,7 +60,8 @@ const (
 	maxPausesBytes = 300 << 10
 	maxReason      = 512 // bytes
 	recordKey      = "throttle"
-	// keep is how long the record is kept after its last change when no pause lasts.
+	// recordTTL is how long the table keeps the record after its last change while no pause
+	// lasts.
 	// Slow-downs and pauses that have ended are over long before.
 	recordTTL = 7 * 24 * time.Hour
 )
