@@ -392,18 +392,18 @@ func (h *Handler) work(ctx context.Context, deliveries []delivery) {
 }
 
 // refuse makes a dead letter of input that can't be read. Of Adobe's events without a
-// run only the first of each shape in an hour becomes a letter, and the handler counts
-// the others. A letter that was sent again becomes a letter again: it may be the only one
-// of its shape.
-func (h *Handler) refuse(ctx context.Context, payload []byte, fault *event.Error, letter bool) retrigger.Result {
-	if fault.Shape == "" || letter {
+// run only the first of each shape in an hour becomes a dead letter, and the handler counts
+// the others. A dead letter that was sent again becomes a dead letter again: it may be the
+// only one of its shape.
+func (h *Handler) refuse(ctx context.Context, payload []byte, fault *event.Error, wasDeadLetter bool) retrigger.Result {
+	if fault.Shape == "" || wasDeadLetter {
 		return h.service.Refuse(ctx, payload, fault)
 	}
-	seen, err := h.shapes.Look(ctx, fault.Shape)
+	seen, err := h.shapes.Seen(ctx, fault.Shape)
 	if err == nil && !seen.Written { // the invocation's other events of the shape wait
 		h.firstOf.Lock()
 		defer h.firstOf.Unlock()
-		seen, err = h.shapes.Look(ctx, fault.Shape)
+		seen, err = h.shapes.Seen(ctx, fault.Shape)
 	}
 	if err != nil { // seen twice is better than never
 		h.log.WarnContext(ctx, "events without a run can't be counted", "error", err.Error())

@@ -3,9 +3,9 @@
 //
 // Such an event may be a failure in a shape that Adobe has not documented, so it must
 // be seen. If a shape is new it comes with every failure, and a dead letter for each
-// would bury the dead-letter queue: so one event of each shape becomes a dead letter in
-// an hour, and the others are counted. The counts are in the ledger's table, since many
-// processes see the events.
+// would fill the dead-letter queue. So one event of each shape becomes a dead letter in
+// an hour, and the counter counts the others. The counts are in the ledger's table, since
+// many processes see the events.
 package unrecognized
 
 import (
@@ -25,9 +25,9 @@ type Store interface {
 	Commit(ctx context.Context, writes ...store.Write) error
 }
 
-// remembered is how long a shape's count is kept after its last event: a shape that
-// comes back after that begins at one.
-const remembered = 8 * 24 * time.Hour
+// countTTL is how long the table keeps a shape's count after its last event. A shape that
+// comes back later begins at one.
+const countTTL = 8 * 24 * time.Hour
 
 // Counter counts events. It is safe for concurrent use. Make it with [New].
 type Counter struct {
@@ -46,17 +46,17 @@ type Seen struct {
 	Written bool
 }
 
-// Look reads what is known of a shape. It changes nothing. The error is the store's.
-func (c *Counter) Look(ctx context.Context, shape string) (Seen, error) {
-	letter, count := c.keys(shape)
-	found, err := c.store.Read(ctx, letter, count)
+// Seen reads what is known of a shape. It changes nothing. The error is the store's.
+func (c *Counter) Seen(ctx context.Context, shape string) (Seen, error) {
+	deadLetter, count := c.keys(shape)
+	found, err := c.store.Read(ctx, deadLetter, count)
 	if err != nil {
 		return Seen{Count: 1}, err
 	}
 	seen := Seen{Count: 1}
 	for _, record := range found {
 		switch record[store.AttributeKey] {
-		case letter:
+		case deadLetter:
 			seen.Written = true
 		case count:
 			n, _ := strconv.Atoi(record[store.AttributeCount]) // a counter always is a number
@@ -70,13 +70,13 @@ func (c *Counter) Look(ctx context.Context, shape string) (Seen, error) {
 // it when the dead letter is durable: after a crash in between there may be two, and
 // never none. The error is the store's.
 func (c *Counter) Add(ctx context.Context, shape string, written bool) error {
-	letter, count := c.keys(shape)
-	ttl := store.Record{store.AttributeTTL: strconv.FormatInt(c.now().Add(remembered).Unix(), 10)}
+	deadLetter, count := c.keys(shape)
+	ttl := store.Record{store.AttributeTTL: strconv.FormatInt(c.now().Add(countTTL).Unix(), 10)}
 	if err := c.store.Commit(ctx, store.Write{Key: count, New: ttl, Add: 1}); err != nil || !written {
 		return err
 	}
-	err := c.store.Commit(ctx, store.Write{Key: letter, New: store.Record{
-		store.AttributeKey: letter, store.AttributeRev: "written", store.AttributeTTL: ttl[store.AttributeTTL], "shape": shape,
+	err := c.store.Commit(ctx, store.Write{Key: deadLetter, New: store.Record{
+		store.AttributeKey: deadLetter, store.AttributeRev: "written", store.AttributeTTL: ttl[store.AttributeTTL], "shape": shape,
 	}})
 	if errors.As(err, new(*store.ConflictError)) {
 		return nil // another process has written one, too
@@ -85,7 +85,7 @@ func (c *Counter) Add(ctx context.Context, shape string, written bool) error {
 }
 
 // keys are those of this hour's dead letter and of the count.
-func (c *Counter) keys(shape string) (letter, count string) {
+func (c *Counter) keys(shape string) (deadLetter, count string) {
 	sum := sha256.Sum256([]byte(shape))
 	name := "unrecognized#" + hex.EncodeToString(sum[:16])
 	return name + "#" + c.now().UTC().Format("2006-01-02T15"), name

@@ -15,7 +15,7 @@ func TestOneEventOfAShapeIsWrittenInAnHourAndAllAreCounted(t *testing.T) {
 	c := unrecognized.New(memory.New(), func() time.Time { return now })
 	event := func(shape string, count int, written bool) {
 		t.Helper()
-		seen, err := c.Look(t.Context(), shape)
+		seen, err := c.Seen(t.Context(), shape)
 		if err != nil || seen.Count != count || seen.Written != written {
 			t.Fatalf("%s at %s: %+v, %v; want count %d, written %t", shape, now, seen, err, count, written)
 		}
@@ -41,7 +41,7 @@ func TestTwoProcessesMayWriteTheSameShapeAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if seen, err := unrecognized.New(table, time.Now).Look(t.Context(), "a"); err != nil || seen.Count != 3 || !seen.Written {
+	if seen, err := unrecognized.New(table, time.Now).Seen(t.Context(), "a"); err != nil || seen.Count != 3 || !seen.Written {
 		t.Errorf("%+v, %v", seen, err)
 	}
 }
@@ -51,7 +51,7 @@ func TestAStoreThatIsOutOfReachIsAnError(t *testing.T) {
 	c := unrecognized.New(memory.New(), time.Now)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if seen, err := c.Look(ctx, "a"); err == nil || seen.Written {
+	if seen, err := c.Seen(ctx, "a"); err == nil || seen.Written {
 		t.Errorf("%+v, %v", seen, err)
 	}
 	if err := c.Add(ctx, "a", true); err == nil {
