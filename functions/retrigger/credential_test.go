@@ -132,9 +132,9 @@ func TestTheNextClientSecretTakesOver(t *testing.T) {
 	})
 }
 
-// TestAFaultOfASecretIsNoDeadLetterForEachRun: runs wait until the secret is mended, and
-// the records name the field.
-func TestAFaultOfASecretIsNoDeadLetterForEachRun(t *testing.T) {
+// TestABadCredentialIsOneAlarmAndNoDeadLetterPerRun: runs wait until a person has mended
+// the secret, and the log records name the field.
+func TestABadCredentialIsOneAlarmAndNoDeadLetterPerRun(t *testing.T) {
 	t.Parallel()
 	const whole = `{"client_id":"client-W","client_secret":"s","org_id":"` + worldOrg + `","scopes":"openid","sandbox":"prod"}`
 	for name, tt := range map[string]struct{ broken, want string }{

@@ -11,10 +11,10 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
-// TestTheLetterOfARequestThatIsGivenUpHasAdobesCodeAndWhatIsKnownOfTheRun: Adobe answers
+// TestADeadLetterHasAdobesCodeAndWhatIsKnownOfTheRun: Adobe answers
 // 1387 for as long as the function asks. Ten deliveries end it, whatever brought the
 // request, and no attempt is used up.
-func TestTheLetterOfARequestThatIsGivenUpHasAdobesCodeAndWhatIsKnownOfTheRun(t *testing.T) {
+func TestADeadLetterHasAdobesCodeAndWhatIsKnownOfTheRun(t *testing.T) {
 	t.Parallel()
 	byHand := func(fields string) func(*world, string) {
 		return func(w *world, run string) {

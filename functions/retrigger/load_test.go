@@ -692,8 +692,9 @@ func TestALongPauseOfABusyOrg(t *testing.T) {
 	})
 }
 
-// TestAMessageThatKillsTheFunction is given up before it is worked on once more.
-func TestAMessageThatKillsTheFunction(t *testing.T) {
+// TestAPoisonMessageIsGivenUp: it becomes a dead letter before the function works on it
+// once more.
+func TestAPoisonMessageIsGivenUp(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		id := w.Fail("f")
@@ -705,9 +706,10 @@ func TestAMessageThatKillsTheFunction(t *testing.T) {
 	})
 }
 
-// TestRenewal: a message that waits for a fault of Adobe's to end keeps its receives
-// for faults, and is requeued a few times, however long that takes.
-func TestRenewal(t *testing.T) {
+// TestAWaitingMessageIsRequeuedBeforeItsReceivesAreUsedUp: a message that waits for a
+// fault of Adobe's to end keeps its receives for faults. It is requeued a few times,
+// however long the fault takes.
+func TestAWaitingMessageIsRequeuedBeforeItsReceivesAreUsedUp(t *testing.T) {
 	t.Parallel()
 	for name, times := range map[string]int{"for a day": 60, "for days": 200} {
 		t.Run(name, func(t *testing.T) {

@@ -234,9 +234,9 @@ func TestASweepOutlivesItsMessage(t *testing.T) {
 	})
 }
 
-// TestASweepIsRenewedAtMostEightTimes; what is left of it becomes a dead letter, which
+// TestASweepIsRequeuedAtMostEightTimes; what is left of it becomes a dead letter, which
 // can be sent again as a new sweep.
-func TestASweepIsRenewedAtMostEightTimes(t *testing.T) {
+func TestASweepIsRequeuedAtMostEightTimes(t *testing.T) {
 	t.Parallel()
 	for requeued, ends := range map[int]bool{0: false, 7: false, 8: true} {
 		t.Run(strconv.Itoa(requeued), func(t *testing.T) {

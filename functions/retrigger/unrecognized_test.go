@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// TestARedriveLosesNoLetterOfAnEventWithoutARun: the letter of the hour is the only copy
-// of the shape.
-func TestARedriveLosesNoLetterOfAnEventWithoutARun(t *testing.T) {
+// TestARedriveLosesNoDeadLetterOfAnEventWithoutARun: the dead letter of the hour is the
+// only copy of the shape.
+func TestARedriveLosesNoDeadLetterOfAnEventWithoutARun(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		for i := range 3 {
@@ -27,8 +27,8 @@ func TestARedriveLosesNoLetterOfAnEventWithoutARun(t *testing.T) {
 	})
 }
 
-// TestEventsOfOneShapeInOneDeliveryAreOneLetter, as in a batch or a page of a journal.
-func TestEventsOfOneShapeInOneDeliveryAreOneLetter(t *testing.T) {
+// TestEventsOfOneShapeInOneDeliveryAreOneDeadLetter, as in a batch or a page of a journal.
+func TestEventsOfOneShapeInOneDeliveryAreOneDeadLetter(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		id := w.Fail("f")

@@ -184,8 +184,8 @@ func TestARequestThatMustWaitAndCantBecomesADeadLetter(t *testing.T) {
 	}
 }
 
-// TestTheLargestMessageThatCantBeReadBecomesALetter at its first delivery.
-func TestTheLargestMessageThatCantBeReadBecomesALetter(t *testing.T) {
+// TestTheLargestMessageThatCantBeReadBecomesADeadLetter at its first delivery.
+func TestTheLargestMessageThatCantBeReadBecomesADeadLetter(t *testing.T) {
 	t.Parallel()
 	wrapped, err := json.Marshal(map[string]string{"Type": "Notification", "TopicArn": "arn:x", "Message": strings.Repeat("\"\x00\b\uffff", 50_000)})
 	if err != nil {
@@ -298,9 +298,9 @@ func TestALargePayloadOfADirectInvocationStaysWithItsSender(t *testing.T) {
 	}
 }
 
-// TestWhatIsTooLargeForALetterDoesNotHideWhatCanBeDeliveredAgain: the error of the
+// TestAPayloadTooLargeForADeadLetterDoesNotHideRunsThatCanBeDeliveredAgain: the error of the
 // invocation is about the run that needs another delivery.
-func TestWhatIsTooLargeForALetterDoesNotHideWhatCanBeDeliveredAgain(t *testing.T) {
+func TestAPayloadTooLargeForADeadLetterDoesNotHideRunsThatCanBeDeliveredAgain(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.Config.QueueURL = ""

@@ -47,9 +47,9 @@ func unreadable(payload string) deadletter.Message {
 	}
 }
 
-// TestALetterFitsTheRequestQueueWithItsAttributes: attributes give way to the body, and
+// TestADeadLetterFitsTheRequestQueueWithItsAttributes: attributes give way to the body, and
 // the reason never does.
-func TestALetterFitsTheRequestQueueWithItsAttributes(t *testing.T) {
+func TestADeadLetterFitsTheRequestQueueWithItsAttributes(t *testing.T) {
 	t.Parallel()
 	for _, left := range []int{20_000, 900, 400, 200, 97, 96, 60, 22} {
 		payload := strings.Repeat("x", sqstext.MaxRequest-left)
@@ -70,9 +70,9 @@ func TestALetterFitsTheRequestQueueWithItsAttributes(t *testing.T) {
 	}
 }
 
-// TestTheLetterOfTheLargestMessageFits, which the review's test asked for: it fits the
-// dead-letter queue, and its body fits the request queue.
-func TestTheLetterOfTheLargestMessageFits(t *testing.T) {
+// TestTheDeadLetterOfTheLargestMessageFits: it fits the dead-letter queue,
+// and its body fits the request queue.
+func TestTheDeadLetterOfTheLargestMessageFits(t *testing.T) {
 	t.Parallel()
 	for _, left := range []int{0, 1, 21} {
 		body, attributes := send(t, unreadable(`"`+strings.Repeat("x", sqstext.MaxRequest-left-2)+`"`))
@@ -100,8 +100,8 @@ func TestAPayloadThatIsTooLargeIsRefusedAndNotCut(t *testing.T) {
 	}
 }
 
-// TestTheLetterOfAnyRequestIsTakenAndReadBack: whatever text Adobe's errors have.
-func TestTheLetterOfAnyRequestIsTakenAndReadBack(t *testing.T) {
+// TestTheDeadLetterOfAnyRequestIsTakenAndReadBack: whatever text Adobe's errors have.
+func TestTheDeadLetterOfAnyRequestIsTakenAndReadBack(t *testing.T) {
 	t.Parallel()
 	text := rapid.StringOf(rapid.OneOf(rapid.Rune(), rapid.SampledFrom([]rune("\x00\x1b\uFFFE\uFFFF\"<"))))
 	rapid.Check(t, func(t *rapid.T) {
@@ -131,9 +131,9 @@ func TestTheLetterOfAnyRequestIsTakenAndReadBack(t *testing.T) {
 	})
 }
 
-// TestATimeThatJSONLacksStopsNoLetter: a run that Adobe says was made in the year 31969
-// gets its letter all the same.
-func TestATimeThatJSONLacksStopsNoLetter(t *testing.T) {
+// TestATimeThatJSONLacksStopsNoDeadLetter: a run that Adobe says was made in the year 31969
+// gets its dead letter all the same.
+func TestATimeThatJSONLacksStopsNoDeadLetter(t *testing.T) {
 	t.Parallel()
 	r := event.Request{RunID: "run"}
 	r.CreatedAt, r.FailedAt = time.UnixMilli(946684800000000), time.Date(-900, 1, 1, 0, 0, 0, 0, time.UTC)

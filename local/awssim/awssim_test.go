@@ -270,7 +270,7 @@ func TestSecretsAndSignatures(t *testing.T) {
 	}
 }
 
-func TestARedriveOfSentLettersNeedsADestination(t *testing.T) {
+func TestARedriveOfSentDeadLettersNeedsADestination(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	if _, err := w.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &w.dead, MessageBody: aws.String("x")}); err != nil {

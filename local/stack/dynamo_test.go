@@ -46,7 +46,7 @@ func clientOf(t *testing.T, d *simulatedDynamo) *dynamodb.Client {
 	return client
 }
 
-func TestTheLedgersContractHoldsOnTheSimulatedDynamoDB(t *testing.T) {
+func TestTheSimulatedDynamoDBIsATable(t *testing.T) {
 	t.Parallel()
 	storetest.Test(t, func(t *testing.T) store.Table {
 		t.Helper()
