@@ -41,14 +41,14 @@ type Handler struct {
 	concurrency int
 }
 
-// answerTime is kept back from Lambda's deadline for the answer. An invocation
-// that passes the deadline is killed and its whole batch delivered again, what was
-// done with it included.
+// answerTime is kept back from Lambda's deadline for the answer. Lambda kills an
+// invocation that passes the deadline and delivers its whole batch again, finished
+// messages included.
 const answerTime = 500 * time.Millisecond
 
-// sweepTime is how much of an invocation a sweep may take that came by the queue, or
-// more where calls may take longer: it keeps one of the few environments that work on
-// the queue from what is due meanwhile.
+// sweepTime is how much of an invocation a sweep from the queue may take, or more where
+// calls may take longer. Few environments work on the queue, and a sweep keeps one of them
+// from requests that become due.
 const sweepTime = 30 * time.Second
 
 // delivery is one payload, or one message of a batch, and what became of it: of its

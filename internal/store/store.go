@@ -15,20 +15,20 @@ import (
 	"time"
 )
 
-// Record is an item as it is stored: attributes by name, all of them text. It
-// always has [AttributeKey] and [AttributeRev].
+// Record is a stored item: attributes by name, all of them text. A record always has
+// [AttributeKey], and all but counters have [AttributeRev].
 type Record map[string]string
 
 // Names of attributes that a [Table] knows.
 const (
 	// AttributeKey is the item's key.
 	AttributeKey = "pk"
-	// AttributeRev tells one state of the item from another.
+	// AttributeRev is the item's revision. Two states of an item have different ones.
 	AttributeRev = "rev"
-	// AttributeTTL is when the item may be forgotten, in seconds since 1970. In
-	// DynamoDB it is a number, as its time to live wants it.
+	// AttributeTTL is when the table may delete the item, in seconds since 1970. In
+	// DynamoDB the attribute is a number, since the time to live needs one.
 	AttributeTTL = "ttl"
-	// AttributeCount is what a counter counts. In DynamoDB it is a number.
+	// AttributeCount is the value of a counter. In DynamoDB the attribute is a number.
 	AttributeCount = "n"
 	// AttributeAt orders the items of an index: RFC 3339 with milliseconds, UTC.
 	AttributeAt = "at"
@@ -43,35 +43,36 @@ const (
 
 // Write replaces one item, or adds to a counter.
 type Write struct {
-	// Key is the item's.
+	// Key is the item's key.
 	Key string
-	// Old is the rev that the item must have; empty if there must be none.
+	// Old is the revision that the item must have. Empty means that the item must not
+	// exist.
 	Old string
-	// New is the item from then on; nil deletes it.
+	// New replaces the item; nil deletes it.
 	New Record
 
-	// Add, if it is not 0, makes this a write of a counter: the item's
-	// [AttributeCount] changes by so much. Of New only [AttributeTTL] counts, and
-	// Old is not looked at.
+	// Add, if it is not 0, makes this the write of a counter: the item's
+	// [AttributeCount] changes by Add. Only [AttributeTTL] of New is used, and Old is
+	// ignored.
 	Add int
-	// Most is what the counter may become at most by an addition; 0 for anything.
+	// Most is the limit of the counter, where Add is positive; 0 for none.
 	Most int
 }
 
 // Table keeps records. It knows nothing of what they mean.
 type Table interface {
-	// Read returns those records that exist, in any order. It sees every commit
-	// that ended before. Keys must differ: DynamoDB refuses a call that names a key
-	// twice.
+	// Read returns the records that exist, in any order. It sees every commit that
+	// ended before it. Keys must differ: DynamoDB refuses a call that names a key twice.
 	Read(ctx context.Context, keys ...string) ([]Record, error)
 	// Commit makes all writes or none. The error is a [*ConflictError] if an item
-	// is not in the state that its write expects, or a counter would pass its
-	// limit; it names at least one such item. Keys must differ, there may be at most
-	// [MaxWrites], and no item may be larger than [MaxItem]: DynamoDB refuses such a
-	// transaction, and nothing is written. Writes of different
-	// content must have different revs: a commit whose items (counters aside) all
-	// have the revs that it writes counts as made, since a call whose answer was
-	// lost is sent again.
+	// is not in the state that its write expects, or if a counter would pass its
+	// limit; the error names at least one such item. Keys must differ, there may be at
+	// most [MaxWrites] writes, and no item may be larger than [MaxItem]: DynamoDB refuses
+	// any other transaction and writes nothing.
+	//
+	// The AWS client sends a call again if it got no answer. So a commit counts as made
+	// if all its items (counters aside) already have the revisions that it writes. That
+	// is why two writes of different content must have different revisions.
 	Commit(ctx context.Context, writes ...Write) error
 	// Add changes the counter of a key by n and sets its time to live. The counter need
 	// not exist. Where n and most are above 0, the counter may become at most most: if it
@@ -85,11 +86,10 @@ type Table interface {
 	List(ctx context.Context, index, value string, limit int) ([]Record, error)
 }
 
-// ConflictError means that nothing was written since some items are not as
-// expected.
+// ConflictError means that some items were not as expected, and that nothing was
+// written.
 type ConflictError struct {
-	// Current has the items that are not as expected, by key; nil for one that
-	// does not exist.
+	// Current has those items as they are, by key; nil for an item that does not exist.
 	Current map[string]Record
 }
 
@@ -103,8 +103,8 @@ func (e *ConflictError) Error() string {
 	return "the ledger has other records than expected: " + strings.Join(keys, ", ")
 }
 
-// UnavailableError means that the ledger could not be asked, and that it is not
-// known whether a write was made.
+// UnavailableError means that the table gave no usable answer. Whether a write was made is
+// not known.
 type UnavailableError struct {
 	// Op is read, commit, add or list.
 	Op  string
@@ -140,7 +140,7 @@ func (r Record) Size() int {
 // TTL is a time as [AttributeTTL] has it.
 func TTL(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
 
-// CheckKeys refuses a reading that DynamoDB refuses.
+// CheckKeys returns an error if DynamoDB would refuse to read the keys in one call.
 func CheckKeys(keys []string) error {
 	if key, twice := repeated(keys); twice {
 		return &UnavailableError{Op: "read", Err: fmt.Errorf("the key %q stands twice among those to read, which DynamoDB refuses", key)}
@@ -148,7 +148,7 @@ func CheckKeys(keys []string) error {
 	return nil
 }
 
-// CheckWrites refuses a transaction that DynamoDB refuses.
+// CheckWrites returns an error if DynamoDB would refuse the transaction.
 func CheckWrites(writes []Write) error {
 	keys := make([]string, len(writes))
 	for i, w := range writes {
@@ -178,8 +178,8 @@ func repeated(keys []string) (key string, twice bool) {
 	return "", false
 }
 
-// Made reports whether a conflict comes from the same writes having been made
-// before: by a call whose answer was lost and that was sent again.
+// Made reports whether the same writes had been made before, and the conflict comes from
+// that: the answer of the first call was lost, and the client sent it again.
 func Made(writes []Write, conflict *ConflictError) bool {
 	items := 0
 	for _, w := range writes {
