@@ -16,9 +16,10 @@ TEST_TIMEOUT := 45m
 # before Go 1.27 a time may end in a failure "context deadline exceeded" (go.dev/issue/75804).
 FUZZTIME ?= 100000x
 BENCHTIME ?= 1s
+MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run invoke test explore test-emulators fuzz bench build build-RetriggerFunction fmt fmt-check vet lint vuln validate deploy ci clean
+.PHONY: help run invoke test test-all explore mutants test-emulators fuzz bench build build-RetriggerFunction fmt fmt-check vet lint vuln validate deploy ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,17 +30,24 @@ run: ## run the function beside simulated AWS and Adobe, through every trigger
 invoke: ## run one event: make invoke EVENT=events/request.json
 	@go run ./local/invoke "$(EVENT)"
 
-test: ## the tests
+test: ## the tests that take seconds
 	go test -race -timeout $(TEST_TIMEOUT) ./...
+
+test-all: ## all tests, those that take minutes, too
+	go test -race -tags slow -timeout $(TEST_TIMEOUT) ./...
 
 # Without -race, which would take ten times as long: the histories are played step by step.
 # The garbage collector works less often: the memory is small, and time is what counts.
 explore: ## play every history within bounds; further with EXPLORE_FAULTS=3
-	EXPLORE=1 GOGC=600 go test -timeout $(TEST_TIMEOUT) -count=1 -v -run '^Test(Explored|TheExplorerFindsMutants)$$' ./functions/retrigger
+	EXPLORE=1 GOGC=600 go test -tags slow -timeout $(TEST_TIMEOUT) -count=1 -v -run '^Test(Explored|TheExplorerFindsMutants)$$' ./functions/retrigger
 
 test-emulators: ## the integration suite against moto, ElasticMQ, DynamoDB Local and the Runtime Interface Emulator
 	emulators/install
 	TEST_EMULATORS=1 go test -race -timeout $(TEST_TIMEOUT) -count=1 -v ./integration/...
+
+mutants: ## test the tests: break the code in one place at a time, and a test must fail; MUTANTS='-only M07' runs one
+	go run ./local/mutants $(MUTANTS)
+	$(if $(MUTANTS),,go test -tags slow -count=1 -run '^TestInvariantsCatchABrokenLedger$$' -timeout $(TEST_TIMEOUT) ./functions/retrigger)
 
 fuzz: ## fuzz every decoder for FUZZTIME
 	@set -e; for file in $$(grep -rl --include='*_test.go' '^func Fuzz' .); do \
@@ -65,7 +73,7 @@ fmt-check: ## fail if the code is not formatted
 	$(LINT) fmt --diff
 
 vet: ## go vet
-	go vet ./...
+	go vet -tags slow ./...
 
 lint: ## golangci-lint, staticcheck included
 	$(LINT) run ./...

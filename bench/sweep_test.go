@@ -21,6 +21,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
+	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
@@ -139,8 +140,8 @@ func sweepAll(b *testing.B, page []byte) (most float64) {
 	table := memory.New()
 	entries := ledger.New(table, ledger.DefaultTTL, time.Now)
 	for i := range sweptPage {
-		v := ledger.Guess("O@AdobeOrg", "f", "prod", fmt.Sprintf("0b7e1c1a-0000-4000-8000-%012d", i))
-		if _, err := entries.Note(b.Context(), v, ledger.DeadLettered, "attempts_exhausted", time.Time{}); err != nil {
+		run := ledger.NewRun("O@AdobeOrg", "f", "prod", fmt.Sprintf("0b7e1c1a-0000-4000-8000-%012d", i))
+		if _, err := entries.Note(b.Context(), ledger.Entries{Run: run}, ledger.ASweep, ledger.Outcome{State: ledger.Skipped, Reason: "too_old"}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -155,7 +156,7 @@ func sweepAll(b *testing.B, page []byte) (most float64) {
 	}, time.Hour, time.Now)
 	hold := throttle.New(table, throttle.Limits{}, false, time.Now)
 	s := sweep.New(accounts, entries, table, &requestqueue.Queue{}, hold, nil, nil, sweep.Options{
-		Since: 24 * time.Hour, Limit: 1, Policy: &policy.Policy{Delays: policy.DefaultDelays(), MaxAge: policy.DefaultMaxAge},
+		Since: 24 * time.Hour, Limit: 1, Rules: retry.Rules{Policy: &policy.Policy{Delays: policy.DefaultDelays(), MaxAge: policy.DefaultMaxAge}},
 		CallTimeout: 10 * time.Second, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	result := s.Run(b.Context(), event.Sweep{ID: "bench"}, time.Now())

@@ -35,7 +35,7 @@ func TestOutcomesNamesEveryReason(t *testing.T) {
 			}
 		}
 	}
-	for folder, least := range map[string]int{"event": 20, "policy": 4, "retrigger": 20, "sweep": 8} {
+	for folder, least := range map[string]int{"event": 20, "policy": 4, "retry": 20, "sweep": 8} {
 		reasons := constants(t, filepath.Join("..", "internal", folder), "Reason", "SkipReason")
 		if len(reasons) < least {
 			t.Errorf("internal/%s has %d reasons, fewer than there were: does this test still find them?", folder, len(reasons))

@@ -14,9 +14,8 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
 )
 
-// TestTheLedgersContract runs the contract of the ledger's stores on each
-// implementation of DynamoDB.
-func TestTheLedgersContract(t *testing.T) {
+// TestLedgerStoresKeepTheirContract: This runs on each implementation of DynamoDB.
+func TestLedgerStoresKeepTheirContract(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, b backend) {
 		client := start(t, b).DynamoDB
@@ -31,9 +30,9 @@ func TestTheLedgersContract(t *testing.T) {
 	})
 }
 
-// TestLineages plays lineages of several attempts in real time, and reads them from
-// the ledger.
-func TestLineages(t *testing.T) {
+// TestLineagesOfSeveralAttemptsAreInTheLedger: The lineages are played in real time and
+// read from the ledger.
+func TestLineagesOfSeveralAttemptsAreInTheLedger(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, b backend) {
 		s := start(t, b, env(scenario.LineageDelays()...))

@@ -6,8 +6,9 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/scenario"
 )
 
-// TestSweeps finds what no event told of, by the schedule and by hand, and pauses.
-func TestSweeps(t *testing.T) {
+// TestSweepsFindRunsWithoutEvents: This holds for scheduled sweeps and sweeps by hand,
+// also with pauses.
+func TestSweepsFindRunsWithoutEvents(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, b backend) {
 		s := start(t, b, env(scenario.Env()...))

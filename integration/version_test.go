@@ -10,9 +10,9 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
 )
 
-// TestTheVersionStandsInTheFirstLogRecordAndInEachCallToAdobe: whoever reads a log or
+// TestVersionStandsInTheFirstLogRecordAndInEachCallToAdobe: Everybody who reads a log or
 // asks Adobe's support can name the commit that ran.
-func TestTheVersionStandsInTheFirstLogRecordAndInEachCallToAdobe(t *testing.T) {
+func TestVersionStandsInTheFirstLogRecordAndInEachCallToAdobe(t *testing.T) {
 	t.Parallel()
 	const version = "1.2.3+0123456789ab"
 	binary := filepath.Join(t.TempDir(), "bootstrap")

@@ -36,10 +36,11 @@ func alarms(t *testing.T) map[string][]string {
 	return all
 }
 
-// TestEachAlarmLooksAtAMetricThatTheFunctionWrites, zeros included, and README explains it.
-func TestEachAlarmLooksAtAMetricThatTheFunctionWrites(t *testing.T) {
+// TestEachAlarmWatchesAMetricThatTheFunctionWrites: The function writes zeros, too, and
+// docs/operate.md explains the metric.
+func TestEachAlarmWatchesAMetricThatTheFunctionWrites(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	document, err := os.ReadFile("../../docs/operate.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,8 +55,8 @@ func TestEachAlarmLooksAtAMetricThatTheFunctionWrites(t *testing.T) {
 					t.Errorf("%s looks at the metric %s, which the function does not write", alarm, metric)
 				}
 			}
-			if !strings.Contains(string(readme), "\n| `"+alarm+"` | ") {
-				t.Errorf("README does not explain %s", alarm)
+			if !strings.Contains(string(document), "\n| `"+alarm+"` | ") {
+				t.Errorf("docs/operate.md does not explain %s", alarm)
 			}
 		}
 		for alarm, want := range map[string][]string{
@@ -68,8 +69,8 @@ func TestEachAlarmLooksAtAMetricThatTheFunctionWrites(t *testing.T) {
 	})
 }
 
-// TestEachAlarmTellsAPersonWhatToDo: its text has something to do, and is about the log
-// where Adobe's, IMS's or AWS's own words on the matter stand there.
+// TestEachAlarmTellsAPersonWhatToDo: The alarm's text has something to do. It points to
+// the log where Adobe's, IMS's or AWS's own words on the matter stand there.
 func TestEachAlarmTellsAPersonWhatToDo(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../template.yaml")

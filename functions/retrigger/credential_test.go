@@ -7,14 +7,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
-// TestTheWordsOfARefusalAreInEveryAnswer asks with a credential that IMS or Adobe's
-// gateway refuses: at once, while the refusal stands, and after its pause.
-func TestTheWordsOfARefusalAreInEveryAnswer(t *testing.T) {
+// TestEveryAnswerSaysWhyTheCredentialIsRefused: IMS or Adobe's gateway refuses the
+// credential. Its words stand in the answers at once, while the refusal is remembered,
+// and after that.
+func TestEveryAnswerSaysWhyTheCredentialIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		fault flowsim.Fault
@@ -68,7 +69,7 @@ func TestTheWordsOfARefusalAreInEveryAnswer(t *testing.T) {
 				request := fmt.Sprintf(`{"runId":%q,"orgId":%q}`, root, worldOrg)
 				for _, when := range []string{"at once", "while it stands", "after the pause"} {
 					result := w.invoke(p, request).Results[0]
-					if result.Outcome != retrigger.Deferred || result.Reason != retrigger.CredentialsRefused {
+					if result.Outcome != retry.Deferred || result.Reason != retry.CredentialsRefused {
 						t.Errorf("%s: the result is %+v", when, result)
 					}
 					says(when, result.Message)
@@ -91,9 +92,9 @@ func TestTheWordsOfARefusalAreInEveryAnswer(t *testing.T) {
 	}
 }
 
-// TestAMessageSaysWhyTheCredentialIsRefused: what comes by the queue has the same words
-// in its log record.
-func TestAMessageSaysWhyTheCredentialIsRefused(t *testing.T) {
+// TestLogRecordOfAMessageSaysWhyTheCredentialIsRefused: The log record of a message from
+// the queue has the same words as the answer to a direct request.
+func TestLogRecordOfAMessageSaysWhyTheCredentialIsRefused(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.Adobe.Inject(flowsim.Fault{
@@ -112,9 +113,9 @@ func TestAMessageSaysWhyTheCredentialIsRefused(t *testing.T) {
 	})
 }
 
-// TestTheNextClientSecretTakesOver: a rotation that has not come to its end costs no
-// message and no alarm.
-func TestTheNextClientSecretTakesOver(t *testing.T) {
+// TestNextClientSecretIsUsedDuringARotation: A rotation that is not complete yet costs no
+// message and raises no alarm.
+func TestNextClientSecretIsUsedDuringARotation(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.AWS.PutSecret("secret-W", fmt.Sprintf(
@@ -132,9 +133,9 @@ func TestTheNextClientSecretTakesOver(t *testing.T) {
 	})
 }
 
-// TestABadCredentialIsOneAlarmAndNoDeadLetterPerRun: runs wait until a person has mended
-// the secret, and the log records name the field.
-func TestABadCredentialIsOneAlarmAndNoDeadLetterPerRun(t *testing.T) {
+// TestBadCredentialRaisesOneAlarmAndWritesNoDeadLetters: The runs wait until a person has
+// corrected the secret, and the log records name the faulty field.
+func TestBadCredentialRaisesOneAlarmAndWritesNoDeadLetters(t *testing.T) {
 	t.Parallel()
 	const whole = `{"client_id":"client-W","client_secret":"s","org_id":"` + worldOrg + `","scopes":"openid","sandbox":"prod"}`
 	for name, tt := range map[string]struct{ broken, want string }{
@@ -173,32 +174,59 @@ func TestABadCredentialIsOneAlarmAndNoDeadLetterPerRun(t *testing.T) {
 	}
 }
 
-// TestACredentialThatIsRefusedForDaysCostsNoRun: whatever is asked for waits, one of
-// the runs after a re-trigger whose answer was lost, and SQS gives no message up. Then the
-// credential is valid again, and each run is re-triggered once.
-func TestACredentialThatIsRefusedForDaysCostsNoRun(t *testing.T) {
+// TestSearchAndBreakerReadARotatedSecret: The secret was rotated. The search for the run
+// of a lost call reads the secret again, and so does the breaker when it asks for a
+// success, just as a re-trigger does.
+func TestSearchAndBreakerReadARotatedSecret(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(t *testing.T, w *world) {
-		w.Config.MaxRunAge = 60 * 24 * time.Hour
-		w.Flow("g", worldOrg)
-		w.Flow("h", worldOrg)
-		runs := []string{w.Fail("f"), w.Fail("g"), w.Fail("h")}
-		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable, AfterEffect: true})
-		w.Told(runs[0])
-		w.Poll(w.Start(-1, false))
-		w.Adobe.RotateSecret(worldOrg, "new")
-		w.Told(runs[1])
-		w.Send(fmt.Sprintf(`{"runId":%q,"orgId":%q}`, runs[2], worldOrg))
-		w.Send(onlySweep)
-		w.Drain(10 * 24 * time.Hour)
-		if letters, waiting := len(w.AWS.Messages(w.Letters)), len(w.AWS.Messages(w.Requests)); letters != 0 || waiting != len(runs)+1 {
-			t.Fatalf("after ten days there are %d dead letters, and %d messages wait", letters, waiting)
-		}
-		w.AWS.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-W","client_secret":"new","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOrg))
-		w.Drain(24 * time.Hour)
-		w.wantOnce(t, runs)
-		if letters := len(w.AWS.Messages(w.Letters)); letters != 0 {
-			t.Errorf("%d dead letters", letters)
-		}
-	})
+	for _, renewed := range []bool{true, false} {
+		t.Run(fmt.Sprintf("in the secret %t", renewed), func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				rotate := func(secret string) {
+					w.Adobe.RotateSecret(worldOrg, secret)
+					if renewed {
+						w.AWS.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-W","client_secret":%q,"org_id":%q,"scopes":"openid","sandbox":"prod"}`, secret, worldOrg))
+					}
+				}
+				w.Config.BreakerThreshold = 1
+				p := w.Start(-1, false)
+				lost := w.Fail("f")
+				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Reset: true})
+				w.Told(lost)
+				w.Poll(p)
+				rotate("second")
+				pass(time.Until(w.Next()))
+				w.Poll(p)
+				if e := w.Entry(lost); renewed != (e["state"] == "retriggered") || w.Adobe.Retriggers(lost) != 1 {
+					t.Errorf("what was lost is looked up: %v", e)
+				}
+				if last := w.Logs.Outcomes()[len(w.Logs.Outcomes())-1]; !renewed && (last.Outcome != "returned" || last.Reason != "credentials_refused") {
+					t.Errorf("the outcome is %+v", last)
+				}
+				if !renewed {
+					w.Adobe.RotateSecret(worldOrg, "s")
+				}
+				w.Drain(time.Hour)
+				w.failing(3) // the breaker opens
+				w.Told(w.Fail("f"))
+				for w.reasons()["attempts_exhausted"] == 0 {
+					w.Drain(time.Minute)
+					pass(time.Minute)
+				}
+				w.Adobe.AddRun(flowsim.Run{ID: "good", FlowID: "f", Status: flowsim.Success, Records: 1, CompletedAt: time.Now().Add(time.Second)})
+				pass(time.Minute)
+				p = w.Start(-1, false)
+				w.invoke(p, string(w.Adobe.FailureEvent(lost))) // the credential is cached
+				rotate("third")
+				next := w.Fail("f")
+				w.Told(next)
+				w.Poll(p)
+				last := w.Logs.Outcomes()[len(w.Logs.Outcomes())-1]
+				if want := map[bool]string{true: "retriggered ", false: "returned credentials_refused"}[renewed]; last.Outcome+" "+last.Reason != want {
+					t.Errorf("with an open breaker the outcome is %+v, want %s", last, want)
+				}
+			})
+		})
+	}
 }

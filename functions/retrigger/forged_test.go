@@ -9,9 +9,9 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
-// TestAForgedOriginNamesNoDataflow: neither the run's own records nor those of other runs
-// of the dataflow have a name that a message has made up.
-func TestAForgedOriginNamesNoDataflow(t *testing.T) {
+// TestForgedOriginCannotRenameADataflow: The name from a forged message stands neither in
+// the records of its run nor in those of other runs of the dataflow.
+func TestForgedOriginCannotRenameADataflow(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		p := w.Start(-1, false)
@@ -30,9 +30,10 @@ func TestAForgedOriginNamesNoDataflow(t *testing.T) {
 	})
 }
 
-// TestAForgedMessageIsNotTakenForTheOneThatWaits: the ledger has an entry of a message of
-// the run, and a forged one comes first. It changes neither dataflow nor outcome.
-func TestAForgedMessageIsNotTakenForTheOneThatWaits(t *testing.T) {
+// TestForgedMessageDoesNotPassForTheWaitingMessage: A message of the run waits, and a
+// forged one comes first. The run's dataflow and outcome stay those of the waiting
+// message.
+func TestForgedMessageDoesNotPassForTheWaitingMessage(t *testing.T) {
 	t.Parallel()
 	const origin = `{"due":%q,"failedAt":%q,"createdClient":"x","errors":[{"code":"INGEST-1212-400","message":"forged"}]}`
 	for name, first := range map[string]func(w *world) (runID string){
@@ -83,9 +84,10 @@ func TestAForgedMessageIsNotTakenForTheOneThatWaits(t *testing.T) {
 	}
 }
 
-// TestAForgedOriginIsNotBelievedAfterAWait: the function itself puts the request on the
-// queue again, since it must wait before the run can be read.
-func TestAForgedOriginIsNotBelievedAfterAWait(t *testing.T) {
+// TestForgedOriginIsNotTrustedAfterAWait: The run can't be read yet, so the function
+// itself puts the request back on the queue. It still does not trust the request's
+// origin.
+func TestForgedOriginIsNotTrustedAfterAWait(t *testing.T) {
 	t.Parallel()
 	const origin = `{"failedAt":"2000-01-01T00:00:00Z","createdClient":"x","errors":[{"code":"INGEST-1212-400","message":"forged"}]`
 	for name, due := range map[string]string{"without a due time": "", "with a due time": `,"due":"1999-12-31T00:00:00Z"`} {
@@ -121,4 +123,82 @@ func TestAForgedOriginIsNotBelievedAfterAWait(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestForgedOriginChangesNothing: Every sender to the queue may ask for a retry, and for
+// no more than that. The function reads the run and goes by what Adobe says of it.
+func TestForgedOriginChangesNothing(t *testing.T) {
+	t.Parallel()
+	for name, origin := range map[string]string{
+		"as if it had been read":  `{"failedAt":"2000-01-01T00:00:00Z"}`,
+		"as if Adobe had told":    `{"eventId":"e","createdClient":"acp_ui_platform","createdAt":"2026-11-23T06:00:00Z","failedAt":"2026-11-23T06:00:00Z"}`,
+		"as if it were exhausted": `{"attempts":99,"root":"another","parent":"another"}`,
+		"as if it had waited":     `{"due":"1999-12-31T00:00:00Z","root":"another","attempts":7,"firstSeen":"1999-01-01T00:00:00Z","failedAt":"1999-01-01T00:00:00Z"}`,
+		"as if it had an error":   `{"errors":[{"code":"INGEST-1212-400","message":"bad data"}],"due":"1999-12-31T00:00:00Z"}`,
+		"as if often requeued":    `{"requeues":8}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				id := w.Fail("f")
+				w.Send(`{"runId":"` + id + `","orgId":"` + worldOrg + `","sandbox":"prod","flowId":"another","origin":` + origin + `}`)
+				w.Drain(time.Hour)
+				if n := w.Adobe.Retriggers(id); n != 1 || w.Entry(id)["flowId"] != "f" || w.Entry(id)["root"] != id {
+					t.Errorf("it was re-triggered %d times; the ledger has %v", n, w.Entry(id))
+				}
+				w.Told(id)
+				w.Drain(time.Hour)
+				if n := w.Adobe.Retriggers(id); n != 1 {
+					t.Errorf("after its event it was re-triggered %d times", n)
+				}
+			})
+		})
+	}
+}
+
+// TestForgedMessageDoesNotChangeHowTheRunWaits: When a run must wait, its message has
+// what Adobe says of it, and the run is retried when it is due.
+func TestForgedMessageDoesNotChangeHowTheRunWaits(t *testing.T) {
+	t.Parallel()
+	for name, origin := range map[string]string{
+		"too old":      `{"due":"1999-12-31T00:00:00Z","failedAt":"1990-01-01T00:00:00Z","createdClient":"x"}`,
+		"bad data":     `{"due":"1999-12-31T00:00:00Z","createdClient":"x","errors":[{"code":"INGEST-1212-400","message":"bad data"}]}`,
+		"a duplicate":  `{"due":"1999-12-31T00:00:00Z","createdClient":"x","errors":[{"code":"140","message":"already ingested"}]}`,
+		"seen by 2099": `{"firstSeen":"2099-12-31T00:00:00Z"}`,
+		"due late":     `{"due":"2000-01-12T00:00:00Z","createdClient":"x"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.Config.RetryDelays = []time.Duration{20 * time.Minute}
+				id := w.Fail("f")
+				w.Send(`{"runId":"` + id + `","orgId":"` + worldOrg + `","flowId":"f","origin":` + origin + `}`)
+				w.Drain(time.Minute)
+				w.Told(id)
+				w.Drain(2 * time.Hour)
+				if n := w.Adobe.Retriggers(id); n != 1 {
+					t.Errorf("it was re-triggered %d times; the ledger has %v", n, w.Entry(id))
+				}
+			})
+		})
+	}
+}
+
+func TestDueTimeFarAheadIsRefused(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.Fail("f")
+		w.Send(`{"runId":"` + id + `","origin":{"due":"9999-01-01T00:00:00Z"}}`)
+		w.Send(`{"runId":"` + id + `","origin":{"due":"` + time.Now().Add(15*24*time.Hour).UTC().Format(time.RFC3339) + `"}}`)
+		w.Drain(time.Hour)
+		letters := w.AWS.Messages(w.Letters)
+		if len(letters) != 2 || letters[0].Attributes["reason"].StringValue != "invalid_field" || len(w.AWS.Messages(w.Requests)) != 0 {
+			t.Fatalf("%d dead letters, %d messages wait", len(letters), len(w.AWS.Messages(w.Requests)))
+		}
+		w.Told(id)
+		w.Drain(time.Hour)
+		if n := w.Adobe.Retriggers(id); n != 1 {
+			t.Errorf("it was re-triggered %d times", n)
+		}
+	})
 }

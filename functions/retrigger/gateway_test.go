@@ -8,9 +8,9 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
-// TestTheGatewaysRefusalOfACredentialCostsNoRun: a 403 about key, client id, profile or
-// token returns the messages, whichever call it answers, and writes no dead letter.
-func TestTheGatewaysRefusalOfACredentialCostsNoRun(t *testing.T) {
+// TestCredentialRefusedByTheGatewayLosesNoRun: A 403 about key, client id, profile or
+// token returns the messages, whichever call it answers, and no dead letter is written.
+func TestCredentialRefusedByTheGatewayLosesNoRun(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{
 		`{"error_code":"403003","message":"Api Key is invalid"}`,

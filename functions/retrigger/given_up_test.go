@@ -11,10 +11,9 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
-// TestADeadLetterHasAdobesCodeAndWhatIsKnownOfTheRun: Adobe answers
-// 1387 for as long as the function asks. Ten deliveries end it, whatever brought the
-// request, and no attempt is used up.
-func TestADeadLetterHasAdobesCodeAndWhatIsKnownOfTheRun(t *testing.T) {
+// TestDeadLetterHasAdobesCodeAndTheFactsOfTheRun: Adobe answers 1387 to each call. After
+// ten deliveries the request becomes a dead letter, and no attempt is used up.
+func TestDeadLetterHasAdobesCodeAndTheFactsOfTheRun(t *testing.T) {
 	t.Parallel()
 	byHand := func(fields string) func(*world, string) {
 		return func(w *world, run string) {

@@ -24,10 +24,11 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
+	"github.com/aep-retrigger/aep-retrigger/internal/handler"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
-	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
 	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
@@ -111,21 +112,28 @@ func (q queue) ChangeMessageVisibilityBatch(context.Context, *sqs.ChangeMessageV
 	return &sqs.ChangeMessageVisibilityBatchOutput{}, nil
 }
 
-func newTestHandler(url string, requests *requestqueue.Queue) *Handler {
+func newTestHandler(url string, requests *requestqueue.Queue) *handler.Handler {
 	cfg := config.Config{FlowServiceURL: url, IMSURL: url, RetriggerOp: "re-trigger", CallTimeout: time.Minute}
 	log := slog.New(slog.DiscardHandler)
-	var waiting retrigger.Requests
+	var waiting retry.Requests
 	if requests != nil {
 		waiting = requests
 	}
 	table := memory.New()
 	limits := throttle.New(table, throttle.Limits{}, false, time.Now)
-	service := retrigger.New(
+	engine := retry.New(
 		credentials.NewStore(secrets{}, []string{"s"}, clients(cfg, nil, []flowclient.Option{flowclient.WithMaxAttempts(1)}), time.Hour, time.Now),
-		ledger.New(table, ledger.DefaultTTL, time.Now), limits, letters{}, waiting,
-		retrigger.Options{Policy: &policy.Policy{Delays: policy.DefaultDelays()}, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log},
+		ledger.New(table, ledger.DefaultTTL, time.Now), table, limits, letters{}, waiting,
+		retry.Options{Rules: retry.Rules{Policy: &policy.Policy{Delays: policy.DefaultDelays()}}, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log},
 	)
-	return &Handler{service: service, shapes: unrecognized.New(table, time.Now), requests: requests, metrics: telemetry.NewMetrics(io.Discard, "test", time.Now), log: log, concurrency: 3}
+	parts := handler.Parts{
+		Engine: engine, Throttle: limits, Shapes: unrecognized.New(table, time.Now),
+		Metrics: telemetry.NewMetrics(io.Discard, "test", time.Now), Log: log, Concurrency: 3, CallTimeout: cfg.CallTimeout,
+	}
+	if requests != nil {
+		parts.Requests = requests
+	}
+	return handler.New(parts)
 }
 
 // body is a message of a batch and what the model says of it.
@@ -294,21 +302,6 @@ func TestTheSecondDeliveryToTheSameProcessIsADuplicate(t *testing.T) {
 	}
 }
 
-func TestBackoffGrowsAndHonorsAdobe(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		receives := rapid.IntRange(0, 1000).Draw(t, "receives")
-		least := time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "least"))
-		got := backoff(receives, least)
-		if got < least || got < firstBackoff/2 || got > max(least, maxBackoff/2)+maxBackoff/2 {
-			t.Fatalf("backoff(%d, %s) = %s", receives, least, got)
-		}
-		if receives >= 6 && got < maxBackoff/2 {
-			t.Fatalf("backoff(%d) = %s, want it near %s", receives, got, maxBackoff)
-		}
-	})
-}
-
 // TestTheLimitsAreShared by the environments that there may be.
 func TestTheLimitsAreShared(t *testing.T) {
 	t.Parallel()
@@ -328,18 +321,5 @@ func TestTheLimitsAreShared(t *testing.T) {
 				t.Errorf("the share (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-// TestAPanicOfASweep ends the sweep, not the function.
-func TestAPanicOfASweep(t *testing.T) {
-	t.Parallel()
-	h := newTestHandler("http://127.0.0.1", nil) // it has no sweeper and no throttle
-	answer, err := h.Invoke(t.Context(), []byte(`{"sweep":{}}`))
-	if err != nil || !strings.Contains(string(answer), `"state":"refused"`) {
-		t.Errorf("the answer is %s, %v", answer, err)
-	}
-	if answer, err := h.Invoke(t.Context(), []byte(`{"pause":{}}`)); err == nil {
-		t.Errorf("the answer is %s", answer)
 	}
 }

@@ -30,9 +30,9 @@ func (w *world) listsTwice() {
 	})
 }
 
-// TestALostRetriggerIsFoundInAListingThatNamesARunTwice: DynamoDB refuses to read one key
-// twice in a call.
-func TestALostRetriggerIsFoundInAListingThatNamesARunTwice(t *testing.T) {
+// TestLostCallIsFoundInAListingThatNamesARunTwice: DynamoDB refuses to read one key twice
+// in a call.
+func TestLostCallIsFoundInAListingThatNamesARunTwice(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.listsTwice()
@@ -46,7 +46,7 @@ func TestALostRetriggerIsFoundInAListingThatNamesARunTwice(t *testing.T) {
 	})
 }
 
-func TestASweepOfAListingThatNamesARunTwiceRequestsItOnce(t *testing.T) {
+func TestSweepOfAListingThatNamesARunTwiceRequestsItOnce(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.listsTwice()

@@ -1,8 +1,8 @@
 // Command retrigger is the Lambda function: it retries failed dataflow runs of
 // Adobe Experience Platform.
 //
-// main only wires. The way of an event is [Handler.Invoke], package event
-// (payload to requests), package retrigger (the path of one request), package
+// main only wires. The way of an event is package handler (payload in, answer out),
+// package event (payload to requests), package retry (the path of one request), package
 // flowclient (the call).
 package main
 
@@ -25,10 +25,11 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
+	"github.com/aep-retrigger/aep-retrigger/internal/handler"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
-	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
@@ -45,17 +46,18 @@ import (
 var version = "dev"
 
 func main() {
-	handler, err := newHandler(context.Background())
+	function, err := newHandler(context.Background())
 	if err != nil {
 		telemetry.NewLogger(os.Stdout, slog.LevelInfo).Error("the function can't start", "error", err.Error())
 		os.Exit(1)
 	}
-	lambda.Start(handler)
+	lambda.Start(function)
 }
 
-func newHandler(ctx context.Context) (*Handler, error) {
+func newHandler(ctx context.Context) (*handler.Handler, error) {
 	cfg, strays, err := config.Load(os.Environ())
-	warn(telemetry.NewLogger(os.Stdout, cfg.LogLevel), strays)
+	log := telemetry.NewLogger(os.Stdout, cfg.LogLevel)
+	warn(log, strays)
 	if err != nil {
 		return nil, err
 	}
@@ -64,9 +66,9 @@ func newHandler(ctx context.Context) (*Handler, error) {
 		return nil, err
 	}
 	table := dynamo.New(dynamodb.NewFromConfig(amazon), cfg.LedgerTable)
-	handler := wire(cfg, amazon, table, newLedger(cfg, table), os.Stdout)
-	handler.log.Info("the function starts", "version", version, "go", runtime.Version())
-	return handler, nil
+	function := wire(cfg, amazon, table, newLedger(cfg, table), os.Stdout)
+	log.Info("the function starts", "version", version, "go", runtime.Version())
+	return function, nil
 }
 
 // warn logs the variables whose names only look like ours. Their values stay out of the
@@ -79,7 +81,7 @@ func warn(log *slog.Logger, strays []config.Stray) {
 
 // newLedger returns the ledger in a table.
 func newLedger(cfg config.Config, table store.Table) *ledger.Ledger {
-	return ledger.New(table, cfg.LedgerTTL, time.Now).WithBudget(ledger.Budget{Window: cfg.BudgetWindow, Flow: cfg.FlowBudget, Org: cfg.OrgBudget})
+	return ledger.New(table, cfg.LedgerTTL, time.Now).WithFaultInterval(cfg.FaultInterval)
 }
 
 // share is the part of the limits on calls that one environment may use.
@@ -89,32 +91,37 @@ func share(cfg config.Config) throttle.Limits {
 }
 
 // wire puts the parts together. The ledger is in the table, too.
-func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retrigger.Ledger, out io.Writer, adobe ...flowclient.Option) *Handler {
+func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retry.Ledger, out io.Writer, adobe ...flowclient.Option) *handler.Handler {
 	queues := sqs.NewFromConfig(amazon)
 	log := telemetry.NewLogger(out, cfg.LogLevel)
-	h := &Handler{
-		shapes:  unrecognized.New(table, time.Now),
-		metrics: telemetry.NewMetrics(out, os.Getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now), log: log, concurrency: cfg.MaxConcurrentRuns,
+	limits := throttle.New(table, share(cfg), cfg.Paused, time.Now)
+	accounts := credentials.NewStore(secretsmanager.NewFromConfig(amazon), cfg.SecretIDs, clients(cfg, limits, adobe), cfg.SecretCacheTTL, time.Now)
+	parts := handler.Parts{
+		Accounts: accounts, Throttle: limits, Shapes: unrecognized.New(table, time.Now),
+		Metrics: telemetry.NewMetrics(out, os.Getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now), Log: log,
+		Concurrency: cfg.MaxConcurrentRuns, CallTimeout: cfg.CallTimeout,
 	}
-	var waiting retrigger.Requests // nil without a queue
+	var waiting retry.Requests // nil without a queue
 	if cfg.QueueURL != "" {
-		h.requests = requestqueue.New(queues, cfg.QueueURL)
-		waiting = h.requests
+		queue := requestqueue.New(queues, cfg.QueueURL)
+		parts.Requests, waiting = queue, queue
 	}
-	h.throttle = throttle.New(table, share(cfg), cfg.Paused, time.Now)
-	accounts := credentials.NewStore(secretsmanager.NewFromConfig(amazon), cfg.SecretIDs, clients(cfg, h.throttle, adobe), cfg.SecretCacheTTL, time.Now)
-	h.accounts = accounts
-	rules := &policy.Policy{Delays: cfg.RetryDelays, Rules: cfg.RetryPolicy, MaxAge: cfg.MaxRunAge}
-	h.service = retrigger.New(accounts, entries, h.throttle, deadletter.NewQueue(queues, cfg.DeadLetterQueueURL), waiting, retrigger.Options{
-		Policy:           rules,
-		BreakerThreshold: cfg.BreakerThreshold, BreakerCooldown: cfg.BreakerCooldown,
-		ReconcileAfter: cfg.ReconcileAfter, DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
+	rules := retry.Rules{
+		Policy:         &policy.Policy{Delays: cfg.RetryDelays, Rules: cfg.RetryPolicy, MaxAge: cfg.MaxRunAge},
+		Breaker:        ledger.Breaker{Threshold: cfg.BreakerThreshold, Cooldown: cfg.BreakerCooldown},
+		ReconcileAfter: cfg.ReconcileAfter, ExtraSendAfter: cfg.ExtraSendAfter, NoExtraSend: !cfg.ExtraSend, FlowBudget: cfg.FlowBudget, BudgetWindow: cfg.BudgetWindow,
+	}
+	engine := retry.New(accounts, entries, table, limits, deadletter.NewQueue(queues, cfg.DeadLetterQueueURL), waiting, retry.Options{
+		Rules: rules, OrgBudget: cfg.OrgBudget,
+		DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
 	})
-	h.sweeper = sweep.New(accounts, entries, table, waiting, h.throttle, h.giveUpSweep, h.giveUpRun, sweep.Options{
+	parts.Engine = engine
+	deadLetters := handler.NewDeadLetters(engine, log)
+	parts.Sweeper = sweep.New(accounts, entries, table, waiting, limits, deadLetters.Sweep, deadLetters.Run, sweep.Options{
 		Since: cfg.SweepSince, Limit: cfg.SweepLimit, Sandboxes: cfg.SweepSandboxes, DefaultSandbox: cfg.DefaultSandbox,
-		Policy: rules, Pace: sweep.Pace(cfg.OrgBudget, cfg.BudgetWindow), CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
+		Rules: rules, Pace: sweep.Pace(cfg.OrgBudget, cfg.BudgetWindow), CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
 	})
-	return h
+	return handler.New(parts)
 }
 
 // clients makes the Flow Service client of a credential as it is configured, with

@@ -10,7 +10,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
 )
 
-func TestAMisspelledVariableIsInTheLogWithoutItsValue(t *testing.T) {
+func TestMisspelledVariableIsInTheLogWithoutItsValue(t *testing.T) {
 	t.Parallel()
 	_, strays, err := config.Load([]string{"SECRET_ID=a", "DEAD_LETTER_QUEUE_URL=https://sqs/1/q", "LEDGER_TABLE=t", "SECRET_IDS=p8e-hunter2", "RETRY_DELAY=1s"})
 	if err != nil {

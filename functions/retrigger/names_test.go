@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
@@ -27,9 +28,9 @@ func (w *world) nameless(run string) string {
 	return string(body)
 }
 
-// TestTheNameThatAnEventLacksIsAskedForOnce: ten events of one dataflow in one batch cost
-// one call, and log and ledger have the name of each.
-func TestTheNameThatAnEventLacksIsAskedForOnce(t *testing.T) {
+// TestMissingDataflowNameIsAskedForOnce: Ten events of one dataflow in one batch cost one
+// call. The log and the ledger have the name for each of them.
+func TestMissingDataflowNameIsAskedForOnce(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		const name = "Loyalty \"members\" hourly\u2028🦊"
@@ -56,9 +57,9 @@ func TestTheNameThatAnEventLacksIsAskedForOnce(t *testing.T) {
 	})
 }
 
-// TestANameThatCannotBeReadCostsNoRunItsRetry: whatever Flow Service answers to the
-// question for the dataflow, however late, the run is re-triggered, once, within minutes.
-func TestANameThatCannotBeReadCostsNoRunItsRetry(t *testing.T) {
+// TestUnreadableDataflowNameStopsNoRetry: Whatever Flow Service answers when asked for
+// the dataflow, and however late, the run is re-triggered once, within minutes.
+func TestUnreadableDataflowNameStopsNoRetry(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]flowsim.Fault{
 		"no such dataflow":        {Status: http.StatusNotFound},
@@ -97,10 +98,10 @@ func TestANameThatCannotBeReadCostsNoRunItsRetry(t *testing.T) {
 	}
 }
 
-// TestNamesThatComeLateHoldABatchUpForSeconds: Flow Service answers no question for a
-// dataflow, and the events of ten of them come at once. Each is re-triggered at its first
-// delivery, after one wait of three seconds.
-func TestNamesThatComeLateHoldABatchUpForSeconds(t *testing.T) {
+// TestSlowDataflowNamesDelayABatchByThreeSeconds: Flow Service answers no question for a
+// dataflow, and the events of ten dataflows come at once. Each run is re-triggered at its
+// first delivery, after one wait of three seconds.
+func TestSlowDataflowNamesDelayABatchByThreeSeconds(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.Config.CallTimeout = 20 * time.Second
@@ -119,6 +120,65 @@ func TestNamesThatComeLateHoldABatchUpForSeconds(t *testing.T) {
 			if r.Outcome != "retriggered" {
 				t.Errorf("a run ended so: %+v", r)
 			}
+		}
+	})
+}
+
+// TestDataflowNameAndSourceErrorStandInEveryRecord: The answer, the log, the ledger, the
+// dead letter and the report have both, for an event, a request by hand and a sweep.
+func TestDataflowNameAndSourceErrorStandInEveryRecord(t *testing.T) {
+	t.Parallel()
+	const code, words = "CONNECTOR-1001-500", "Copying from the source failed"
+	fail := func(w *world, flow string) string {
+		w.Adobe.AddFlow(flowsim.Flow{ID: flow, Name: "Loyalty members hourly", OrgID: worldOrg, Sandbox: worldSandbox})
+		id := "failed-of-" + flow
+		w.Adobe.AddRun(flowsim.Run{
+			ID: id, FlowID: flow, Status: flowsim.Failed, CreatedClient: "acp_ui_platform", CompletedAt: time.Now(),
+			Errors: []flowsim.RunError{{Code: code, Message: words}},
+		})
+		return id
+	}
+	check := func(t *testing.T, w *world, id string) {
+		t.Helper()
+		if e := w.Entry(id); e["flowName"] != "Loyalty members hourly" || e["errorCode"] != code || e["errorText"] != words {
+			t.Errorf("the ledger has %v", e)
+		}
+		for _, one := range w.Logs.Outcomes() {
+			if one.RunID == id && (one.FlowName != "Loyalty members hourly" || one.ErrorCode != code || one.ErrorText != words) {
+				t.Errorf("the log has %+v", one)
+			}
+		}
+	}
+	inWorld(t, func(t *testing.T, w *world) {
+		id := fail(w, "by-event")
+		w.Told(id)
+		w.Drain(time.Minute)
+		check(t, w, id)
+
+		id = fail(w, "by-hand")
+		answer := w.invoke(w.Start(-1, false), `{"runId":"`+id+`","orgId":"`+worldOrg+`"}`)
+		if r := answer.Results[0]; r.FlowName != "Loyalty members hourly" || r.ErrorCode != code || r.ErrorText != words {
+			t.Errorf("the answer is %+v", r)
+		}
+		check(t, w, id)
+
+		id = fail(w, "by-sweep")
+		dry := w.sweep(`{"sweep":{"since":"1h","orgId":"` + worldOrg + `","flowId":"by-sweep","dryRun":true}}`)
+		if len(dry.Runs) != 1 || dry.Runs[0].FlowName != "Loyalty members hourly" || dry.Runs[0].ErrorCode != code || dry.Runs[0].ErrorText != words || dry.Flows["by-sweep"].Name != "Loyalty members hourly" {
+			t.Errorf("the dry run says %+v, %+v", dry.Runs, dry.Flows)
+		}
+		w.sweep(`{"sweep":{"since":"1h","orgId":"` + worldOrg + `","flowId":"by-sweep"}}`)
+		w.Drain(time.Hour)
+		check(t, w, id)
+
+		w.Config.RetryPolicy = []policy.Rule{{Action: policy.DeadLetter}}
+		id = fail(w, "given-up")
+		w.Send(`{"runId":"` + id + `","orgId":"` + worldOrg + `"}`)
+		w.Drain(time.Minute)
+		check(t, w, id)
+		letters := w.AWS.Messages(w.Letters)
+		if len(letters) != 1 || !strings.Contains(letters[0].Body, `"flowName":"Loyalty members hourly"`) || !strings.Contains(letters[0].Body, words) || letters[0].Attributes["code"].StringValue != code {
+			t.Errorf("the dead letters are %+v", letters)
 		}
 	})
 }

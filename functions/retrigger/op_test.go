@@ -1,20 +1,17 @@
 package main
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
-// TestTheFunctionFindsOutTheSpellingThatAdobeAccepts: with RETRIGGER_OP=auto the first
-// re-trigger is sent in both spellings, as one attempt, and the later ones of the same
-// process, of any org, in the one that worked.
-func TestTheFunctionFindsOutTheSpellingThatAdobeAccepts(t *testing.T) {
+// TestFunctionFindsTheSpellingOfOpThatAdobeAccepts: With RETRIGGER_OP=auto the first
+// re-trigger is sent in both spellings and counts as one attempt. Later re-triggers of
+// the process, of any org, use the spelling that worked.
+func TestFunctionFindsTheSpellingOfOpThatAdobeAccepts(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.Config.RetriggerOp = flowclient.OpAuto
@@ -46,49 +43,6 @@ func TestTheFunctionFindsOutTheSpellingThatAdobeAccepts(t *testing.T) {
 		}
 		if want := []string{"re-trigger", "RE_TRIGGER", "RE_TRIGGER"}; !slices.Equal(spellings, want) {
 			t.Errorf("sent %v, want %v", spellings, want)
-		}
-	})
-}
-
-// TestASweepListsRunsThatTogetherAreTooLarge: a page of runs above the answer's limit is
-// listed in parts, and the parts that follow begin with the size that worked.
-func TestASweepListsRunsThatTogetherAreTooLarge(t *testing.T) {
-	t.Parallel()
-	inWorld(t, func(t *testing.T, w *world) {
-		at := time.Now().Add(-time.Hour)
-		padding := strings.Repeat("x", 230_000)
-		const runs = 40 // 9.2 MB
-		for i := range runs {
-			w.Adobe.AddRun(flowsim.Run{
-				ID: "huge-" + string(rune('a'+i%26)) + string(rune('a'+i/26)), FlowID: "f", Status: flowsim.Failed, CreatedAt: at.Add(time.Duration(i) * time.Second), CompletedAt: at.Add(time.Hour / 2),
-				Document: func(d map[string]any) { d["padding"] = padding },
-			})
-		}
-		report := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `","dryRun":true}}`)
-		if report.Seen != runs || len(report.Failures) != 0 {
-			t.Errorf("the report is %+v", report)
-		}
-		// 100 and 50 are too many; 25, and the rest.
-		if n := w.Adobe.Count(flowsim.OpRuns); n != 4 {
-			t.Errorf("%d calls, want 4", n)
-		}
-	})
-}
-
-// TestARunThatIsTooLargeIsNamed: a request by hand for a run above the answer's limit is
-// a dead letter that says so, and is not tried again.
-func TestARunThatIsTooLargeIsNamed(t *testing.T) {
-	t.Parallel()
-	inWorld(t, func(t *testing.T, w *world) {
-		w.Adobe.AddRun(flowsim.Run{ID: "huge", FlowID: "f", Status: flowsim.Failed, Document: func(d map[string]any) { d["padding"] = strings.Repeat("x", 9<<20) }})
-		w.Send(`{"runId":"huge","orgId":"` + worldOrg + `"}`)
-		w.Poll(w.Start(-1, false))
-		letters := w.AWS.Messages(w.Letters)
-		if text := fmt.Sprintf("%+v", letters); len(letters) != 1 || !strings.Contains(text, "answer too large: the answer is longer than 8 MiB") {
-			t.Errorf("%d dead letters: %s", len(letters), text)
-		}
-		if n := w.Adobe.Count(flowsim.OpRun); n != 1 {
-			t.Errorf("%d calls, want 1", n)
 		}
 	})
 }

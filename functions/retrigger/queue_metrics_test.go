@@ -6,8 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
-	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
@@ -24,17 +23,15 @@ func requestsDown() awssim.Fault {
 	return awssim.Fault{Op: "SendMessageBatch", Times: always, Code: "AccessDenied"}
 }
 
-// panics is a ledger with a defect.
-type panics struct{ retrigger.Ledger }
+// panics is a store with a defect.
+type panics struct{ store.Table }
 
-func (panics) Look(context.Context, ledger.View) (ledger.View, error) { panic("a defect") }
-func (panics) Claim(context.Context, ledger.View, time.Time, bool) (ledger.View, error) {
-	panic("a defect")
-}
+func (panics) Commit(context.Context, ...store.Write) error { panic("a defect") }
 
-// TestTheMetricsSayThatAQueueCantBeWritten, and of other faults that need a person:
-// wherever they happen, and only then. Each case is one invocation, or a few.
-func TestTheMetricsSayThatAQueueCantBeWritten(t *testing.T) {
+// TestMetricsShowFaultsThatNeedAPerson: Metrics show a queue that can't be written and
+// other such faults wherever they happen, and only then. Each case is one invocation, or
+// a few.
+func TestMetricsShowFaultsThatNeedAPerson(t *testing.T) {
 	t.Parallel()
 	const noLetters, noRequests = "dead_letter_queue_unavailable", "request_queue_unavailable"
 	for name, tt := range map[string]struct {
@@ -133,13 +130,13 @@ func TestTheMetricsSayThatAQueueCantBeWritten(t *testing.T) {
 			map[string]int{"unrecognized": 1, noLetters: 1},
 		},
 		"a defect": {
-			func(w *world) { w.Mutate = func(l retrigger.Ledger) retrigger.Ledger { return panics{l} } },
+			func(w *world) { w.Mutate = func(t store.Table) store.Table { return panics{t} } },
 			func(w *world) { w.Told(w.Fail("f")); w.Poll(w.Start(-1, false)) },
 			map[string]int{"internal_error": 1},
 		},
 		"a defect, and no letter of it": {
 			func(w *world) {
-				w.Mutate = func(l retrigger.Ledger) retrigger.Ledger { return panics{l} }
+				w.Mutate = func(t store.Table) store.Table { return panics{t} }
 				w.AWS.Inject(lettersDown())
 			},
 			func(w *world) { w.Told(w.Fail("f")); w.Poll(w.Start(-1, false)) },
@@ -175,9 +172,9 @@ func (w *world) fails(payload string) {
 	}
 }
 
-// TestNothingIsLostWhileTheDeadLetterQueueCantBeWritten: the message stays on the request
-// queue, the metric says so at each delivery, and the letter comes when the queue is back.
-func TestNothingIsLostWhileTheDeadLetterQueueCantBeWritten(t *testing.T) {
+// TestNothingIsLostWhileTheDeadLetterQueueIsDown: The message stays on the request queue,
+// the metric counts each delivery, and the dead letter is written when the queue is back.
+func TestNothingIsLostWhileTheDeadLetterQueueIsDown(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.Send(`{"runid":"x"}`)

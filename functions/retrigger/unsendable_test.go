@@ -24,8 +24,8 @@ import (
 // refuses: an event may write them as \uffff and \ufffe, which SQS takes.
 const garbled = "the file begins with \uffff\ufffe and \x00\x1b"
 
-// backlogWith makes a backlog, and one more failed run among it, "special", that failed so
-// many seconds after the first and has such an error.
+// backlogWith adds a backlog and one more failed run, "special", which failed the given
+// number of seconds after the first and has the error message.
 func (w *world) backlogWith(runs, dataflows, at int, message string) []string {
 	ids := w.backlog(runs, dataflows)
 	w.Flow("special-flow", worldOrg)
@@ -37,7 +37,7 @@ func (w *world) backlogWith(runs, dataflows, at int, message string) []string {
 	return ids
 }
 
-// letter is the only dead letter.
+// letter returns the only dead letter.
 func (w *world) letter() awssim.Message {
 	w.TB.Helper()
 	letters := w.AWS.Messages(w.Letters)
@@ -47,7 +47,7 @@ func (w *world) letter() awssim.Message {
 	return letters[0]
 }
 
-func TestASweepRequestsARunWithAGarbledErrorLikeTheOthers(t *testing.T) {
+func TestSweepRequestsARunWithAGarbledErrorLikeTheOthers(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ runs, dataflows, at int }{
 		"among twenty":         {20, 20, 10},
@@ -72,8 +72,9 @@ func TestASweepRequestsARunWithAGarbledErrorLikeTheOthers(t *testing.T) {
 	}
 }
 
-// TestTheDeadLetterOfARunWithAGarbledErrorIsWritten, once, and reads back as it was.
-func TestTheDeadLetterOfARunWithAGarbledErrorIsWritten(t *testing.T) {
+// TestDeadLetterOfARunWithAGarbledErrorIsWritten: There is one dead letter, and it reads
+// back unchanged.
+func TestDeadLetterOfARunWithAGarbledErrorIsWritten(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.Told = func(id string) { w.Send(sqstext.JSON(w.Adobe.FailureEvent(id))) }
@@ -97,9 +98,9 @@ func TestTheDeadLetterOfARunWithAGarbledErrorIsWritten(t *testing.T) {
 	})
 }
 
-// TestARunWhoseRequestSQSRefusesStopsNoSweep: it becomes a dead letter of its own, whether
-// SQS refuses the message or the whole call that has it.
-func TestARunWhoseRequestSQSRefusesStopsNoSweep(t *testing.T) {
+// TestRunWhoseRequestSQSRefusesStopsNoSweep: The run becomes a dead letter, whether SQS
+// refuses its message or the whole call.
+func TestRunWhoseRequestSQSRefusesStopsNoSweep(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		fault awssim.Fault
@@ -157,8 +158,9 @@ func (w *world) redrive() {
 	}
 }
 
-// TestARequestThatMustWaitAndCantBecomesADeadLetter instead of coming again and again.
-func TestARequestThatMustWaitAndCantBecomesADeadLetter(t *testing.T) {
+// TestRequestThatCannotBeRequeuedBecomesADeadLetter: Otherwise the request would come
+// again and again.
+func TestRequestThatCannotBeRequeuedBecomesADeadLetter(t *testing.T) {
 	t.Parallel()
 	for name, direct := range map[string]bool{"of the queue": false, "of an invocation": true} {
 		t.Run(name, func(t *testing.T) {
@@ -184,8 +186,9 @@ func TestARequestThatMustWaitAndCantBecomesADeadLetter(t *testing.T) {
 	}
 }
 
-// TestTheLargestMessageThatCantBeReadBecomesADeadLetter at its first delivery.
-func TestTheLargestMessageThatCantBeReadBecomesADeadLetter(t *testing.T) {
+// TestLargestUnreadableMessageBecomesADeadLetter: The dead letter is written at the first
+// delivery.
+func TestLargestUnreadableMessageBecomesADeadLetter(t *testing.T) {
 	t.Parallel()
 	wrapped, err := json.Marshal(map[string]string{"Type": "Notification", "TopicArn": "arn:x", "Message": strings.Repeat("\"\x00\b\uffff", 50_000)})
 	if err != nil {
@@ -214,10 +217,10 @@ func TestTheLargestMessageThatCantBeReadBecomesADeadLetter(t *testing.T) {
 	}
 }
 
-// TestAPartThatIsLongerThanItsMessageIsKeptAsTheMessage: base64 can be shorter than what is
-// written for its content. A text of JSON is kept as it came, and fits. The letter is written at the first
-// delivery, so that the message does not come again and again.
-func TestAPartThatIsLongerThanItsMessageIsKeptAsTheMessage(t *testing.T) {
+// TestPartLongerThanItsMessageIsKeptAsTheMessage: Base64 can be shorter than its content
+// as JSON. A text of JSON is kept as it came and fits. The dead letter is written at the
+// first delivery, so the message does not come again and again.
+func TestPartLongerThanItsMessageIsKeptAsTheMessage(t *testing.T) {
 	t.Parallel()
 	const request, event = `{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"}`, `{"specversion":"1.0","type":"flow_run","source":"aep","data_base64":"`
 	bad := `[{"shape":"` + strings.Repeat("\uffff", 200_000) + `"},{"id":"","flowId":"f","metrics":{"statusSummary":{"status":"failed"}}}]`
@@ -255,9 +258,10 @@ func TestAPartThatIsLongerThanItsMessageIsKeptAsTheMessage(t *testing.T) {
 	}
 }
 
-// TestALargePayloadOfADirectInvocationStaysWithItsSender: the answer is an error that says
-// why and what to do, and nothing is kept in part. To deliver the event again would not help.
-func TestALargePayloadOfADirectInvocationStaysWithItsSender(t *testing.T) {
+// TestLargePayloadOfADirectInvocationStaysWithItsSender: The answer is an error that says
+// why and how to go on, and no part of the payload is kept. To deliver the event again
+// would not help.
+func TestLargePayloadOfADirectInvocationStaysWithItsSender(t *testing.T) {
 	t.Parallel()
 	list := func(bytes int) string {
 		return `{"requests":[{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"},{"runId":"b","reason":"` + strings.Repeat("r", bytes) + `"}]}`
@@ -298,9 +302,9 @@ func TestALargePayloadOfADirectInvocationStaysWithItsSender(t *testing.T) {
 	}
 }
 
-// TestAPayloadTooLargeForADeadLetterDoesNotHideRunsThatCanBeDeliveredAgain: the error of the
-// invocation is about the run that needs another delivery.
-func TestAPayloadTooLargeForADeadLetterDoesNotHideRunsThatCanBeDeliveredAgain(t *testing.T) {
+// TestTooLargePayloadDoesNotHideRunsThatNeedAnotherDelivery: The error of the invocation
+// is about the run that needs another delivery.
+func TestTooLargePayloadDoesNotHideRunsThatNeedAnotherDelivery(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.Config.QueueURL = ""
@@ -315,9 +319,9 @@ func TestAPayloadTooLargeForADeadLetterDoesNotHideRunsThatCanBeDeliveredAgain(t 
 	})
 }
 
-// TestWhatAnInvocationCantPutOnTheQueueBecomesADeadLetter: a request that Adobe throttles,
-// and a sweep that is to go on.
-func TestWhatAnInvocationCantPutOnTheQueueBecomesADeadLetter(t *testing.T) {
+// TestRequestThatTheQueueRefusesBecomesADeadLetter: This holds for a request that Adobe
+// throttles and for a sweep that must go on.
+func TestRequestThatTheQueueRefusesBecomesADeadLetter(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ payload, reason string }{
 		"a request": {`{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"}`, "unsendable"},

@@ -4,7 +4,7 @@
 // Every mistake is reported, each with the name of its variable, in one error.
 // A value is never echoed when it could hold a secret: variables name secrets,
 // they don't contain them, but a person may put one there. A variable whose name
-// only looks like one of ours is a [Stray]. The table in README.md is the reference.
+// only looks like one of ours is a [Stray]. The table in docs/configuration.md is the reference.
 package config
 
 import (
@@ -31,6 +31,9 @@ const (
 	BreakerThreshold   = "BREAKER_THRESHOLD"
 	BreakerCooldown    = "BREAKER_COOLDOWN"
 	ReconcileAfter     = "RECONCILE_AFTER"
+	ExtraSend          = "EXTRA_SEND"
+	ExtraSendAfter     = "EXTRA_SEND_AFTER"
+	FaultInterval      = "FAULT_INTERVAL"
 	CallsPerSecond     = "CALLS_PER_SECOND"
 	ConcurrentCalls    = "CONCURRENT_CALLS"
 	Reserved           = "RESERVED_CONCURRENCY"
@@ -55,7 +58,7 @@ const (
 func names() []string {
 	return []string{
 		SecretID, QueueURL, DeadLetterQueueURL, LedgerTable, LedgerTTL, RetryDelays, RetryPolicy, MaxRunAge, BreakerThreshold,
-		BreakerCooldown, ReconcileAfter, CallsPerSecond, ConcurrentCalls, Reserved, FlowBudget, OrgBudget, BudgetWindow, Paused,
+		BreakerCooldown, ReconcileAfter, ExtraSend, ExtraSendAfter, FaultInterval, CallsPerSecond, ConcurrentCalls, Reserved, FlowBudget, OrgBudget, BudgetWindow, Paused,
 		SweepSince, SweepLimit, SweepSandboxes, DefaultSandbox, FlowServiceURL, IMSURL, RetriggerOp, LogLevel, MaxConcurrentRuns,
 		CallTimeout, SecretCacheTTL,
 	}
@@ -147,6 +150,14 @@ type Config struct {
 	CallsPerSecond      int
 	ConcurrentCalls     int
 	ReservedConcurrency int
+	// ExtraSend lets a run be re-triggered once more whose first re-trigger got no answer
+	// and has left no run that can be found; otherwise that run is a dead letter.
+	ExtraSend bool
+	// ExtraSendAfter is how long after a re-trigger without an answer that is done. A run
+	// that the first one made later than that would be its second.
+	ExtraSendAfter time.Duration
+	// FaultInterval is within how long of the last one a fault of a run counts no more.
+	FaultInterval time.Duration
 	// FlowBudget and OrgBudget bound the re-triggers of a dataflow and of an org in
 	// a BudgetWindow; 0 for any number.
 	FlowBudget, OrgBudget int
@@ -195,13 +206,16 @@ func Load(environ []string) (Config, []Stray, error) {
 		BreakerThreshold:    r.count(BreakerThreshold, policy.DefaultBreakerThreshold, 0, maxBreaker),
 		BreakerCooldown:     r.duration(BreakerCooldown, policy.DefaultBreakerCooldown, time.Minute, maxDays),
 		ReconcileAfter:      r.duration(ReconcileAfter, DefaultReconcileAfter, 0, time.Hour),
+		ExtraSend:           r.flag(ExtraSend, true),
+		FaultInterval:       r.duration(FaultInterval, ledger.DefaultFaultInterval, 0, time.Hour),
+		ExtraSendAfter:      r.duration(ExtraSendAfter, ledger.LostCallWindow, 0, day),
 		CallsPerSecond:      r.count(CallsPerSecond, DefaultCallsPerSecond, 0, maxCalls),
 		ConcurrentCalls:     r.count(ConcurrentCalls, DefaultConcurrentCalls, 0, maxCalls),
 		ReservedConcurrency: r.count(Reserved, DefaultReserved, 1, maxCalls),
 		FlowBudget:          r.count(FlowBudget, DefaultFlowBudget, 0, maxBudget),
 		OrgBudget:           r.count(OrgBudget, DefaultOrgBudget, 0, maxBudget),
 		BudgetWindow:        r.duration(BudgetWindow, DefaultBudgetWindow, time.Minute, day),
-		Paused:              r.flag(Paused),
+		Paused:              r.flag(Paused, false),
 		SweepSince:          r.duration(SweepSince, DefaultSweepSince, time.Minute, maxDays),
 		SweepLimit:          r.count(SweepLimit, DefaultSweepLimit, 1, maxSweepLimit),
 		SweepSandboxes:      r.list(SweepSandboxes, "", flowclient.CheckSandboxName),

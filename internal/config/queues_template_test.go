@@ -34,9 +34,9 @@ func resources(t *testing.T) map[string]string {
 	return all
 }
 
-// TestTheQueuesOfTheTemplateAreAsLargeAsTheFunctionBelieves, and a dead letter with all
-// its attributes fits beside the largest message of the request queue.
-func TestTheQueuesOfTheTemplateAreAsLargeAsTheFunctionBelieves(t *testing.T) {
+// TestQueuesOfTheTemplateHaveTheSizesThatTheFunctionExpects: A dead letter with all its
+// attributes fits beside the largest message of the request queue.
+func TestQueuesOfTheTemplateHaveTheSizesThatTheFunctionExpects(t *testing.T) {
 	t.Parallel()
 	all := resources(t)
 	size := regexp.MustCompile(`(?m)^      MaximumMessageSize: (\d+)( #.*)?$`)

@@ -159,8 +159,8 @@ func (r *reader) level(name string) slog.Level {
 	}
 }
 
-func (r *reader) flag(name string) bool {
-	text := r.text(name, "false")
+func (r *reader) flag(name string, fallback bool) bool {
+	text := r.text(name, strconv.FormatBool(fallback))
 	switch strings.ToLower(text) {
 	case "true":
 		return true

@@ -31,7 +31,7 @@ func TestNamesAndARNsOfSecretsAreTaken(t *testing.T) {
 	}
 }
 
-func TestASecretInPlaceOfItsNameIsRefusedByItsPlace(t *testing.T) {
+func TestSecretInPlaceOfItsNameIsRefusedWithoutItsText(t *testing.T) {
 	t.Parallel()
 	const other = "neither a name nor an ARN of a secret; is it the secret itself?"
 	const part = "looks like a part of a credential"
@@ -84,7 +84,7 @@ func TestNoErrorHasTheTextOfASecretID(t *testing.T) {
 	})
 }
 
-func TestWhatTheClientRefusesIsRefusedAtStart(t *testing.T) {
+func TestSecretIDThatTheClientRefusesIsRefusedAtStart(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ variable, want string }{
 		{"FLOW_SERVICE_URL=https://platform.adobe.io/x?", "FLOW_SERVICE_URL has a query or fragment"},

@@ -9,14 +9,14 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
 )
 
-// rulesOf returns a RETRY_POLICY of so many bytes, made of rules as in README.md.
+// rulesOf returns a RETRY_POLICY of so many bytes, made of rules as in docs/configuration.md.
 func rulesOf(bytes int) string {
 	const rule = `{"code":["CONNECTOR-1001-*","2200"],"message":"*timed out*","action":"retry","delays":["1m","10m","1h"]}`
 	n := (bytes - 1) / (len(rule) + 1)
 	return "[" + strings.Repeat(rule+",", n-1) + rule + strings.Repeat(" ", bytes-1-n*(len(rule)+1)) + "]"
 }
 
-func TestATooLargeRetryPolicyIsRefusedWithItsRoom(t *testing.T) {
+func TestTooLargeRetryPolicyIsRefusedWithItsRoom(t *testing.T) {
 	t.Parallel()
 	if _, _, err := config.Load(least("SECRET_ID=a", "RETRY_POLICY="+rulesOf(2400))); err != nil {
 		t.Errorf("rules that have room are refused: %v", err)
@@ -30,7 +30,7 @@ func TestATooLargeRetryPolicyIsRefusedWithItsRoom(t *testing.T) {
 	}
 }
 
-func TestATooLargeEnvironmentIsRefusedWithTheRoomThatIsLeft(t *testing.T) {
+func TestTooLargeEnvironmentIsRefusedWithItsRoom(t *testing.T) {
 	t.Parallel()
 	base := least("SECRET_ID=a")
 	used := -len(base) // the equals signs don't count
@@ -54,9 +54,9 @@ func TestATooLargeEnvironmentIsRefusedWithTheRoomThatIsLeft(t *testing.T) {
 	}
 }
 
-// TestTheTemplatesVariablesLeaveRoomForTheRetryPolicy measures them as Lambda does, as
+// TestTemplatesVariablesLeaveRoomForTheRetryPolicy measures them as Lambda does, as
 // one JSON text, with long names, regions and sandboxes.
-func TestTheTemplatesVariablesLeaveRoomForTheRetryPolicy(t *testing.T) {
+func TestTemplatesVariablesLeaveRoomForTheRetryPolicy(t *testing.T) {
 	t.Parallel()
 	const stack = "aep-retrigger-production-eu"
 	env := map[string]string{}
@@ -69,7 +69,7 @@ func TestTheTemplatesVariablesLeaveRoomForTheRetryPolicy(t *testing.T) {
 	env["LEDGER_TABLE"] = stack + "-Ledger-AbCdEfGhIjKl"
 	env["SWEEP_SANDBOXES"], env["DEFAULT_SANDBOX"] = "prod,dev,stage,production-emea", "production-emea"
 	env["RETRY_POLICY"] = rulesOf(2400)
-	if len(env) != 29 {
+	if len(env) != 31 {
 		t.Fatalf("%d variables: does this test still know them all?", len(env))
 	}
 	measured, err := json.Marshal(env)

@@ -30,7 +30,7 @@ func strays(t *testing.T, variables ...string) []config.Stray {
 	return found
 }
 
-func TestAVariableThatLooksLikeOneOfOursIsNoticed(t *testing.T) {
+func TestVariableThatLooksLikeOneOfOursIsNoticed(t *testing.T) {
 	t.Parallel()
 	for name, meant := range map[string]string{
 		"RETRIGER_OP": "RETRIGGER_OP", "RETRY_DELAY": "RETRY_DELAYS", "SECRET_IDS": "SECRET_ID", "QUEUE_ULR": "QUEUE_URL", "DEADLETTER_QUEUE_URL": "DEAD_LETTER_QUEUE_URL",
@@ -48,7 +48,7 @@ func TestAVariableThatLooksLikeOneOfOursIsNoticed(t *testing.T) {
 	}
 }
 
-func TestAnySlipOfThePenInANameIsNoticed(t *testing.T) {
+func TestMisspelledVariableIsNoticed(t *testing.T) {
 	t.Parallel()
 	all := variables(t)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -80,10 +80,11 @@ func TestAnySlipOfThePenInANameIsNoticed(t *testing.T) {
 	})
 }
 
-// TestAVariableOfLambdaOrAShellIsNotTakenForOneOfOurs has the variables of Lambda, of its
-// runtimes and extensions, and of shells, as https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
-// and the documentation of the usual extensions list them.
-func TestAVariableOfLambdaOrAShellIsNotTakenForOneOfOurs(t *testing.T) {
+// TestVariablesOfLambdaAndShellsAreNotReported: The list has the variables of Lambda, of
+// its runtimes and extensions, and of shells, from
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html and the
+// documentation of the usual extensions.
+func TestVariablesOfLambdaAndShellsAreNotReported(t *testing.T) {
 	t.Parallel()
 	names := strings.Fields(`
 		_HANDLER _X_AMZN_TRACE_ID _LAMBDA_SERVER_PORT _LAMBDA_CONTROL_SOCKET _LAMBDA_SHARED_MEM_FD _LAMBDA_LOG_FD _LAMBDA_SB_ID _LAMBDA_CONSOLE_SOCKET
@@ -106,7 +107,7 @@ func TestAVariableOfLambdaOrAShellIsNotTakenForOneOfOurs(t *testing.T) {
 	}
 }
 
-func TestARequiredVariableThatIsMisspelledIsNamedInTheError(t *testing.T) {
+func TestMisspelledRequiredVariableIsNamedInTheError(t *testing.T) {
 	t.Parallel()
 	_, found, err := config.Load([]string{"SECRET_ARN=p8e-hunter2", "DEADLETTER_QUEUE_URL=https://hunter2", "LEDGER_TABLE=ledger"})
 	if err == nil || len(found) != 2 {

@@ -94,8 +94,9 @@ type entry struct {
 }
 
 // NewStore makes a Store of the secrets with the given names or ARNs. Secrets
-// older than ttl are fetched again when they are next asked for; now is the
-// clock, of which only the wall clock's reading counts.
+// older than ttl are fetched again when they are next asked for.
+//
+// Rule 25: of the clock only the wall clock's reading counts.
 func NewStore(manager SecretsManager, secretIDs []string, newClient NewClient, ttl time.Duration, now func() time.Time) *Store {
 	s := &Store{manager: manager, newClient: newClient, ttl: ttl, now: func() time.Time { return now().Round(0) }}
 	for _, id := range secretIDs {

@@ -142,7 +142,7 @@ func TestOneBrokenSecretLeavesTheOthersWorking(t *testing.T) {
 	}
 }
 
-func TestTwoSecretsOfOneOrg(t *testing.T) {
+func TestTwoSecretsOfOneOrgAreAnError(t *testing.T) {
 	t.Parallel()
 	store, m, _ := newStore("a", "b")
 	m.set("a", secret("s"), nil)
@@ -153,7 +153,7 @@ func TestTwoSecretsOfOneOrg(t *testing.T) {
 	}
 }
 
-func TestCacheAndTimeToLive(t *testing.T) {
+func TestSecretIsCachedForItsTimeToLive(t *testing.T) {
 	t.Parallel()
 	store, m, clock := newStore("a")
 	m.set("a", secret("s"), nil)

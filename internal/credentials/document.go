@@ -207,11 +207,9 @@ func explain(text string, fault *json.SyntaxError) error {
 	return fmt.Errorf("at %s: %s", place(text, at), problem)
 }
 
-// usual names the mistake at a position.
+// usual names the mistake at a position: by what the decoder says, or else by the
+// characters there.
 func usual(text string, at int, fault string) string {
-	r, _ := utf8.DecodeRuneInString(text[at:])
-	head := strings.TrimRightFunc(text[:at], isJSONSpace)
-	before, width := utf8.DecodeLastRuneInString(head)
 	switch {
 	case !mayBeJSON(text):
 		return "the text is not a JSON object, which begins with a brace (a value alone and lines of NAME=value can't be read)"
@@ -221,6 +219,15 @@ func usual(text string, at int, fault string) string {
 		return `a backslash begins no escape of JSON: write \\ for a backslash`
 	case strings.Contains(fault, "after top-level value"):
 		return "there is more text after the JSON value"
+	}
+	return usualCharacter(text, at)
+}
+
+func usualCharacter(text string, at int) string {
+	r, _ := utf8.DecodeRuneInString(text[at:])
+	head := strings.TrimRightFunc(text[:at], isJSONSpace)
+	before, width := utf8.DecodeLastRuneInString(head)
+	switch {
 	case typographic(r):
 		return `a typographic quotation mark: JSON needs the straight one (")`
 	case r == '\'':
@@ -231,7 +238,7 @@ func usual(text string, at int, fault string) string {
 		return "a comma stands before the closing bracket, at " + place(text, len(head)-width) + ": remove the comma"
 	case r == ',':
 		return "a comma too many, or a value missing before it"
-	case r == '"' && (strings.ContainsRune(`"}]`, before) || unicode.IsLetter(before) || unicode.IsDigit(before)):
+	case r == '"' && endsValue(before):
 		return "a comma, or a colon, is missing before it"
 	case r == '/' || r == '#':
 		return "JSON has no comments"
@@ -241,6 +248,11 @@ func usual(text string, at int, fault string) string {
 		return "a name or text without quotation marks; true, false and null are in lower case"
 	}
 	return "another character is wanted"
+}
+
+// endsValue reports whether a character may be the last of a value or a name.
+func endsValue(r rune) bool {
+	return strings.ContainsRune(`"}]`, r) || unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
 func typographic(r rune) bool {

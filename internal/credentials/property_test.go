@@ -193,7 +193,7 @@ func pairs(t *rapid.T, o object) []object {
 	return rapid.Permutation(list).Draw(t, "variables")
 }
 
-func TestWhateverTheSpellingTheAccountIsTheSame(t *testing.T) {
+func TestEachSpellingOfASecretGivesTheSameAccount(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		d := drawCredential(t)
@@ -231,8 +231,9 @@ func TestOurSpellingWinsOverOthersWithOtherValues(t *testing.T) {
 	})
 }
 
-// TestNoErrorHasAnythingOfASecret breaks secrets as people do, and in stranger ways.
-func TestNoErrorHasAnythingOfASecret(t *testing.T) {
+// TestNoErrorShowsAnyPartOfASecret: The test breaks secrets as people do, and in stranger
+// ways.
+func TestNoErrorShowsAnyPartOfASecret(t *testing.T) {
 	t.Parallel()
 	refused := 0
 	rapid.Check(t, func(t *rapid.T) {

@@ -80,7 +80,7 @@ func TestRefusedSecretIsLeftAloneForAWhile(t *testing.T) {
 	}
 }
 
-func TestARenewedSecretOfAnotherOrgIsNotUsed(t *testing.T) {
+func TestChangedSecretOfAnotherOrgIsNotUsed(t *testing.T) {
 	t.Parallel()
 	store, m, _ := newStore("a")
 	m.set("a", secret("s"), nil)
@@ -180,7 +180,7 @@ func first(t *testing.T, store *credentials.Store) (*credentials.Account, error)
 	return account, refusal
 }
 
-func TestARefusalSaysWhoRefusedAndHow(t *testing.T) {
+func TestRefusalSaysWhoRefusedAndHow(t *testing.T) {
 	t.Parallel()
 	gateway := &flowclient.Error{
 		Op: flowclient.OpRun, Resource: "run", Kind: flowclient.KindForbidden, Status: 403, Code: "403003", Message: "Api Key is invalid", RequestID: "req-1",
@@ -230,7 +230,7 @@ func TestARefusalSaysWhoRefusedAndHow(t *testing.T) {
 	}
 }
 
-func TestASecretThatCantBeReadAgainTellsWhyItWasNeeded(t *testing.T) {
+func TestUnreadableSecretAlsoSaysWhyItWasReadAgain(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		text string
@@ -262,7 +262,7 @@ func TestASecretThatCantBeReadAgainTellsWhyItWasNeeded(t *testing.T) {
 	}
 }
 
-func TestTheNextClientSecretIsTriedWhenIMSRefusesTheFirst(t *testing.T) {
+func TestNextClientSecretIsTriedWhenIMSRefusesTheFirst(t *testing.T) {
 	t.Parallel()
 	server := newIMS(t, "third")
 	store, m, clock := storeAt(server)
@@ -299,7 +299,7 @@ func TestTheNextClientSecretIsTriedWhenIMSRefusesTheFirst(t *testing.T) {
 	}
 }
 
-func TestASecretIsRefusedWhenEachClientSecretIs(t *testing.T) {
+func TestSecretIsRefusedWhenEachClientSecretIsRefused(t *testing.T) {
 	t.Parallel()
 	server := newIMS(t)
 	store, m, clock := storeAt(server)
@@ -325,7 +325,7 @@ func TestASecretIsRefusedWhenEachClientSecretIs(t *testing.T) {
 	}
 }
 
-func TestARotatedListIsTriedFromItsBeginning(t *testing.T) {
+func TestRotatedListIsTriedFromItsBeginning(t *testing.T) {
 	t.Parallel()
 	server := newIMS(t, "new")
 	store, m, _ := storeAt(server)
@@ -361,7 +361,7 @@ func TestAnotherClientSecretIsTriedWithoutSecretsManager(t *testing.T) {
 	}
 }
 
-func TestWhereIMSIsDownNoClientSecretCountsAsRefused(t *testing.T) {
+func TestOutageOfIMSRefusesNoClientSecret(t *testing.T) {
 	t.Parallel()
 	server := newIMS(t)
 	store, m, _ := storeAt(server)
@@ -379,7 +379,7 @@ func TestWhereIMSIsDownNoClientSecretCountsAsRefused(t *testing.T) {
 	}
 }
 
-func TestOtherClientSecretsDontHelpAgainstTheGateway(t *testing.T) {
+func TestNoOtherClientSecretIsTriedWhenTheGatewayRefuses(t *testing.T) {
 	t.Parallel()
 	server := newIMS(t, "first", "second")
 	store, m, _ := storeAt(server)
@@ -397,7 +397,7 @@ func TestOtherClientSecretsDontHelpAgainstTheGateway(t *testing.T) {
 	}
 }
 
-func TestANewListIsTakenWithoutATrialWhenTheGatewayRefusedTheOldSecret(t *testing.T) {
+func TestChangedSecretIsUsedUntestedAfterTheGatewayRefused(t *testing.T) {
 	t.Parallel()
 	server := newIMS(t, "old", "new", "newer")
 	store, m, _ := storeAt(server)
@@ -422,7 +422,7 @@ func frozen(wall time.Time, seconds uint64) time.Time {
 	return wall
 }
 
-func TestAMendedSecretIsSeenAfterAFreeze(t *testing.T) {
+func TestCorrectedSecretIsSeenAfterAFreeze(t *testing.T) {
 	t.Parallel()
 	began, seconds := time.Now(), uint64(0)
 	if d := frozen(began, 3600); d.Sub(began) != 0 || d.Round(0).Sub(began.Round(0)) != time.Hour {
@@ -452,7 +452,7 @@ func TestAMendedSecretIsSeenAfterAFreeze(t *testing.T) {
 	}
 }
 
-func TestAClockThatIsSetBackKeepsNothing(t *testing.T) {
+func TestClockThatIsSetBackDoesNotKeepARefusal(t *testing.T) {
 	t.Parallel()
 	store, m, clock := newStore("a")
 	m.set("a", secret("old"), nil)
@@ -470,7 +470,7 @@ func TestAClockThatIsSetBackKeepsNothing(t *testing.T) {
 	}
 }
 
-func TestACallerWithoutTimeIsNotKeptWaiting(t *testing.T) {
+func TestCallerWithoutTimeDoesNotWait(t *testing.T) {
 	t.Parallel()
 	server := newIMS(t, "second")
 	store, m, _ := storeAt(server)

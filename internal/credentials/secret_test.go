@@ -116,7 +116,7 @@ func TestSecretsInTheSpellingsOfAdobesToolsAreRead(t *testing.T) {
 	}
 }
 
-func TestOfSeveralClientSecretsTheNewestComesFirst(t *testing.T) {
+func TestNewestOfSeveralClientSecretsComesFirst(t *testing.T) {
 	t.Parallel()
 	for name, list := range map[string]string{
 		"texts, as they stand": `["$SECRET","b","c"]`,
@@ -136,7 +136,7 @@ func TestOfSeveralClientSecretsTheNewestComesFirst(t *testing.T) {
 	}
 }
 
-func TestABinarySecretIsReadAsText(t *testing.T) {
+func TestBinarySecretIsReadAsText(t *testing.T) {
 	t.Parallel()
 	text := fill(`{"client_id":"$ID","client_secret":"$SECRET","org_id":"$ORG","scopes":"openid"}`)
 	for _, bytes := range []string{text, "\uFEFF" + text} {
@@ -152,7 +152,7 @@ func TestABinarySecretIsReadAsText(t *testing.T) {
 	}
 }
 
-func TestASecretsFaultNamesTheFieldAndNoValue(t *testing.T) {
+func TestErrorOfASecretNamesTheFieldAndNoValue(t *testing.T) {
 	t.Parallel()
 	with := func(name, text string) string { // our own spelling with one field changed
 		fields := map[string]string{"client_id": `"$ID"`, "client_secret": `"$SECRET"`, "org_id": `"$ORG"`, "scopes": `"openid"`}
@@ -238,7 +238,7 @@ func TestASecretsFaultNamesTheFieldAndNoValue(t *testing.T) {
 	}
 }
 
-func TestASyntaxErrorHasItsPlaceAndNoText(t *testing.T) {
+func TestSyntaxErrorOfASecretHasItsPlaceAndNoText(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		text string

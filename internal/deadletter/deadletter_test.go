@@ -47,9 +47,9 @@ func unreadable(payload string) deadletter.Message {
 	}
 }
 
-// TestADeadLetterFitsTheRequestQueueWithItsAttributes: attributes give way to the body, and
+// TestDeadLetterFitsTheRequestQueueWithItsAttributes: attributes give way to the body, and
 // the reason never does.
-func TestADeadLetterFitsTheRequestQueueWithItsAttributes(t *testing.T) {
+func TestDeadLetterFitsTheRequestQueueWithItsAttributes(t *testing.T) {
 	t.Parallel()
 	for _, left := range []int{20_000, 900, 400, 200, 97, 96, 60, 22} {
 		payload := strings.Repeat("x", sqstext.MaxRequest-left)
@@ -70,9 +70,9 @@ func TestADeadLetterFitsTheRequestQueueWithItsAttributes(t *testing.T) {
 	}
 }
 
-// TestTheDeadLetterOfTheLargestMessageFits: it fits the dead-letter queue,
+// TestDeadLetterOfTheLargestMessageFits: it fits the dead-letter queue,
 // and its body fits the request queue.
-func TestTheDeadLetterOfTheLargestMessageFits(t *testing.T) {
+func TestDeadLetterOfTheLargestMessageFits(t *testing.T) {
 	t.Parallel()
 	for _, left := range []int{0, 1, 21} {
 		body, attributes := send(t, unreadable(`"`+strings.Repeat("x", sqstext.MaxRequest-left-2)+`"`))
@@ -82,7 +82,7 @@ func TestTheDeadLetterOfTheLargestMessageFits(t *testing.T) {
 	}
 }
 
-func TestAPayloadThatIsTooLargeIsRefusedAndNotCut(t *testing.T) {
+func TestTooLargePayloadIsRefusedAndNotCut(t *testing.T) {
 	t.Parallel()
 	for _, payload := range []string{
 		strings.Repeat("x", sqstext.MaxRequest+1), strings.Repeat("x", 6<<20),
@@ -100,8 +100,9 @@ func TestAPayloadThatIsTooLargeIsRefusedAndNotCut(t *testing.T) {
 	}
 }
 
-// TestTheDeadLetterOfAnyRequestIsTakenAndReadBack: whatever text Adobe's errors have.
-func TestTheDeadLetterOfAnyRequestIsTakenAndReadBack(t *testing.T) {
+// TestDeadLetterOfAnyRequestIsTakenBySQSAndReadsBack: This holds for any text in Adobe's
+// errors.
+func TestDeadLetterOfAnyRequestIsTakenBySQSAndReadsBack(t *testing.T) {
 	t.Parallel()
 	text := rapid.StringOf(rapid.OneOf(rapid.Rune(), rapid.SampledFrom([]rune("\x00\x1b\uFFFE\uFFFF\"<"))))
 	rapid.Check(t, func(t *rapid.T) {
@@ -131,9 +132,9 @@ func TestTheDeadLetterOfAnyRequestIsTakenAndReadBack(t *testing.T) {
 	})
 }
 
-// TestATimeThatJSONLacksStopsNoDeadLetter: a run that Adobe says was made in the year 31969
-// gets its dead letter all the same.
-func TestATimeThatJSONLacksStopsNoDeadLetter(t *testing.T) {
+// TestTimeThatJSONCannotWriteStopsNoDeadLetter: Adobe says that a run was made in the
+// year 31969. The run's dead letter is written all the same.
+func TestTimeThatJSONCannotWriteStopsNoDeadLetter(t *testing.T) {
 	t.Parallel()
 	r := event.Request{RunID: "run"}
 	r.CreatedAt, r.FailedAt = time.UnixMilli(946684800000000), time.Date(-900, 1, 1, 0, 0, 0, 0, time.UTC)

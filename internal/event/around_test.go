@@ -8,7 +8,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 )
 
-func TestASandboxThatIsNamedAroundARunCountsWhereTheRunNamesNone(t *testing.T) {
+func TestRunWithoutASandboxTakesThatOfItsWrapping(t *testing.T) {
 	t.Parallel()
 	run := failed(runA, "")
 	without := strings.Replace(run, `"sandboxName":"prod",`, "", 1)
@@ -32,7 +32,7 @@ func TestASandboxThatIsNamedAroundARunCountsWhereTheRunNamesNone(t *testing.T) {
 	})
 }
 
-func TestARecordOfAStreamIsOpened(t *testing.T) {
+func TestStreamRecordIsOpened(t *testing.T) {
 	t.Parallel()
 	record := func(data string) string {
 		return `{"Records":[{"eventSource":"aws:kinesis","kinesis":{"data":"` + base64.StdEncoding.EncodeToString([]byte(data)) + `"}}]}`
@@ -45,7 +45,7 @@ func TestARecordOfAStreamIsOpened(t *testing.T) {
 	})
 }
 
-func TestAnEventOfAdobesThatAnApplicationHandsOnInATextIsRead(t *testing.T) {
+func TestAdobeEventThatAnApplicationForwardsAsTextIsRead(t *testing.T) {
 	t.Parallel()
 	relayed := func(event string) string {
 		return `{"detail-type":"relayed","source":"com.example","detail":{"body":` + quote(event) + `}}`
@@ -58,7 +58,7 @@ func TestAnEventOfAdobesThatAnApplicationHandsOnInATextIsRead(t *testing.T) {
 	})
 }
 
-func TestAnApplicationWhoseNameHasAdobesInItMayAsk(t *testing.T) {
+func TestApplicationWithAdobeInItsNameMayRequestARetry(t *testing.T) {
 	t.Parallel()
 	from := func(source, detail string) string {
 		return `{"detail-type":"retry","source":"` + source + `","detail":` + detail + `}`
@@ -73,7 +73,7 @@ func TestAnApplicationWhoseNameHasAdobesInItMayAsk(t *testing.T) {
 	})
 }
 
-func TestARunThatNamesItsOrgIsNotRefusedForAnotherOrgInIt(t *testing.T) {
+func TestRunThatNamesItsOrgIsNotRefusedForAnotherOrgInIt(t *testing.T) {
 	t.Parallel()
 	run := failed(runA, "")
 	wants(t, map[string][2]string{
@@ -100,7 +100,7 @@ func TestARunThatNamesItsOrgIsNotRefusedForAnotherOrgInIt(t *testing.T) {
 	}
 }
 
-func TestAnOrgBesideLambdasRecordOfAFailureCounts(t *testing.T) {
+func TestOrgBesideLambdasFailureRecordIsUsed(t *testing.T) {
 	t.Parallel()
 	record := onFailure(strings.Replace(failed(runA, ""), `"imsOrgId":"`+org+`",`, "", 1))
 	names := func(payload string) string { return strings.Replace(payload, "{", `{"imsOrgId":"`+foreignOrg+`",`, 1) }
@@ -116,7 +116,7 @@ func TestAnOrgBesideLambdasRecordOfAFailureCounts(t *testing.T) {
 	}
 }
 
-func TestAMessageThatATransformerHasMadeAnObjectOfIsRead(t *testing.T) {
+func TestMessageThatATransformerMadeAnObjectIsRead(t *testing.T) {
 	t.Parallel()
 	around := func(message string) []string {
 		return []string{
@@ -133,7 +133,7 @@ func TestAMessageThatATransformerHasMadeAnObjectOfIsRead(t *testing.T) {
 	}
 }
 
-func TestOfTwoSchedulesOneSweepIsMadeAndOfAnotherSweepBesideItNone(t *testing.T) {
+func TestTwoSchedulesAreOneSweepButAScheduleAndASweepAreRefused(t *testing.T) {
 	t.Parallel()
 	const schedule, sweep = `{"detail-type":"Scheduled Event","source":"aws.events","id":"x","detail":{}}`, `{"sweep":{"sandbox":"dev"}}`
 	wants(t, map[string][2]string{
@@ -144,9 +144,9 @@ func TestOfTwoSchedulesOneSweepIsMadeAndOfAnotherSweepBesideItNone(t *testing.T)
 	})
 }
 
-// TestAnotherPartnersEventIsReadAsAnApplications: such partners relay webhooks, those of
-// Adobe I/O Events, too.
-func TestAnotherPartnersEventIsReadAsAnApplications(t *testing.T) {
+// TestEventOfAnotherPartnerIsReadAsAnApplicationsEvent: Such partners relay webhooks,
+// also those of Adobe I/O Events.
+func TestEventOfAnotherPartnerIsReadAsAnApplicationsEvent(t *testing.T) {
 	t.Parallel()
 	from := func(detail string) string {
 		return `{"detail-type":"webhook","source":"aws.partner/example.com/x","detail":` + detail + `}`

@@ -25,7 +25,7 @@ func ofApplication(detail string) string {
 	return `{"version":"0","id":"e","detail-type":"relay","source":"com.example","detail":` + detail + `}`
 }
 
-func TestALayerWithAnAlertsNameOrCodeHidesNoRun(t *testing.T) {
+func TestLayerWithTheNameOrCodeOfAnAlertHidesNoRun(t *testing.T) {
 	t.Parallel()
 	run := failed(runA, "")
 	wants(t, map[string][2]string{
@@ -43,7 +43,7 @@ func TestALayerWithAnAlertsNameOrCodeHidesNoRun(t *testing.T) {
 	})
 }
 
-func TestAScheduledEventOfAnotherSenderIsReadAsItsOwn(t *testing.T) {
+func TestScheduledEventOfAnotherSenderIsNoSweep(t *testing.T) {
 	t.Parallel()
 	from := func(source, detail string) string {
 		return `{"detail-type":"Scheduled Event","source":"` + source + `","detail":` + detail + `}`
@@ -59,7 +59,7 @@ func TestAScheduledEventOfAnotherSenderIsReadAsItsOwn(t *testing.T) {
 	})
 }
 
-func TestAnEventOfAdobesThatAnotherHandsOnStaysAdobes(t *testing.T) {
+func TestForwardedAdobeEventStaysAnAdobeEvent(t *testing.T) {
 	t.Parallel()
 	const flat = `{"header":{"_adobeio":{"imsOrgId":"` + org + `","eventCode":"source_flow_run_error"}},"flowRun":"r"}`
 	for name, payload := range map[string]string{
@@ -82,7 +82,7 @@ func TestAnEventOfAdobesThatAnotherHandsOnStaysAdobes(t *testing.T) {
 	})
 }
 
-func TestAFlatEventOfAdobesThatIsNoDocumentedAlertIsNotSkippedAsOne(t *testing.T) {
+func TestFlatAdobeEventIsSkippedOnlyIfItIsADocumentedAlert(t *testing.T) {
 	t.Parallel()
 	const header = `"header":{"_adobeio":{"eventCode":"source_flow_run_error"}}`
 	wants(t, map[string][2]string{
@@ -105,7 +105,7 @@ func TestAFlatEventOfAdobesThatIsNoDocumentedAlertIsNotSkippedAsOne(t *testing.T
 	})
 }
 
-func TestAnOrgThatIsNamedBesideTheRunCounts(t *testing.T) {
+func TestOrgBesideTheRunIsUsed(t *testing.T) {
 	t.Parallel()
 	without := strings.Replace(failed(runA, ""), `"imsOrgId":"`+org+`",`, "", 1)
 	for name, payload := range map[string]string{
@@ -136,7 +136,7 @@ func TestAnOrgThatIsNamedBesideTheRunCounts(t *testing.T) {
 	})
 }
 
-func TestARunBesideTheContentOfAKnownWrappingIsFound(t *testing.T) {
+func TestRunBesideTheContentOfAKnownWrappingIsFound(t *testing.T) {
 	t.Parallel()
 	run, done := failed(runA, ""), ended(`"success"`)
 	wants(t, map[string][2]string{
@@ -160,7 +160,7 @@ func TestARunBesideTheContentOfAKnownWrappingIsFound(t *testing.T) {
 	})
 }
 
-func TestAnOrgThatAKnownWrappingNamesCounts(t *testing.T) {
+func TestOrgOfAKnownWrappingIsUsed(t *testing.T) {
 	t.Parallel()
 	without := strings.Replace(failed(runA, ""), `"imsOrgId":"`+org+`",`, "", 1)
 	names := func(payload string) string { return strings.Replace(payload, "{", `{"imsOrgId":"`+foreignOrg+`",`, 1) }
@@ -180,7 +180,7 @@ func TestAnOrgThatAKnownWrappingNamesCounts(t *testing.T) {
 	}
 }
 
-func TestAPartOfAnEventOfAdobesIsNotTakenForAnothersEvent(t *testing.T) {
+func TestPartOfAnAdobeEventIsNotReadAsAnotherSendersEvent(t *testing.T) {
 	t.Parallel()
 	for name, content := range map[string]string{
 		"a topic":        `{"a":{"Type":"x","TopicArn":"y"}}`,
@@ -201,7 +201,7 @@ func TestAPartOfAnEventOfAdobesIsNotTakenForAnothersEvent(t *testing.T) {
 	}
 }
 
-func TestPredecessorsThatNameNothingAreNone(t *testing.T) {
+func TestEmptyPredecessorsAreIgnored(t *testing.T) {
 	t.Parallel()
 	for value, follows := range map[string]bool{
 		`[null]`: false, `[{}]`: false, `[""]`: false, `{"runs":[]}`: false, `[[],{"id":null}]`: false, `0`: false, `false`: false,
@@ -218,7 +218,7 @@ func TestPredecessorsThatNameNothingAreNone(t *testing.T) {
 	}
 }
 
-func TestATextInATextInAFieldIsOpened(t *testing.T) {
+func TestNestedTextInAFieldIsOpened(t *testing.T) {
 	t.Parallel()
 	run := failed(runA, "")
 	wants(t, map[string][2]string{
@@ -229,7 +229,7 @@ func TestATextInATextInAFieldIsOpened(t *testing.T) {
 	})
 }
 
-func TestALayerOfAdobesIsNotRefusedForItsNames(t *testing.T) {
+func TestLayerOfAnAdobeEventIsNotRefusedForItsFieldNames(t *testing.T) {
 	t.Parallel()
 	run := failed(runA, "")
 	for name, content := range map[string]string{
@@ -248,7 +248,7 @@ func TestALayerOfAdobesIsNotRefusedForItsNames(t *testing.T) {
 	}
 }
 
-func TestWhatTheFunctionItselfHasToldIsNotRetriedWhereverItIs(t *testing.T) {
+func TestOutputOfTheFunctionIsNotRetriedWhereverItIs(t *testing.T) {
 	t.Parallel()
 	run := failed(runA, "")
 	own := `{"detail-type":"Run Given Up","source":"aep-retrigger","detail":{"runId":"` + runB + `"}}`
@@ -270,7 +270,7 @@ func TestWhatTheFunctionItselfHasToldIsNotRetriedWhereverItIs(t *testing.T) {
 	})
 }
 
-func TestAStatusBehindANameThatStandsTwiceIsNotPassedOver(t *testing.T) {
+func TestStatusBehindARepeatedFieldIsNotIgnored(t *testing.T) {
 	t.Parallel()
 	for _, metrics := range []string{
 		`"metrics":{},"metrics":{"statusSummary":{"status":"failed"}}`,
@@ -289,7 +289,7 @@ func TestAStatusBehindANameThatStandsTwiceIsNotPassedOver(t *testing.T) {
 	wants(t, map[string][2]string{"of an application's own": {ofApplication(`{"id":5,"metrics":1,"Metrics":2}`), "skip foreign_event"}})
 }
 
-func TestALayerWithAStatusIsNoRun(t *testing.T) {
+func TestLayerWithAStatusIsNoRun(t *testing.T) {
 	t.Parallel()
 	run := failed(runA, "")
 	layer := func(more, status string) string {
@@ -309,27 +309,7 @@ func TestALayerWithAStatusIsNoRun(t *testing.T) {
 	})
 }
 
-func TestWhatIsTooDeepHoldsNothingElseUp(t *testing.T) {
-	t.Parallel()
-	run := failed(runA, "")
-	deep := strings.Repeat(`{"a":`, 20) + "1" + strings.Repeat("}", 20)
-	wants(t, map[string][2]string{
-		"beside a run":              {eventBridge(`{"run":` + run + `,"meta":` + deep + `}`), retried + ", error too_deep"},
-		"before a run":              {`{"meta":` + deep + `,"run":` + run + `}`, retried + ", error too_deep"},
-		"in an event without a run": {eventBridge(deep), "error unrecognized"},
-		"in one event of a journal": {`{"events":[{"position":"1","event":` + adobeEvent(run) + `},{"position":"2","event":` + adobeEvent(deep) + `}],"_page":{}}`, retried + ", error unrecognized, error too_deep"},
-		"beside two faulty runs":    {eventBridge(`{"a":` + failed(runA, `,"id":""`) + `,"b":` + failed(runA, `,"id":5`) + `,"meta":` + deep + `}`), "error missing_run_id, error missing_run_id, error too_deep"},
-		"in an application's event": {ofApplication(`{"run":` + run + `,"meta":` + deep + `}`), retried},
-		// Were each of the lists split, this would take minutes.
-		"in 9000 lists":                {adobeEvent(strings.Repeat("[", 9000) + strings.Repeat("1,", 400_000) + "1" + strings.Repeat("]", 9000)), "error unrecognized"},
-		"in a run":                     {failed(runA, `,"activities":`+deep), retried},
-		"beside a sweep":               {`[{"sweep":{}},` + strings.Repeat("[", 20) + `{"sweep":{}}` + strings.Repeat("]", 20) + `]`, "error too_deep"},
-		"with nothing beside it":       {`{"a":` + deep + `}`, "error unrecognized"},
-		"lists with nothing beside it": {strings.Repeat("[", 20) + request + strings.Repeat("]", 20), "error too_deep"},
-	})
-}
-
-func TestAnEmptyWrappingOrAHeaderBesideARunIsNoReasonToRefuseIt(t *testing.T) {
+func TestEmptyWrappingOrHeaderBesideARunDoesNotRefuseIt(t *testing.T) {
 	t.Parallel()
 	run := failed(runA, "")
 	wants(t, map[string][2]string{

@@ -432,20 +432,7 @@ func (d *decoder) find(raw json.RawMessage, a around) (found bool, fault *Error)
 	case '{':
 		found, fault = d.object(raw, a, false)
 	case '[':
-		if d.ends(a) {
-			return false, nil
-		}
-		list, fault := elements(raw)
-		if fault != nil {
-			return false, fault
-		}
-		for _, element := range list {
-			f, fault := d.find(element, a.deeper())
-			if fault != nil {
-				return false, fault
-			}
-			found = found || f
-		}
+		return d.findIn(raw, a)
 	case '"':
 		inner := trimmed([]byte(text(raw)))
 		if len(inner) == 0 || !strings.ContainsRune("{[\"", rune(inner[0])) || !json.Valid(inner) {
@@ -462,4 +449,23 @@ func (d *decoder) find(raw json.RawMessage, a around) (found bool, fault *Error)
 		return found, fault
 	}
 	return true, d.add(Item{Err: fault, Raw: a.part(raw)})
+}
+
+// findIn looks for runs in a list.
+func (d *decoder) findIn(raw json.RawMessage, a around) (found bool, fault *Error) {
+	if d.ends(a) {
+		return false, nil
+	}
+	list, fault := elements(raw)
+	if fault != nil {
+		return false, fault
+	}
+	for _, element := range list {
+		f, fault := d.find(element, a.deeper())
+		if fault != nil {
+			return false, fault
+		}
+		found = found || f
+	}
+	return found, nil
 }

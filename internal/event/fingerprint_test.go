@@ -9,9 +9,9 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 )
 
-// TestAMessageKeepsTheFingerprintOfItsRequest: what is written to the request queue and
-// read again is believed without reading the run.
-func TestAMessageKeepsTheFingerprintOfItsRequest(t *testing.T) {
+// TestMessageKeepsTheFingerprintOfItsRequest: The function trusts its own message from
+// the request queue without reading the run.
+func TestMessageKeepsTheFingerprintOfItsRequest(t *testing.T) {
 	t.Parallel()
 	const shape = `{"event_id":"e","event":{"id":"r","flowId":"f","imsOrgId":"W@AdobeOrg","sandboxName":"prod","createdAt":1764000000123,"createdClient":"c\u0000","metrics":{"statusSummary":{"status":"failed","errors":[{"code":"C-1","message":"MESSAGE"}]}}}}`
 	for name, message := range map[string]string{

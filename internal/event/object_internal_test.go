@@ -53,9 +53,9 @@ func value(t *rapid.T, depth int) string {
 	return "[" + inner.String() + "]"
 }
 
-// TestAnObjectIsSplitAsEncodingJSONReadsIt compares with the library, which keeps the
+// TestObjectIsSplitAsEncodingJSONReadsIt compares with the library, which keeps the
 // last of two fields of one name.
-func TestAnObjectIsSplitAsEncodingJSONReadsIt(t *testing.T) {
+func TestObjectIsSplitAsEncodingJSONReadsIt(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		raw := trimmed([]byte("{" + `"x":` + values().Draw(t, "x") + `, "y" :` + values().Draw(t, "y") + "}"))

@@ -8,9 +8,9 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 )
 
-// TestThePartsOfAPayloadThatCantBeReadTakeLittleMoreMemoryThanIt: each part is kept with
-// what its wrappings say, and a thousand copies of a long text would end the function.
-func TestThePartsOfAPayloadThatCantBeReadTakeLittleMoreMemoryThanIt(t *testing.T) {
+// TestUnreadablePartsTakeLittleMoreMemoryThanTheirPayload: Each part is kept with what
+// its wrappings say. A thousand copies of a long text would end the function.
+func TestUnreadablePartsTakeLittleMoreMemoryThanTheirPayload(t *testing.T) {
 	t.Parallel()
 	const bad, many = `{"id":"","flowId":"f","metrics":{"statusSummary":{"status":"failed"}}}`, 1000
 	list := "[" + strings.TrimSuffix(strings.Repeat(bad+",", many), ",") + "]"
@@ -48,8 +48,9 @@ func TestThePartsOfAPayloadThatCantBeReadTakeLittleMoreMemoryThanIt(t *testing.T
 	}
 }
 
-// TestATextIsKeptAsLongAsItCame in the records of SNS and SQS, whatever is written in it.
-func TestATextIsKeptAsLongAsItCame(t *testing.T) {
+// TestTextKeepsItsLength: A text in the records of SNS and SQS keeps its length, whatever
+// is written in it.
+func TestTextKeepsItsLength(t *testing.T) {
 	t.Parallel()
 	for _, payload := range []string{
 		`{"Records":[{"Sns":{"Message":"{\"runId\":\"a\"}"}},{"Sns":{"Message":"<&>"}}]}`,
@@ -62,8 +63,9 @@ func TestATextIsKeptAsLongAsItCame(t *testing.T) {
 	}
 }
 
-// TestALongTimeOfASweepIsRefused, since the function writes the sweep again to go on with it.
-func TestALongTimeOfASweepIsRefused(t *testing.T) {
+// TestLongTimeInASweepIsRefused: The function writes the sweep again to go on with it, so
+// its times must be short.
+func TestLongTimeInASweepIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, since := range []string{strings.Repeat("0h", 500_000) + "24h", "2026-11-23T06:00:00." + strings.Repeat("0", 500_000) + "Z"} {
 		_, err := event.Decode([]byte(`{"sweep":{"since":"` + since + `"}}`))
@@ -73,9 +75,9 @@ func TestALongTimeOfASweepIsRefused(t *testing.T) {
 	}
 }
 
-// TestAPlaceholderIsNoIDOfASweep has what a rule of EventBridge hands over where EventBridge
-// Scheduler would put its execution's id.
-func TestAPlaceholderIsNoIDOfASweep(t *testing.T) {
+// TestUnfilledPlaceholderIsNoSweepID: A rule of EventBridge passes the placeholder on
+// where EventBridge Scheduler would fill in its execution's id.
+func TestUnfilledPlaceholderIsNoSweepID(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"<aws.scheduler.execution-id>", "nightly-<aws.scheduler.scheduled-time>", "<aws.events.event.id>"} {
 		_, err := event.Decode([]byte(`{"sweep":{"id":"` + id + `","since":"24h"}}`))

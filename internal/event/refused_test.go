@@ -10,7 +10,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 )
 
-func TestAnEventOfAdobesWithoutARunIsNeverSkipped(t *testing.T) {
+func TestAdobeEventWithoutARunIsNeverSkipped(t *testing.T) {
 	t.Parallel()
 	const partner = `{"detail-type":"Platform notifications:source_flow_run_error","source":"aws.partner/developer.adobe.com/x","detail":`
 	shapes := map[string]string{}
@@ -70,7 +70,7 @@ func TestEventsOfOneShapeHaveOneName(t *testing.T) {
 	}
 }
 
-func TestWhatIsKnownAndCannotBeHandledIsRefusedByName(t *testing.T) {
+func TestKnownPayloadThatCannotBeHandledIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	body := quote(request)
 	for name, tt := range map[string]struct {
@@ -110,7 +110,7 @@ func TestWhatIsKnownAndCannotBeHandledIsRefusedByName(t *testing.T) {
 	}
 }
 
-func TestAnApplicationMayAskByAnEventOfItsOwn(t *testing.T) {
+func TestApplicationMayRequestARetryByItsOwnEvent(t *testing.T) {
 	t.Parallel()
 	own := func(detail string) string {
 		return `{"detail-type":"retry","source":"com.example.tool","detail":` + detail + `}`
@@ -139,7 +139,7 @@ func TestAnApplicationMayAskByAnEventOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestAListOfWhichNothingCanBeReadIsOneDeadLetter(t *testing.T) {
+func TestUnreadableListIsOneDeadLetter(t *testing.T) {
 	t.Parallel()
 	for payload, want := range map[string][]string{
 		`[1,2,3]`:             {"error wrong_type"},
@@ -161,7 +161,7 @@ func TestAListOfWhichNothingCanBeReadIsOneDeadLetter(t *testing.T) {
 	}
 }
 
-func TestAPageOfWhichNothingCanBeReadHasTheShapesOfItsEvents(t *testing.T) {
+func TestUnreadablePageHasTheShapesOfItsEvents(t *testing.T) {
 	t.Parallel()
 	page := func(events ...string) string {
 		return `{"events":[` + strings.Join(events, ",") + `],"_page":{}}`
@@ -179,7 +179,7 @@ func TestAPageOfWhichNothingCanBeReadHasTheShapesOfItsEvents(t *testing.T) {
 	}
 }
 
-func TestABareListOfSQSRecordsIsABatch(t *testing.T) {
+func TestBareListOfSQSRecordsIsABatch(t *testing.T) {
 	t.Parallel()
 	const one = `{"messageId":"m","receiptHandle":"h","eventSource":"aws:sqs","body":"b","attributes":{"ApproximateReceiveCount":"3"}}`
 	for name, tt := range map[string]struct {
@@ -209,7 +209,7 @@ func TestABareListOfSQSRecordsIsABatch(t *testing.T) {
 	}
 }
 
-func TestABodyThatAPipeHasMadeAnObjectOfIsRead(t *testing.T) {
+func TestBodyThatAPipeMadeAnObjectIsRead(t *testing.T) {
 	t.Parallel()
 	records, batch, err := event.SQSRecords([]byte(`[{"messageId":"m","eventSource":"aws:sqs","body":` + request + `},{"messageId":"n","eventSource":"aws:sqs","body":5},{"messageId":"o","eventSource":"aws:sqs"}]`))
 	if err != nil || !batch || len(records) != 3 || records[2].Body != "" {
@@ -222,7 +222,7 @@ func TestABodyThatAPipeHasMadeAnObjectOfIsRead(t *testing.T) {
 	}
 }
 
-func TestARequestSaysWhoToldOfTheRun(t *testing.T) {
+func TestRequestNamesItsSource(t *testing.T) {
 	t.Parallel()
 	for payload, want := range map[string]event.Source{
 		request:                          event.FromPerson,

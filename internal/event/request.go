@@ -238,21 +238,40 @@ func decodeRequest(raw json.RawMessage) (*Request, *Error) {
 	if !named {
 		return nil, faultf(MissingRunID, "the request has no field \"runId\"")
 	}
-	if err := ValidRunID(r.RunID); err != nil {
-		return nil, faultf(InvalidRunID, "%v", err)
-	}
-	for _, f := range []struct{ name, value string }{{"flowId", r.FlowID}, {"orgId", r.OrgID}, {"sandbox", r.Sandbox}} {
-		if f.value == "" {
-			continue
-		}
-		if err := validName(f.name, f.value); err != nil {
-			return nil, faultf(InvalidField, "%v", err)
-		}
-	}
-	if len(r.Reason) > MaxReason {
-		return nil, faultf(InvalidField, "the reason has %d bytes, more than %d", len(r.Reason), MaxReason)
+	if fault := r.check(); fault != nil {
+		return nil, fault
 	}
 	return &r, nil
+}
+
+// check refuses values that can't be.
+func (r *Request) check() *Error {
+	if err := ValidRunID(r.RunID); err != nil {
+		return faultf(InvalidRunID, "%v", err)
+	}
+	if fault := validNames([]named{{"flowId", r.FlowID}, {"orgId", r.OrgID}, {"sandbox", r.Sandbox}}); fault != nil {
+		return fault
+	}
+	if len(r.Reason) > MaxReason {
+		return faultf(InvalidField, "the reason has %d bytes, more than %d", len(r.Reason), MaxReason)
+	}
+	return nil
+}
+
+// named is an id or a name, and what it is of.
+type named struct{ what, name string }
+
+// validNames refuses the first of the names that can't be one. Empty ones are not looked at.
+func validNames(list []named) *Error {
+	for _, n := range list {
+		if n.name == "" {
+			continue
+		}
+		if err := validName(n.what, n.name); err != nil {
+			return faultf(InvalidField, "%v", err)
+		}
+	}
+	return nil
 }
 
 // decodeOrigin reads what MarshalJSON wrote.

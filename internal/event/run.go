@@ -61,15 +61,9 @@ func alert(o object) (reason SkipReason, detail string, is bool) {
 	code := cmp.Or(o.object("header").object("_adobeio").text("eventCode"), o.text("eventCode"), o.text("xdm:eventCode"))
 	name, holdsRun := folded(o.text("name")), bytes.Contains(o.raw, []byte("statusSummary"))
 	errorRate := strings.Contains(name, "errorrate")
-	nested := slices.ContainsFunc(o.members, func(m member) bool {
-		inner := bytes.TrimPrefix(m.value, []byte(`"`)) // a text may hold JSON
-		return begins(inner, '{') && m.name != "header" || begins(inner, '[')
-	})
-	ofSources := strings.HasPrefix(name, "source") || strings.HasPrefix(code, "source")
-	ofFailure := strings.Contains(name+code, "fail") || strings.Contains(name, "error") && !errorRate
-	firing := ofSources && isAlertState(o.text("status")) && !ofFailure && (!holdsRun || errorRate)
+	firing := isAlertState(o.text("status")) && isAlertOfSources(name, code) && (!holdsRun || errorRate)
 	switch {
-	case o.text("xdm:ingestionId") != "" && !holdsRun, strings.HasPrefix(code, "ing_") && !nested:
+	case o.text("xdm:ingestionId") != "" && !holdsRun, strings.HasPrefix(code, "ing_") && !isNested(o):
 		return IngestionEvent, "a data-ingestion event names no run", true
 	case strings.HasPrefix(name, "sourcesflowrundelay"), firing && strings.Contains(name, "delay"):
 		return RunDelayedAlert, "an alert that the run takes long; the run has not failed", true
@@ -79,6 +73,22 @@ func alert(o object) (reason SkipReason, detail string, is bool) {
 		return ForeignEvent, "a challenge of Adobe I/O Events, which is for webhooks", true
 	}
 	return "", "", false
+}
+
+// isAlertOfSources reports whether a folded name or a code is that of an alert on sources
+// that tells of no failure.
+func isAlertOfSources(name, code string) bool {
+	ofSources := strings.HasPrefix(name, "source") || strings.HasPrefix(code, "source")
+	ofFailure := strings.Contains(name+code, "fail") || strings.Contains(name, "error") && !strings.Contains(name, "errorrate")
+	return ofSources && !ofFailure
+}
+
+// isNested reports whether an object has objects or lists in it, beside its header.
+func isNested(o object) bool {
+	return slices.ContainsFunc(o.members, func(m member) bool {
+		inner := bytes.TrimPrefix(m.value, []byte(`"`)) // a text may hold JSON
+		return begins(inner, '{') && m.name != "header" || begins(inner, '[')
+	})
 }
 
 // isAlertState reports whether a status is one of an alert. Adobe documents FIRING; the
@@ -146,16 +156,9 @@ func readRun(o object, status string, a around) Item {
 	case follows(o):
 		return item(&Skip{Reason: DownstreamRun, Detail: "the run follows another dataflow's run: retry that one"}, nil)
 	}
-	if value := o.get("sandboxName"); value != nil && value[0] != '"' && string(value) != "null" {
-		return item(nil, wrongType("sandboxName", "a string", value))
-	}
-	if !agree {
-		return item(nil, faultf(OrgMismatch, "the event names two orgs: imsOrgId of the run and of what is around it differ"))
-	}
-	if sandbox == "" {
-		if sandbox, agree = oneOf(outside.sandboxes...); !agree {
-			return item(nil, faultf(InvalidField, "the event names two sandboxes around a run that names none"))
-		}
+	var fault *Error
+	if sandbox, fault = a.sandboxOf(o, agree); fault != nil {
+		return item(nil, fault)
 	}
 	if id == "" {
 		return item(nil, faultf(MissingRunID, "the failed run has no id that is a text"))
@@ -166,12 +169,8 @@ func readRun(o object, status string, a around) Item {
 	if oddOrg != nil { // a guess could be another org's
 		return item(nil, oddOrg)
 	}
-	for _, f := range []struct{ name, value string }{{"flowId", flowID}, {"imsOrgId", orgID}, {"sandboxName", sandbox}} {
-		if f.value != "" {
-			if err := validName(f.name, f.value); err != nil {
-				return item(nil, faultf(InvalidField, "%v", err))
-			}
-		}
+	if fault := validNames([]named{{"flowId", flowID}, {"imsOrgId", orgID}, {"sandboxName", sandbox}}); fault != nil {
+		return item(nil, fault)
 	}
 	created := aeptime.Parse(o.get("createdAt"))
 	return Item{Raw: o.raw, Request: &Request{
@@ -181,6 +180,25 @@ func readRun(o object, status string, a around) Item {
 			CreatedAt: created, CreatedClient: bounded(o.text("createdClient"), MaxID), Errors: errorsOf(o),
 		},
 	}}
+}
+
+// sandboxOf returns the sandbox of a run, or the one that is named around it. It refuses a
+// run whose org or sandbox is not clear.
+func (a around) sandboxOf(run object, orgsAgree bool) (string, *Error) {
+	sandbox, value := run.text("sandboxName"), run.get("sandboxName")
+	switch {
+	case value != nil && value[0] != '"' && string(value) != "null":
+		return sandbox, wrongType("sandboxName", "a string", value)
+	case !orgsAgree:
+		return sandbox, faultf(OrgMismatch, "the event names two orgs: imsOrgId of the run and of what is around it differ")
+	case sandbox != "":
+		return sandbox, nil
+	}
+	sandbox, agree := oneOf(a.sandboxes...)
+	if !agree {
+		return sandbox, faultf(InvalidField, "the event names two sandboxes around a run that names none")
+	}
+	return sandbox, nil
 }
 
 // orgsOf returns the orgs that a run and what is around it name. Where the run names its

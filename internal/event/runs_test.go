@@ -14,7 +14,7 @@ import (
 
 const foreignOrg = "FEDCBA0987654321@AdobeOrg"
 
-func TestARunIsFoundWhereverAdobeMayPutIt(t *testing.T) {
+func TestRunIsFoundWhereverAdobeMayPutIt(t *testing.T) {
 	t.Parallel()
 	run, other := failed(runA, ""), failed(runB, "")
 	for name, payload := range map[string]string{
@@ -65,7 +65,7 @@ func TestARunIsFoundWhereverAdobeMayPutIt(t *testing.T) {
 	}
 }
 
-func TestARunThatAnEventMerelyQuotesIsNotRetried(t *testing.T) {
+func TestRunThatAnEventOnlyQuotesIsNotRetried(t *testing.T) {
 	t.Parallel()
 	run := failed(runA, "")
 	for name, payload := range map[string]string{
@@ -91,9 +91,9 @@ func TestARunThatAnEventMerelyQuotesIsNotRetried(t *testing.T) {
 	}
 }
 
-// TestAFailedRunIsFoundUnderAnyDecoys draws layers that no document shows, with decoys
+// TestFailedRunIsFoundBesideAnyDecoys draws layers that no document shows, with decoys
 // beside the run, and expects the run and nothing else to be requested.
-func TestAFailedRunIsFoundUnderAnyDecoys(t *testing.T) {
+func TestFailedRunIsFoundBesideAnyDecoys(t *testing.T) {
 	t.Parallel()
 	decoys := []string{
 		`"note":"failed"`, `"count":1`, `"tags":["a",{"b":null},[]]`, `"nothing":null`, `"empty":{}`, `"list":[]`,
@@ -159,7 +159,7 @@ func TestAFailedRunIsFoundUnderAnyDecoys(t *testing.T) {
 	})
 }
 
-func TestAnOrgThatIsNamedAnywhereCounts(t *testing.T) {
+func TestOrgOfARunIsFoundWhereverItIsNamed(t *testing.T) {
 	t.Parallel()
 	without := strings.Replace(failed(runA, ""), `"imsOrgId":"`+org+`",`, "", 1)
 	for name, tt := range map[string]struct{ payload, org string }{
@@ -202,7 +202,7 @@ func TestAnOrgThatIsNamedAnywhereCounts(t *testing.T) {
 	}
 }
 
-func TestANameInTwoSpellingsIsRefused(t *testing.T) {
+func TestFieldInTwoSpellingsIsRefused(t *testing.T) {
 	t.Parallel()
 	run := failed(runA, "")
 	for name, payload := range map[string]string{

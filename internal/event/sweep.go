@@ -57,35 +57,40 @@ func decodeSweep(raw json.RawMessage) (*Sweep, *Error) {
 	}
 	var s Sweep
 	for _, f := range list {
-		switch f.name {
-		case "id":
-			s.ID, fault = f.sweepID()
-		case "since":
-			s.Since, fault = f.instant()
-		case "until":
-			s.Until, fault = f.instant()
-		case "orgId":
-			s.OrgIDs, fault = f.names()
-		case "sandbox":
-			s.Sandboxes, fault = f.names()
-		case "flowId":
-			s.FlowIDs, fault = f.names()
-		case "code":
-			s.Codes, fault = f.names()
-		case "limit":
-			s.Limit, fault = f.positive()
-		case "dryRun":
-			s.DryRun, fault = f.flag()
-		case "requeues":
-			s.Requeues, fault = f.positive()
-		default:
-			fault = unknownField(f.name, []string{"since", "until", "orgId", "sandbox", "flowId", "code", "limit", "dryRun"})
-		}
-		if fault != nil {
+		if fault := s.set(f); fault != nil {
 			return nil, fault
 		}
 	}
 	return &s, nil
+}
+
+// set reads one field.
+func (s *Sweep) set(f member) (fault *Error) {
+	switch f.name {
+	case "id":
+		s.ID, fault = f.sweepID()
+	case "since":
+		s.Since, fault = f.instant()
+	case "until":
+		s.Until, fault = f.instant()
+	case "orgId":
+		s.OrgIDs, fault = f.names()
+	case "sandbox":
+		s.Sandboxes, fault = f.names()
+	case "flowId":
+		s.FlowIDs, fault = f.names()
+	case "code":
+		s.Codes, fault = f.names()
+	case "limit":
+		s.Limit, fault = f.positive()
+	case "dryRun":
+		s.DryRun, fault = f.flag()
+	case "requeues":
+		s.Requeues, fault = f.positive()
+	default:
+		fault = unknownField(f.name, []string{"since", "until", "orgId", "sandbox", "flowId", "code", "limit", "dryRun"})
+	}
+	return fault
 }
 
 // PauseCommand asks to pause or to resume.

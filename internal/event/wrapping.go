@@ -20,20 +20,20 @@ type wrapping struct {
 // wrappings are tried in their order; the first that the object is counts.
 func wrappings() []wrapping {
 	return []wrapping{
-		{isOnFailure, []string{"requestContext", "requestPayload"}, (*decoder).onFailure},
-		{isEventBridges, []string{"detail-type", "source", "detail"}, (*decoder).eventBridge},
+		{isOnFailure, []string{"requestContext", "requestPayload"}, openOnFailure},
+		{isEventBridges, []string{"detail-type", "source", "detail"}, openEventBridge},
 		{has("Data", "SystemMetadata"), []string{"Data", "Metadata", "SystemMetadata"}, content("Data")},
-		{has("Type", "TopicArn"), []string{"Type", "TopicArn", "Message"}, (*decoder).sns},
-		{has("Records"), nil, (*decoder).records},
+		{has("Type", "TopicArn"), []string{"Type", "TopicArn", "Message"}, openSNS},
+		{has("Records"), nil, openRecords},
 		{isSQSRecord, []string{"body"}, content("body")},
-		{func(o object) bool { return o.isList("Messages") && o.firstOf("Messages").has("Body") }, nil, (*decoder).received},
-		{has("specversion"), []string{"specversion", "type", "source", "data", "data_base64"}, (*decoder).cloudEvent},
-		{isAdobes, []string{"event_id", "eventid", "event"}, (*decoder).adobeEvent},
-		{isPipelines, []string{"messages"}, (*decoder).pipeline},
+		{func(o object) bool { return o.isList("Messages") && o.firstOf("Messages").has("Body") }, nil, openReceived},
+		{has("specversion"), []string{"specversion", "type", "source", "data", "data_base64"}, openCloudEvent},
+		{isAdobes, []string{"event_id", "eventid", "event"}, openAdobeEvent},
+		{isPipelines, []string{"messages"}, openPipeline},
 		{func(o object) bool {
 			return o.isList("events") && (o.has("_page") || o.firstOf("events").has("position", "event"))
-		}, []string{"events"}, (*decoder).journal},
-		{func(o object) bool { return o.isList("items") && o.has("_links") }, []string{"items"}, (*decoder).runs},
+		}, []string{"events"}, openJournal},
+		{func(o object) bool { return o.isList("items") && o.has("_links") }, []string{"items"}, openRuns},
 		{func(o object) bool { return o.text("Event") == "s3:TestEvent" }, nil, func(d *decoder, o object, a around) (bool, *Error) {
 			if found, fault := d.search(o, a); found || fault != nil {
 				return found, fault
@@ -116,12 +116,12 @@ func isOnFailure(o object) bool {
 	return o.has("requestPayload") && o.isObject("requestContext")
 }
 
-// onFailure reads the payload of the failed invocation afresh, whatever brought the
+// openOnFailure reads the payload of the failed invocation afresh, whatever brought the
 // record: a queue, a bus, another function; only the orgs and sandboxes that were named
 // around it still count. Lambda sends the same record about a success
 // to the on-success destination. If that is of this function, its answer is in the
 // record; to do the same once more would never end.
-func (d *decoder) onFailure(o object, a around) (bool, *Error) {
+func openOnFailure(d *decoder, o object, a around) (bool, *Error) {
 	if fault := ownOutput(o.object("responsePayload")); fault != nil {
 		return false, fault
 	}
@@ -147,17 +147,17 @@ func isAdobesEnvelope(o object) bool {
 // isAdobesKind recognizes Adobe's detail-type, "<provider>:<event code>".
 func isAdobesKind(kind string) bool { return strings.HasPrefix(kind, "Platform notifications") }
 
-// eventBridge opens EventBridge's envelope:
+// openEventBridge opens EventBridge's envelope:
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html.
 // Adobe does not document what it puts into detail.
-func (d *decoder) eventBridge(o object, a around) (bool, *Error) {
+func openEventBridge(d *decoder, o object, a around) (bool, *Error) {
 	source, kind, outer := o.text("source"), o.text("detail-type"), a
 	detail := o.get("detail")
 	// The names of an application may have Adobe's in them.
 	asks := !isAdobesEnvelope(o) && parsed(detail).hasAny(commands()...)
 	switch {
 	case kind == "Scheduled Event" && (source == "aws.events" || source == "aws.scheduler"):
-		return d.scheduled(o, a)
+		return openScheduled(d, o, a)
 	case isAdobeName(source) && !asks, isAdobesKind(kind):
 		a = a.from(adobe)
 		a.detailType = bounded(kind, MaxID)
@@ -174,10 +174,10 @@ func (d *decoder) eventBridge(o object, a around) (bool, *Error) {
 // isAdobeName reports whether a sender's name is one of Adobe's.
 func isAdobeName(name string) bool { return strings.Contains(strings.ToLower(name), "adobe") }
 
-// scheduled reads the event of a schedule: it asks for a sweep. Sources that begin with
+// openScheduled reads the event of a schedule: it asks for a sweep. Sources that begin with
 // "aws." are reserved to AWS; aws.events is of rules, aws.scheduler of EventBridge
 // Scheduler. In another's event it is a part, and asks for nothing.
-func (d *decoder) scheduled(o object, a around) (bool, *Error) {
+func openScheduled(d *decoder, o object, a around) (bool, *Error) {
 	if a.sender != person {
 		return false, nil
 	}
@@ -226,9 +226,9 @@ func handsOn(raw json.RawMessage, depth int) bool {
 	}
 }
 
-// cloudEvent opens a CloudEvent:
+// openCloudEvent opens a CloudEvent:
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md.
-func (d *decoder) cloudEvent(o object, a around) (bool, *Error) {
+func openCloudEvent(d *decoder, o object, a around) (bool, *Error) {
 	outer := a
 	if isAdobes(o) || isAdobesCloudEvent(o) {
 		a = a.from(adobe)
@@ -254,9 +254,9 @@ func (d *decoder) cloudEvent(o object, a around) (bool, *Error) {
 	})
 }
 
-// sns opens a notification of SNS:
+// openSNS opens a notification of SNS:
 // https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html.
-func (d *decoder) sns(o object, a around) (bool, *Error) {
+func openSNS(d *decoder, o object, a around) (bool, *Error) {
 	if kind := o.text("Type"); kind != "Notification" {
 		if found, fault := d.search(o, a); found || fault != nil {
 			return found, fault
@@ -274,8 +274,8 @@ func (d *decoder) sns(o object, a around) (bool, *Error) {
 	return true, d.unit(message, inner)
 }
 
-// records opens the records that SNS and SQS hand to Lambda.
-func (d *decoder) records(o object, a around) (found bool, fault *Error) {
+// openRecords opens the records that SNS and SQS hand to Lambda.
+func openRecords(d *decoder, o object, a around) (found bool, fault *Error) {
 	list, fault := elements(o.get("Records"))
 	if fault != nil || len(list) == 0 {
 		if found, fault = d.search(o, a); fault == nil && !found && a.sender == person {
@@ -289,18 +289,10 @@ func (d *decoder) records(o object, a around) (found bool, fault *Error) {
 	var bodies []json.RawMessage
 	for _, one := range list {
 		record := parsed(one)
-		switch {
-		case record.isObject("Sns"):
-			bodies = append(bodies, orNull(record.object("Sns").get("Message")))
-		case record.has("body"):
-			bodies = append(bodies, record.get("body"))
-		case streamed(record) != nil:
-			bodies = append(bodies, streamed(record))
-		default:
-			f, fault := d.search(record, a.deeper())
-			if fault == nil && !f {
-				f, fault = d.pass(a, "a record of "+excerpt([]byte(record.text("eventSource"))), o.raw)
-			}
+		if body := bodyOf(record); body != nil {
+			bodies = append(bodies, body)
+		} else {
+			f, fault := openOtherRecord(d, record, o, a)
 			if found = found || f; fault != nil {
 				return false, fault
 			}
@@ -311,6 +303,25 @@ func (d *decoder) records(o object, a around) (found bool, fault *Error) {
 	}
 	f, _, fault := d.beside(o, a, "Records")
 	return found || f || len(bodies) > 0, fault
+}
+
+// openOtherRecord looks for runs in a record that is not of SNS, SQS or Kinesis.
+func openOtherRecord(d *decoder, record, records object, a around) (bool, *Error) {
+	if found, fault := d.search(record, a.deeper()); found || fault != nil {
+		return found, fault
+	}
+	return d.pass(a, "a record of "+excerpt([]byte(record.text("eventSource"))), records.raw)
+}
+
+// bodyOf is what a record of SNS, SQS or Kinesis carries; nil for any other record.
+func bodyOf(record object) json.RawMessage {
+	switch {
+	case record.isObject("Sns"):
+		return orNull(record.object("Sns").get("Message"))
+	case record.has("body"):
+		return record.get("body")
+	}
+	return streamed(record)
 }
 
 // streamed is the JSON in a record of a Kinesis stream; nil where there is none.
@@ -327,8 +338,8 @@ func isSQSRecord(o object) bool {
 	return o.has("body") && (o.text("eventSource") == "aws:sqs" || o.has("messageId", "receiptHandle"))
 }
 
-// received opens an answer of SQS's ReceiveMessage, as the AWS CLI prints it.
-func (d *decoder) received(o object, a around) (bool, *Error) {
+// openReceived opens an answer of SQS's ReceiveMessage, as the AWS CLI prints it.
+func openReceived(d *decoder, o object, a around) (bool, *Error) {
 	list, _ := elements(o.get("Messages")) // it is a list
 	var bodies []json.RawMessage
 	for _, one := range list {
@@ -343,9 +354,9 @@ func isAdobes(o object) bool {
 	return o.text("eventid") != "" || o.text("event_id") != "" || o.has("event_id", "event") || o.has("eventid", "event") || o.object("header").has("_adobeio")
 }
 
-// adobeEvent opens an event of Adobe I/O Events. In a batch delivery the event has a
+// openAdobeEvent opens an event of Adobe I/O Events. In a batch delivery the event has a
 // body of its own; anything deeper is searched.
-func (d *decoder) adobeEvent(o object, a around) (bool, *Error) {
+func openAdobeEvent(d *decoder, o object, a around) (bool, *Error) {
 	a = a.from(adobe)
 	if id := o.text("eventid"); id != "" {
 		a.eventID = short(id)
@@ -365,13 +376,13 @@ func (d *decoder) adobeEvent(o object, a around) (bool, *Error) {
 // isPipelines recognizes one element of Adobe's pipeline notifications.
 func isPipelines(o object) bool { return o.isList("messages") && o.firstOf("messages").has("value") }
 
-// pipeline opens one element of Adobe's pipeline notifications. Each message is
+// openPipeline opens one element of Adobe's pipeline notifications. Each message is
 // an item of its own.
-func (d *decoder) pipeline(o object, a around) (bool, *Error) {
+func openPipeline(d *decoder, o object, a around) (bool, *Error) {
 	list, _ := elements(o.get("messages")) // it is a list
 	return d.inside(o, a, a.from(adobe), "messages", func(inner around) *Error {
 		for _, one := range list {
-			fault := d.message(parsed(one), inner.deeper())
+			fault := openMessage(d, parsed(one), inner.deeper())
 			if fault == nil {
 				continue
 			}
@@ -386,27 +397,27 @@ func (d *decoder) pipeline(o object, a around) (bool, *Error) {
 	})
 }
 
-// message reads one message of a pipeline notification.
-func (d *decoder) message(o object, a around) *Error {
+// openMessage reads one message of a pipeline notification.
+func openMessage(d *decoder, o object, a around) *Error {
 	_, fault := d.inside(o, a, a, "value", func(inner around) *Error { return d.unit(orNull(o.get("value")), inner) })
 	return fault
 }
 
-// journal opens a page of Adobe's Journaling API:
+// openJournal opens a page of Adobe's Journaling API:
 // https://developer.adobe.com/events/docs/guides/api/journaling_api/.
-func (d *decoder) journal(o object, a around) (bool, *Error) {
-	return d.entries(o, "events", "event", a)
+func openJournal(d *decoder, o object, a around) (bool, *Error) {
+	return openEntries(d, o, "events", "event", a)
 }
 
-// runs opens an answer of GET /runs.
-func (d *decoder) runs(o object, a around) (bool, *Error) {
-	return d.entries(o, "items", "", a)
+// openRuns opens an answer of GET /runs.
+func openRuns(d *decoder, o object, a around) (bool, *Error) {
+	return openEntries(d, o, "items", "", a)
 }
 
-// entries opens a list of Adobe's, which is the field called name. An element has its
+// openEntries opens a list of Adobe's, which is the field called name. An element has its
 // event in the field called content, or is the event itself: where it lacks that field,
 // and where content is empty.
-func (d *decoder) entries(o object, name, content string, a around) (bool, *Error) {
+func openEntries(d *decoder, o object, name, content string, a around) (bool, *Error) {
 	list, _ := elements(o.get(name)) // it is a list
 	if len(list) == 0 {
 		found, fault := d.search(o, a)
@@ -429,66 +440,4 @@ func (d *decoder) entries(o object, name, content string, a around) (bool, *Erro
 		}
 		return nil
 	})
-}
-
-// byHand reads {"runId":…}, {"requests":[…]}, {"sweep":{…}}, {"pause":{…}} and
-// {"resume":{…}}.
-func (d *decoder) byHand(o object, a around) (bool, *Error) {
-	if fault := o.repeated(); fault != nil {
-		return false, fault
-	}
-	if len(o.members) > 1 {
-		for _, name := range commands()[1:] {
-			if o.has(name) {
-				return false, faultf(Unreadable, "%q must stand alone, without other fields", name)
-			}
-		}
-	}
-	switch command := o.members[0]; command.name {
-	case "sweep":
-		sweep, fault := decodeSweep(command.value)
-		if fault == nil {
-			d.sweep, d.controls = sweep, d.controls+1
-		}
-		return true, fault
-	case "pause", "resume":
-		if a.depth > 0 {
-			return false, faultf(NotDirect, "a %s is taken from the payload of a direct invocation alone, so that only those who may invoke the function can stop it: invoke it with {%q:{}}", command.name, command.name)
-		}
-		pauseCommand, fault := decodePauseCommand(command.name, command.value)
-		if fault == nil {
-			d.pauseCommand, d.controls = pauseCommand, d.controls+1
-		}
-		return true, fault
-	case "requests":
-		return true, d.requests(command.value)
-	default:
-		request, fault := decodeRequest(o.raw)
-		if fault != nil {
-			return false, fault
-		}
-		return true, d.add(Item{Request: request, Raw: o.raw})
-	}
-}
-
-// requests reads a list of requests by hand.
-func (d *decoder) requests(value json.RawMessage) *Error {
-	list, fault := elements(value)
-	if fault != nil || list == nil {
-		return wrongType("requests", "a list of requests", value)
-	}
-	if len(list) == 0 {
-		return faultf(Unreadable, "\"requests\" is an empty list")
-	}
-	for _, element := range list {
-		request, fault := decodeRequest(element)
-		item := Item{Request: request, Err: fault, Raw: element}
-		if fault != nil { // alone, the element may read as something that is no request
-			item.Raw = json.RawMessage(`{"requests":[` + string(element) + `]}`)
-		}
-		if fault := d.add(item); fault != nil {
-			return fault
-		}
-	}
-	return nil
 }

@@ -58,7 +58,7 @@ func wrapped(t *rapid.T, content string) string {
 	return content
 }
 
-func TestAFailedRunIsRequestedUnderAnyWrappingAndItsDecoysAreNot(t *testing.T) {
+func TestFailedRunIsRequestedUnderAnyWrappingAndItsDecoysAreNot(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		payload := wrapped(t, failed("the-run", ""))
@@ -81,9 +81,9 @@ func TestAFailedRunIsRequestedUnderAnyWrappingAndItsDecoysAreNot(t *testing.T) {
 	})
 }
 
-// TestAPartThatIsKeptReadsToTheSameFaultAgain: a redrive of its dead letter makes the same
+// TestKeptPartReadsToTheSameErrorAgain: a redrive of its dead letter makes the same
 // letter.
-func TestAPartThatIsKeptReadsToTheSameFaultAgain(t *testing.T) {
+func TestKeptPartReadsToTheSameErrorAgain(t *testing.T) {
 	t.Parallel()
 	faulty := rapid.SampledFrom([]string{
 		failed("", ""), failed("a/b", ""), failed("x", `,"imsOrgId":5`), failed("x", `,"sandboxName":"a b"`), failed("x", `,"imsOrgId":"Z@AdobeOrg"`),

@@ -3,241 +3,318 @@ package ledger
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
-// State is what a run's entry says of it. The words of outcomes are those of
-// package retrigger.
-type State string
+// Schema is the number of the entries' form. A function that meets an entry with a greater
+// number writes nothing: see [NewerError].
+const Schema = 1
 
-// The states.
+// Times of a call whose answer was lost.
 const (
-	// Unknown is the state of a run that has no entry.
-	Unknown State = ""
-	// Made means that a re-trigger of ours made the run, and no more is known.
-	Made State = "made"
-	// Claimed means that the run is being re-triggered, until ClaimUntil. After
-	// that time the process that did it is gone, and what it sent is not known.
-	Claimed State = "claimed"
-	// Held means that what became of an earlier claim is being looked up.
-	Held State = "held"
-	// Retriggered is final: NewRunID was made.
-	Retriggered State = "retriggered"
-	// Deferred means that a message on the request queue waits until Due.
-	Deferred State = "deferred"
-	// Returned means that nothing was sent and a message will come again.
-	Returned State = "returned"
-	// Skipped and DeadLettered are ends that a person can take up again.
-	Skipped      State = "skipped"
-	DeadLettered State = "dead_lettered"
+	// MaxClockSkew is how far Adobe's clock and ours may be apart.
+	MaxClockSkew = 2 * time.Minute
+	// LostCallWindow is how long after the end of its lease a call may still take effect,
+	// and the run that it made may still be missing in Flow Service's listing.
+	LostCallWindow = 30 * time.Minute
+	// LostCallRetention is how long a dataflow's entry keeps a call whose search found
+	// nothing. A run that such a call made may fail within this time, and it is then
+	// linked to the call's run.
+	LostCallRetention = 7 * 24 * time.Hour
+	// MaxKeptCalls is how many such calls an entry keeps.
+	MaxKeptCalls = 20
 )
 
-// Run is the entry of one run. Times have a precision of 1 ms.
+// Call is one re-trigger of a run, as it was claimed. Times have a precision of 1 ms.
+type Call struct {
+	// ID is the claim's, made anew for each claim.
+	ID string `json:"id"`
+	// RunID is the run that was re-triggered.
+	RunID string `json:"run"`
+	// ClientID is the credential that sent the call, Sandbox the sandbox that it named.
+	ClientID string `json:"client,omitempty"`
+	Sandbox  string `json:"sandbox,omitempty"`
+	// At is when the call was claimed, Until when its lease ends. Nothing is sent under
+	// the claim after Until.
+	At    time.Time `json:"at"`
+	Until time.Time `json:"until"`
+}
+
+// InFlight reports whether the call may still be sent: its lease has not ended.
+func (c *Call) InFlight(now time.Time) bool { return now.Before(c.Until) }
+
+// MayHaveMade reports whether the call may have made a run with this id, of this client,
+// which Adobe says was created at the given time. Rule 11: that is from [MaxClockSkew]
+// before the claim until [LostCallWindow] and [MaxClockSkew] after the end of its lease. A run of unknown time may be of any
+// call of its client. For example, a call that was claimed at 12:00 with a lease until
+// 12:01 may have made a run that was created between 11:58 and 12:33.
+//
+// Windows are not known: the times of the source files that the two runs work on are not
+// compared. Adobe shows a run's window in its activities (durationSummary.extensions, as
+// windowStart and windowEnd), but an event need not have it, and no source says that the run
+// of a re-trigger shows the same one. A comparison that says no by mistake would send the run
+// twice.
+func (c *Call) MayHaveMade(runID, clientID string, createdAt time.Time) bool {
+	if runID == c.RunID || clientID != c.ClientID {
+		return false
+	}
+	return createdAt.IsZero() || !createdAt.Before(c.At.Add(-MaxClockSkew)) && createdAt.Before(c.Until.Add(LostCallWindow+MaxClockSkew))
+}
+
+// Run is the entry of one run. Rule 2: it has all that is known of the run's lineage.
 type Run struct {
 	OrgID, RunID, FlowID, Sandbox string
-	// FlowName is the dataflow's name for people, ErrorCode and ErrorText why the run
-	// failed, as its source says; each is empty where it is not known.
+	// FlowName is the dataflow's name for people, ErrorCode and ErrorText say why the run
+	// failed. Each is empty where it is not known.
 	FlowName, ErrorCode, ErrorText string
 	// Told is the fingerprint of what the run's request was told of it, by an event or by
 	// Flow Service. A message that waits is believed if it has the same.
 	Told string
-	// Root is the lineage's first run, Parent the run whose re-trigger made this
-	// one; empty for a root.
-	Root, Parent string
-	// Attempt is the number of the attempt that made this run; 0 for a root.
-	Attempt int
-	// Forgiven is that of the lineage when the run was made.
-	Forgiven int
 
 	State State
 	// Reason says why, where the state has reasons.
 	Reason string
-	// NewRunID is the run that the re-trigger of this one made.
-	NewRunID string
-	// Sends counts the re-triggers of this run that may have taken effect: 1, or
-	// 2 where the first one's outcome could not be found out.
-	Sends int
-	// ClaimID and ClaimUntil are the claim.
-	ClaimID    string
-	ClaimUntil time.Time
+
+	// Root is the first run of the lineage, Parent the run whose re-trigger made this
+	// one, and Successor the run that a re-trigger of this one made.
+	Root, Parent, Successor string
+	// Attempt counts the re-triggers that were sent for the lineage before this run was
+	// made: 0 for a root. Sends counts those of this run that took effect or may have.
+	Attempt, Sends int
+	// Forgiven are those of the lineage's re-triggers that limits do not count, since a
+	// person forced one more.
+	Forgiven int
+	// Call is the call of the run that is in flight or was in flight last. Lost is the
+	// call that a search found nothing for, and Settled the state that settling it led to:
+	// [Searched] or [CannotTell].
+	Call, Lost Call
+	Settled    State
+
 	// Due is until when a deferred run waits.
 	Due time.Time
-	// FirstSeen is when the entry was made, ChangedAt when it was last written.
+	// Before is the state before a reservation, and before a run was deferred or given up.
+	// Earlier is what Before was when the run was reserved.
+	Before, Earlier State
+	// ReservedBy and ReservedUntil are the reservation.
+	ReservedBy    string
+	ReservedUntil time.Time
+	// Faults counts failed deliveries, LastFault names the last one, at FaultAt.
+	Faults    int
+	LastFault string
+	FaultAt   time.Time
+	// Superseded means that the run's parent has another successor, with which the lineage
+	// goes on, and that no person has asked for this run since.
+	Superseded bool
+	// Counted means that the dataflow's breaker has counted this run.
+	Counted bool
+	// FirstSeen is when the failure was first seen, ChangedAt when the entry was last
+	// written.
 	FirstSeen, ChangedAt time.Time
 
-	stored string // the rev that the store has, as far as known
+	version    string // of the entry as it was read; empty for none
+	schema     int
+	unreadable string // an attribute that can't be read
 }
 
-// Lineage counts the attempts of one lineage.
-type Lineage struct {
-	OrgID, Root string
-	// Attempts are the re-triggers that were sent, or may have been.
-	Attempts int
-	// Forgiven are those that limits no longer count, since a person forced one
-	// more.
-	Forgiven int
-	// Exhausted means that the breaker has counted the lineage.
-	Exhausted bool
+// Used counts the re-triggers that were sent for the run's lineage so far, or may have been.
+func (r *Run) Used() int { return r.Attempt + r.Sends }
 
-	stored string
+// Unclear reports whether nobody can tell what a lost call of the run has made, whatever
+// became of the run since. Rule 15: such a run is not sent again, unless by force.
+func (r *Run) Unclear() bool { return r.Sends > 0 && r.Settled == CannotTell }
+
+// StateAt is the run's state at a time. Rule 8: a call in flight is unconfirmed when its
+// lease has ended. Rule 18: a reservation that has ended counts no more.
+func (r *Run) StateAt(now time.Time) State {
+	switch {
+	case r.State == InFlight && !r.Call.InFlight(now):
+		return Unconfirmed
+	case r.State == Reserved && !now.Before(r.ReservedUntil):
+		return r.Before
+	}
+	return r.State
 }
 
-// Flow is what the runs of one dataflow share. It has no entry while no call is
-// under way and the breaker counts nothing.
+// CutMark stands for kept calls that were dropped for want of room.
+type CutMark struct {
+	ClientIDs []string  `json:"clients"`
+	Until     time.Time `json:"until"` // a run that was created later was not made by them
+}
+
+// Covers reports whether a dropped call may have made a run of this client, which was
+// created at the given time.
+func (m *CutMark) Covers(clientID string, createdAt time.Time) bool {
+	return m != nil && slices.Contains(m.ClientIDs, clientID) && (createdAt.IsZero() || createdAt.Before(m.Until))
+}
+
+// Flow is the entry of one dataflow: what its runs share. Rule 3: it has the one slot.
 type Flow struct {
 	OrgID, FlowID string
-	// Sends are the re-triggers whose new run is not recorded: under way, or lost.
-	Sends []Send
-	// Exhausted counts lineages that were exhausted one after the other, since
-	// Since.
-	Exhausted int
-	Since     time.Time
-	// BlockedUntil is when the open breaker lets a lineage through again.
+	// Slot is the one call of the dataflow that is in flight or unconfirmed; nil for none.
+	Slot *Call
+	// Kept are calls whose search found nothing, the oldest first. Cut stands for those
+	// that were dropped; nil for none.
+	Kept []Call
+	Cut  *CutMark
+	// Exhausted counts lineages that used up their attempts, one after the other since
+	// Since. BlockedUntil is when the open breaker lets a run through again.
+	Exhausted    int
+	Since        time.Time
 	BlockedUntil time.Time
+	// Window is when the budget's window began in which Sent re-triggers were claimed.
+	Window time.Time
+	Sent   int
 
-	stored string
+	version    string
+	schema     int
+	unreadable string
 }
 
-// Send is a re-trigger whose new run is not recorded.
-type Send struct {
-	RunID string    `json:"run"`
-	Root  string    `json:"root"`
-	At    time.Time `json:"at"`
-	Until time.Time `json:"until"`
-	// Attempt is the lineage's count with this one.
-	Attempt int `json:"attempt"`
-	// Settled means that nobody looks for what it made any more: another re-trigger
-	// of the run was recorded, or the run was given up.
-	Settled bool `json:"settled,omitempty"`
+// Fits returns the kept calls of other runs that may have made the run, and whether a
+// dropped call may have. Rule 17: a failed run without parent and calls of its own is held
+// against them.
+func (f *Flow) Fits(runID, clientID string, createdAt time.Time) (calls []Call, cut bool) {
+	for _, c := range f.Kept {
+		if c.MayHaveMade(runID, clientID, createdAt) {
+			calls = append(calls, c)
+		}
+	}
+	return calls, f.Cut.Covers(clientID, createdAt)
 }
 
-// MaxClockSkew is how far Adobe's clock and ours may be apart, either way.
-const MaxClockSkew = 2 * time.Minute
-
-// Covers reports whether a run that Adobe says was created at the given time may
-// be of this re-trigger, which may have taken effect after nobody waited for its
-// answer any more, but before another may be sent for the dataflow without its having
-// been looked up: what that one makes must not be taken for this one's. A run of an
-// unknown time may.
-func (s Send) Covers(createdAt time.Time) bool {
-	return createdAt.IsZero() || !createdAt.Before(s.At.Add(-MaxClockSkew)) && createdAt.Before(s.Until.Add(LostCallWindow-MaxClockSkew))
+// FitsOther reports whether a kept call of another run than the given one, or a dropped
+// call, may have made the child. Rule 12: then nobody can tell whose child it is.
+func (f *Flow) FitsOther(runID, childID, clientID string, createdAt time.Time) bool {
+	calls, cut := f.Fits(childID, clientID, createdAt)
+	return cut || slices.ContainsFunc(calls, func(c Call) bool { return c.RunID != runID })
 }
-
-// LostCallRetention is how long we keep a lost call. If the run that it made fails within
-// that time, the failure still finds the call, and with it the lineage.
-const LostCallRetention = 7 * 24 * time.Hour
-
-// LostCallWindow is how long a lost call holds up the other re-triggers of its dataflow.
-// The request of the lost call comes again within a quarter of an hour, to look it up.
-const LostCallWindow = 30 * time.Minute
-
-// maxSends bounds a flow's entry.
-const maxSends = 100
 
 func key(kind, orgID, id string) string { return kind + "#" + orgID + "#" + id }
 
 func group(orgID, id string) string { return orgID + "#" + id }
 
-// Open reports whether somebody has the run: it is claimed or held, and the claim
-// has not expired.
-func (r *Run) Open(now time.Time) bool {
-	return (r.State == Claimed || r.State == Held) && now.Before(r.ClaimUntil)
-}
+// RunKey is the key of a run's entry in the store.
+func RunKey(orgID, runID string) string { return key("run", orgID, runID) }
 
-func (r *Run) key() string { return key("run", r.OrgID, r.RunID) }
+// FlowKey is the key of a dataflow's entry in the store.
+func FlowKey(orgID, flowID string) string { return key("flow", orgID, flowID) }
 
-// rev tells the states of an entry apart by what decisions rest on.
-func (r *Run) rev() string {
-	if r.State == Unknown {
-		return ""
-	}
-	detail := r.Reason
-	switch r.State {
-	case Claimed, Held:
-		detail = r.ClaimID + " " + stamp(r.ClaimUntil)
-	case Deferred:
-		detail = stamp(r.Due) + " " + r.Told
-	case Retriggered:
-		detail = r.NewRunID
-	}
-	return strings.Join([]string{string(r.State), r.Root, strconv.Itoa(r.Attempt), strconv.Itoa(r.Sends), detail}, "/")
+// NewRun returns the entry of a run of which nothing is known.
+func NewRun(orgID, flowID, sandbox, runID string) Run {
+	return Run{OrgID: orgID, FlowID: flowID, Sandbox: sandbox, RunID: runID, Root: runID}
 }
 
 func (r *Run) record() store.Record {
 	return compact(store.Record{
-		store.AttributeKey: r.key(), store.AttributeRev: r.rev(), "orgId": r.OrgID, "runId": r.RunID, "flowId": r.FlowID, "sandbox": r.Sandbox,
+		"orgId": r.OrgID, "runId": r.RunID, "flowId": r.FlowID, "sandbox": r.Sandbox,
 		"flowName": r.FlowName, "errorCode": r.ErrorCode, "errorText": r.ErrorText, "told": r.Told,
-		"root": r.Root, "parent": r.Parent, "attempt": number(r.Attempt), "forgiven": number(r.Forgiven),
-		"state": string(r.State), "reason": r.Reason, "newRunId": r.NewRunID, "sends": number(r.Sends),
-		"claimId": r.ClaimID, "claimUntil": stamp(r.ClaimUntil), "due": stamp(r.Due), "firstSeen": stamp(r.FirstSeen),
+		"state": string(r.State), "reason": r.Reason, "root": r.Root, "parent": r.Parent, "newRunId": r.Successor,
+		"attempt": number(r.Attempt), "sends": number(r.Sends), "forgiven": number(r.Forgiven), "call": callText(r.Call), "lost": callText(r.Lost), "settled": string(r.Settled),
+		"due": stamp(r.Due), "before": string(r.Before), "earlier": string(r.Earlier), "reservedBy": r.ReservedBy, "reservedUntil": stamp(r.ReservedUntil),
+		"faults": number(r.Faults), "lastFault": r.LastFault, "faultAt": stamp(r.FaultAt), "counted": flag(r.Counted), "superseded": flag(r.Superseded), "firstSeen": stamp(r.FirstSeen),
 		store.AttributeAt: stamp(r.FirstSeen), store.IndexLineage: group(r.OrgID, r.Root), store.IndexFlow: group(r.OrgID, r.FlowID),
 	})
 }
 
 func runOf(r store.Record) Run {
-	return Run{
-		OrgID: r["orgId"], RunID: r["runId"], FlowID: r["flowId"], Sandbox: r["sandbox"], Root: r["root"], Parent: r["parent"],
+	f := fields{Record: r}
+	run := Run{
+		OrgID: r["orgId"], RunID: r["runId"], FlowID: r["flowId"], Sandbox: r["sandbox"],
 		FlowName: r["flowName"], ErrorCode: r["errorCode"], ErrorText: r["errorText"], Told: r["told"],
-		Attempt: count(r["attempt"]), Forgiven: count(r["forgiven"]), State: State(r["state"]), Reason: r["reason"], NewRunID: r["newRunId"],
-		Sends: count(r["sends"]), ClaimID: r["claimId"], ClaimUntil: instant(r["claimUntil"]), Due: instant(r["due"]),
-		FirstSeen: instant(r["firstSeen"]), ChangedAt: instant(r["changedAt"]), stored: r[store.AttributeRev],
+		State: State(r["state"]), Reason: r["reason"], Root: r["root"], Parent: r["parent"], Successor: r["newRunId"],
+		Attempt: f.count("attempt"), Sends: f.count("sends"), Forgiven: f.count("forgiven"), Settled: State(r["settled"]),
+		Due: f.instant("due"), Before: State(r["before"]), Earlier: State(r["earlier"]), ReservedBy: r["reservedBy"], ReservedUntil: f.instant("reservedUntil"),
+		Faults: f.count("faults"), LastFault: r["lastFault"], FaultAt: f.instant("faultAt"), Counted: r["counted"] != "", Superseded: r["superseded"] != "",
+		FirstSeen: f.instant("firstSeen"), ChangedAt: f.instant("changedAt"), version: r[store.AttributeRev], schema: f.count("schema"),
 	}
+	f.decode("call", &run.Call)
+	f.decode("lost", &run.Lost)
+	run.unreadable = f.unreadable
+	return run
 }
 
-func (l *Lineage) key() string { return key("lineage", l.OrgID, l.Root) }
-
-func (l *Lineage) rev() string {
-	if l.Attempts == 0 && l.Forgiven == 0 && !l.Exhausted {
-		return ""
-	}
-	return strings.Join([]string{strconv.Itoa(l.Attempts), strconv.Itoa(l.Forgiven), strconv.FormatBool(l.Exhausted)}, "/")
-}
-
-func (l *Lineage) record() store.Record {
+func (f *Flow) record() store.Record {
 	return compact(store.Record{
-		store.AttributeKey: l.key(), store.AttributeRev: l.rev(), "orgId": l.OrgID, "root": l.Root,
-		"attempts": number(l.Attempts), "forgiven": number(l.Forgiven), "exhausted": strconv.FormatBool(l.Exhausted),
-	})
-}
-
-func lineageOf(r store.Record) Lineage {
-	return Lineage{
-		OrgID: r["orgId"], Root: r["root"], Attempts: count(r["attempts"]), Forgiven: count(r["forgiven"]), Exhausted: r["exhausted"] == "true",
-		stored: r[store.AttributeRev],
-	}
-}
-
-func (f *Flow) key() string { return key("flow", f.OrgID, f.FlowID) }
-
-func (f *Flow) empty() bool { return len(f.Sends) == 0 && f.Exhausted == 0 && f.BlockedUntil.IsZero() }
-
-// record is the entry with a rev of its own: a flow's states come again, and
-// must not be taken for each other.
-func (f *Flow) record(rev string) store.Record {
-	sends, _ := json.Marshal(f.Sends) // texts, numbers and times always encode
-	return compact(store.Record{
-		store.AttributeKey: f.key(), store.AttributeRev: rev, "orgId": f.OrgID, "flowId": f.FlowID, "sends": string(sends),
-		"exhausted": number(f.Exhausted), "since": stamp(f.Since), "blockedUntil": stamp(f.BlockedUntil),
+		"orgId": f.OrgID, "flowId": f.FlowID, "slot": text(f.Slot), "kept": text(f.Kept), "cut": text(f.Cut),
+		"exhausted": number(f.Exhausted), "since": stamp(f.Since), "blockedUntil": stamp(f.BlockedUntil), "window": stamp(f.Window), "sent": number(f.Sent),
 	})
 }
 
 func flowOf(r store.Record) Flow {
-	f := Flow{
-		OrgID: r["orgId"], FlowID: r["flowId"], Exhausted: count(r["exhausted"]), Since: instant(r["since"]),
-		BlockedUntil: instant(r["blockedUntil"]), stored: r[store.AttributeRev],
+	f := fields{Record: r}
+	flow := Flow{
+		OrgID: r["orgId"], FlowID: r["flowId"], Exhausted: f.count("exhausted"), Since: f.instant("since"), BlockedUntil: f.instant("blockedUntil"),
+		Window: f.instant("window"), Sent: f.count("sent"), version: r[store.AttributeRev], schema: f.count("schema"),
 	}
-	_ = json.Unmarshal([]byte(r["sends"]), &f.Sends) // it is our own
-	return f
+	f.decode("slot", &flow.Slot)
+	f.decode("kept", &flow.Kept)
+	f.decode("cut", &flow.Cut)
+	flow.unreadable = f.unreadable
+	return flow
+}
+
+// fields decodes the attributes of a record. One that can't be read has its zero value, and
+// the entry that it belongs to is not written: an unreadable slot is not an empty one.
+type fields struct {
+	store.Record
+
+	// unreadable is the name of the last such attribute; empty for none.
+	unreadable string
+}
+
+func (f *fields) check(name string, err error) {
+	if err != nil && f.Record[name] != "" { // it is missing where it is empty
+		f.unreadable = name
+	}
+}
+
+func (f *fields) count(name string) int {
+	n, err := strconv.Atoi(f.Record[name])
+	f.check(name, err)
+	return n
+}
+
+func (f *fields) instant(name string) time.Time {
+	t, err := time.Parse(stampFormat, f.Record[name])
+	f.check(name, err)
+	return t
+}
+
+func (f *fields) decode(name string, into any) {
+	f.check(name, json.Unmarshal([]byte(f.Record[name]), into))
+}
+
+// text is a value as JSON; empty for an empty one.
+func text(value any) string {
+	encoded, _ := json.Marshal(value) // texts, numbers and times always encode
+	if s := string(encoded); s != "null" && s != "[]" {
+		return s
+	}
+	return ""
+}
+
+func callText(c Call) string {
+	if c == (Call{}) {
+		return ""
+	}
+	return text(c)
 }
 
 // compact leaves out what is empty: an index takes no empty attribute.
 func compact(r store.Record) store.Record {
-	maps.DeleteFunc(r, func(_, value string) bool { return value == "" || value == "null" })
+	maps.DeleteFunc(r, func(_, value string) bool { return value == "" })
 	return r
+}
+
+func flag(b bool) string {
+	if b {
+		return "true"
+	}
+	return ""
 }
 
 func number(n int) string {
@@ -247,11 +324,6 @@ func number(n int) string {
 	return strconv.Itoa(n)
 }
 
-func count(text string) int {
-	n, _ := strconv.Atoi(text) // empty for 0
-	return n
-}
-
 const stampFormat = "2006-01-02T15:04:05.000Z07:00"
 
 func stamp(t time.Time) string {
@@ -259,9 +331,4 @@ func stamp(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(stampFormat)
-}
-
-func instant(text string) time.Time {
-	t, _ := time.Parse(stampFormat, text)
-	return t
 }

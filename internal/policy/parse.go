@@ -110,22 +110,9 @@ func (p *ruleParser) rule(raw json.RawMessage) Rule {
 		case "sandbox":
 			r.Sandbox = p.patterns(f)
 		case "action":
-			var action *Action
-			if json.Unmarshal(f.value, &action) != nil || action == nil || !slices.Contains([]Action{Retry, DeadLetter, Skip}, *action) {
-				p.fail("action is %s, want \"retry\", \"dead_letter\" or \"skip\"", f.value)
-				r.Action = "?"
-				continue
-			}
-			r.Action = *action
+			r.Action = p.action(f)
 		case "delays":
-			if json.Unmarshal(f.value, &delays) != nil || delays == nil {
-				p.fail("delays is %s, want a list such as [\"0s\",\"5m\"]", f.value)
-				continue
-			}
-			var err error
-			if r.Delays, err = parseDelays(delays); err != nil {
-				p.fail("delays: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
-			}
+			delays, r.Delays = p.delays(f)
 		default:
 			p.fail("unknown field %q; there are code, message, flowId, sandbox, action, delays", f.name)
 		}
@@ -133,10 +120,35 @@ func (p *ruleParser) rule(raw json.RawMessage) Rule {
 	if r.Action == "" {
 		p.fail("it has no action")
 	}
-	if delays != nil && r.Action != Retry && r.Action != "?" {
+	if delays != nil && r.Action != Retry && r.Action != unknownAction {
 		p.fail("delays belong to the action \"retry\", not to %q", r.Action)
 	}
 	return r
+}
+
+// unknownAction stands for an action that is no action: its mistake is reported.
+const unknownAction Action = "?"
+
+func (p *ruleParser) action(f field) Action {
+	var action *Action
+	if json.Unmarshal(f.value, &action) != nil || action == nil || !slices.Contains([]Action{Retry, DeadLetter, Skip}, *action) {
+		p.fail("action is %s, want \"retry\", \"dead_letter\" or \"skip\"", f.value)
+		return unknownAction
+	}
+	return *action
+}
+
+// delays returns the list as it is written, nil for none, and as durations.
+func (p *ruleParser) delays(f field) (texts []string, delays []time.Duration) {
+	if json.Unmarshal(f.value, &texts) != nil || texts == nil {
+		p.fail("delays is %s, want a list such as [\"0s\",\"5m\"]", f.value)
+		return texts, nil
+	}
+	delays, err := parseDelays(texts)
+	if err != nil {
+		p.fail("delays: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return texts, delays
 }
 
 type field struct {

@@ -26,7 +26,7 @@ func parse(t *testing.T, text string) []policy.Rule {
 	return rules
 }
 
-func TestTheDefaultNeedsNoConfiguration(t *testing.T) {
+func TestDefaultPolicyNeedsNoConfiguration(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	p := defaults()
@@ -46,7 +46,7 @@ func TestTheDefaultNeedsNoConfiguration(t *testing.T) {
 	}
 }
 
-func TestTheFirstRuleThatMatchesCounts(t *testing.T) {
+func TestFirstMatchingRuleDecides(t *testing.T) {
 	t.Parallel()
 	rules := parse(t, `[
 		{"code": "MAPPER-*", "action": "dead_letter"},
@@ -90,7 +90,7 @@ func TestTheFirstRuleThatMatchesCounts(t *testing.T) {
 	}
 }
 
-func TestWhatComesBeforeWhat(t *testing.T) {
+func TestOrderOfForceAgeAttemptsRulesAndBreaker(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	p := defaults(parse(t, `[{"sandbox":"dev","action":"skip"}]`)...)
@@ -120,9 +120,9 @@ func TestWhatComesBeforeWhat(t *testing.T) {
 	}
 }
 
-// TestDecisions: whatever the policy, a lineage gets no more attempts than it has
-// delays, and a decision to wait comes true at its time.
-func TestDecisions(t *testing.T) {
+// TestLineageGetsOneAttemptForEachDelay: This holds for any policy, and a decision to
+// wait comes true at its time.
+func TestLineageGetsOneAttemptForEachDelay(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		delay := rapid.Map(rapid.Int64Range(0, int64(policy.MaxDelay)), func(n int64) time.Duration { return time.Duration(n) })
@@ -153,7 +153,7 @@ func TestDecisions(t *testing.T) {
 	})
 }
 
-func TestTheJitterSpreads(t *testing.T) {
+func TestJitterSpreadsRetriesEvenly(t *testing.T) {
 	t.Parallel()
 	p := policy.Policy{Delays: []time.Duration{time.Hour}, MaxAge: policy.DefaultMaxAge}
 	var quarters [4]int
@@ -168,7 +168,7 @@ func TestTheJitterSpreads(t *testing.T) {
 	}
 }
 
-func TestEveryMistakeIsNamed(t *testing.T) {
+func TestEveryMistakeInARuleIsNamed(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string][]string{
 		`{}`:                                  {"is no JSON list of rules"},
@@ -206,7 +206,7 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 	}
 }
 
-func TestParse(t *testing.T) {
+func TestRulesAndDelaysAreParsed(t *testing.T) {
 	t.Parallel()
 	got := parse(t, `[{"code":"A*","action":"retry","delays":["0s","90s"]},{"sandbox":["a","b"],"action":"skip"},{"action":"dead_letter"}]`)
 	want := []policy.Rule{
@@ -246,7 +246,7 @@ func FuzzParseRules(f *testing.F) {
 	})
 }
 
-func TestTheCatalogDecidesWhereNoRuleDoes(t *testing.T) {
+func TestCatalogDecidesWhereNoRuleMatches(t *testing.T) {
 	t.Parallel()
 	type errs = []policy.Error
 	for name, tt := range map[string]struct {

@@ -92,7 +92,7 @@ func TestSQSTakesARequestWhateverTheTextOfItsErrors(t *testing.T) {
 	}
 }
 
-func TestARequestThatSQSRefusesKeepsNoOtherFromTheQueue(t *testing.T) {
+func TestRefusedRequestDoesNotKeepOthersFromTheQueue(t *testing.T) {
 	t.Parallel()
 	client := &strict{most: 2048}
 	queue := queueOn(client)
@@ -113,7 +113,7 @@ func TestARequestThatSQSRefusesKeepsNoOtherFromTheQueue(t *testing.T) {
 	}
 }
 
-func TestFaultsOfSQSAreToldFromThoseOfAMessage(t *testing.T) {
+func TestFaultsOfSQSAreDistinguishedFromFaultsOfAMessage(t *testing.T) {
 	t.Parallel()
 	coded := func(code string) error { return &smithy.GenericAPIError{Code: code, Message: "no"} }
 	entry := func(code string, senders bool) *types.BatchResultErrorEntry {
@@ -183,7 +183,7 @@ func (p *picky) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInpu
 	return out, nil
 }
 
-func TestACallThatIsRefusedForOneMessageIsSentMessageByMessage(t *testing.T) {
+func TestCallRefusedForOneMessageIsRepeatedMessageByMessage(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]struct{ calls, refused, unavailable int }{
 		"InvalidMessageContents":                     {4, 1, 0},

@@ -38,9 +38,17 @@ func (w *World) Start(calls int, after bool) *Process {
 		adobe = append(adobe, flowclient.WithMaxAttempts(1))
 	}
 	return &Process{tb: w.TB, gate: g, timeout: w.Timeout, handler: w.Wire(Parts{
-		Config: w.Config, Amazon: w.Amazon(gated{g, loopback.Transport{Handler: w.AWS}}), Store: gatedStore{g, w}, Mutate: w.Mutate, Out: recorder{w.Logs, g},
+		Config: w.Config, Amazon: w.Amazon(gated{g, loopback.Transport{Handler: w.AWS}}), Store: w.table(g), Out: recorder{w.Logs, g},
 		Adobe: adobe,
 	})}
+}
+
+// table is the store as a process sees it.
+func (w *World) table(g *gate) store.Table {
+	if w.Mutate == nil {
+		return gatedStore{g, w}
+	}
+	return w.Mutate(gatedStore{g, w})
 }
 
 // Amazon is a configuration of the AWS SDK for calls over a transport.
@@ -57,6 +65,9 @@ func (p *Process) CrashAfter(calls int, after bool) {
 	defer p.gate.mu.Unlock()
 	p.gate.left, p.gate.after = calls, after
 }
+
+// SetTimeout gives the process another time limit for each invocation.
+func (p *Process) SetTimeout(d time.Duration) { p.timeout = d }
 
 // Dead reports whether the process has crashed.
 func (p *Process) Dead() bool { return p.gate.isDead() }

@@ -30,7 +30,7 @@ func inWorld(t *testing.T, test func(t *testing.T, w *simulation.World)) {
 	})
 }
 
-func TestACrashedProcessGivesNoAnswerAndIsNotHeard(t *testing.T) {
+func TestCrashedProcessGivesNoAnswerAndWritesNoLog(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		calls   int
@@ -66,7 +66,7 @@ func TestACrashedProcessGivesNoAnswerAndIsNotHeard(t *testing.T) {
 	}
 }
 
-func TestACallOfTheLedgerFailsWithoutEffectOrLosesItsAnswer(t *testing.T) {
+func TestLedgerCallFailsWithoutEffectOrLosesItsAnswer(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *simulation.World) {
 		w.Faults.Fail(1, 1)
@@ -86,7 +86,7 @@ func TestACallOfTheLedgerFailsWithoutEffectOrLosesItsAnswer(t *testing.T) {
 	})
 }
 
-func TestAFailedRunIsToldOfByTheQueue(t *testing.T) {
+func TestEventOfAFailedRunComesByTheQueue(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *simulation.World) {
 		w.Flow("f", simulation.Org)

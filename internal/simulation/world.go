@@ -25,7 +25,6 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
-	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
 	"github.com/aep-retrigger/aep-retrigger/internal/sqstext"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
@@ -65,8 +64,6 @@ type Parts struct {
 	Config config.Config
 	Amazon aws.Config
 	Store  store.Table
-	// Mutate puts a fault into the ledger's logic; nil for none.
-	Mutate func(retrigger.Ledger) retrigger.Ledger
 	// Out receives the log.
 	Out io.Writer
 	// Adobe are options of the client of Flow Service and IMS.
@@ -83,8 +80,9 @@ type World struct {
 	Config config.Config
 	// Wire makes the function's handler.
 	Wire func(Parts) Handler
-	// Mutate is handed to Wire, for tests of the tests.
-	Mutate func(retrigger.Ledger) retrigger.Ledger
+	// Mutate puts a fault between the function and its store, for tests of the tests; nil
+	// for none.
+	Mutate func(store.Table) store.Table
 	Faults Faults
 	// AdobeHandler serves Adobe's calls; nil for the simulator itself.
 	AdobeHandler http.Handler
@@ -125,7 +123,7 @@ func New(tb Fataler, wire func(Parts) Handler, skew, lag time.Duration) *World {
 	w.Config = config.Config{
 		SecretIDs: secrets, QueueURL: w.Requests, DeadLetterQueueURL: w.Letters, LedgerTTL: ledger.DefaultTTL, RetryDelays: policy.DefaultDelays(), MaxRunAge: policy.DefaultMaxAge,
 		BreakerThreshold: policy.DefaultBreakerThreshold, BreakerCooldown: policy.DefaultBreakerCooldown,
-		ReconcileAfter: config.DefaultReconcileAfter, SweepSince: config.DefaultSweepSince, SweepLimit: config.DefaultSweepLimit,
+		ReconcileAfter: config.DefaultReconcileAfter, ExtraSend: true, ExtraSendAfter: ledger.LostCallWindow, FaultInterval: ledger.DefaultFaultInterval, SweepSince: config.DefaultSweepSince, SweepLimit: config.DefaultSweepLimit,
 		FlowServiceURL: "http://127.0.0.1" + flowsim.FlowServicePath, IMSURL: "http://127.0.0.1", RetriggerOp: "re-trigger",
 		LogLevel: slog.LevelInfo, MaxConcurrentRuns: 5, CallTimeout: 10 * time.Second, SecretCacheTTL: time.Hour,
 	}

@@ -31,7 +31,7 @@ func TestRefusesWhatTheDocumentationOfSQSRefuses(t *testing.T) {
 	}
 }
 
-func TestABodyThatSQSTakesStaysAsItIs(t *testing.T) {
+func TestBodyThatSQSTakesIsUnchanged(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{`{"runId":"x"}`, "plain\ttext\r\n", "żółw 🐢", "\uFEFF{}"} {
 		if got := sqstext.Body([]byte(body)); got != body {
@@ -40,7 +40,7 @@ func TestABodyThatSQSTakesStaysAsItIs(t *testing.T) {
 	}
 }
 
-func TestABodyReadsBackAsItCame(t *testing.T) {
+func TestBodyReadsBackUnchanged(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		body := text().Draw(t, "body")
@@ -89,7 +89,7 @@ func TestJSONKeepsItsValues(t *testing.T) {
 	})
 }
 
-func TestABodyIsNeverEmptyAndAlwaysUTF8(t *testing.T) {
+func TestBodyIsNeverEmptyAndAlwaysUTF8(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{"": `""`, "a\xffb\x00": `"a` + "\uFFFD" + `b\u0000"`, "\"\xff": `"\"` + "\uFFFD" + `"`} {
 		if got := sqstext.Body([]byte(in)); got != want {
@@ -98,7 +98,7 @@ func TestABodyIsNeverEmptyAndAlwaysUTF8(t *testing.T) {
 	}
 }
 
-func TestAnAttributeFitsWhateverItsText(t *testing.T) {
+func TestAttributeFitsWithAnyText(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		in := text().Draw(t, "text") + string(rapid.SliceOfN(rapid.Byte(), 0, 3000).Draw(t, "bytes"))
@@ -113,7 +113,7 @@ func TestAnAttributeFitsWhateverItsText(t *testing.T) {
 	}
 }
 
-func TestTheSizeOfAMessageCountsItsAttributes(t *testing.T) {
+func TestSizeOfAMessageCountsItsAttributes(t *testing.T) {
 	t.Parallel()
 	got := sqstext.Size("żó", map[string]types.MessageAttributeValue{
 		"name": {DataType: aws.String("String"), StringValue: aws.String("value")}, "b": {DataType: aws.String("Binary"), BinaryValue: []byte{1, 2, 3}},

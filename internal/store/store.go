@@ -50,6 +50,8 @@ type Write struct {
 	Old string
 	// New replaces the item; nil deletes it.
 	New Record
+	// Check writes nothing: the item must only be in the state that Old says.
+	Check bool
 
 	// Add, if it is not 0, makes this the write of a counter: the item's
 	// [AttributeCount] changes by Add. Only [AttributeTTL] of New is used, and Old is
@@ -183,7 +185,7 @@ func repeated(keys []string) (key string, twice bool) {
 func Made(writes []Write, conflict *ConflictError) bool {
 	items := 0
 	for _, w := range writes {
-		if w.Add != 0 {
+		if w.Add != 0 || w.Check {
 			continue
 		}
 		items++

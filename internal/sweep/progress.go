@@ -2,17 +2,17 @@ package sweep
 
 import (
 	"cmp"
-	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"strconv"
+	"slices"
 	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/store"
-	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
+	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
 )
+
+// maxSandboxes is how many sandboxes of orgs a sweep may be of: its progress is one
+// item.
+const maxSandboxes = 500
 
 // progress is how far a sweep has come. It is bounded, since it is one item: a few
 // counts for each of at most [maxFlows] dataflows, the sandboxes, and for each org the
@@ -35,63 +35,65 @@ type progress struct {
 	Report Report `json:"report"`
 }
 
-// part is what is swept of one org: its sandboxes, one after the other. Each org has a
-// part of its own so that one that must wait keeps no other waiting.
-type part struct {
-	OrgID     string   `json:"orgId,omitempty"`
-	Sandboxes []string `json:"sandboxes,omitempty"`
-	// Secrets marks the part that stands for secrets which can't be read: of what org
-	// they are is not known.
-	Secrets bool `json:"secrets,omitempty"`
-	// Current is the sandbox that is being listed.
-	Current int `json:"current"`
-	// Wait is until when there is nothing to do for it.
-	Wait time.Time `json:"wait"`
-
-	// Token continues the listing; empty at its beginning.
-	Token string `json:"token,omitempty"`
-	// From is where the listing began: at the sweep's beginning, or at the last time
-	// seen when a token had gone stale. Last is when the newest run seen so far was
-	// created, and LastIDs are the runs created just then.
-	From    time.Time `json:"from"`
-	Last    time.Time `json:"last"`
-	LastIDs []string  `json:"lastIds,omitempty"`
-	// Stale counts the restarts in a row that have got the sweep nowhere, Requested
-	// are the runs that it has requested since the last one.
-	Stale     int `json:"stale,omitempty"`
-	Requested int `json:"requested,omitempty"`
-	// PageSize is the size of the next page where large answers have made it smaller, and
-	// MaxPage the greatest size where failures have, or a token that was refused; 0 is the
-	// usual. Listed is the size of the last page that was listed.
-	PageSize int `json:"pageSize,omitempty"`
-	MaxPage  int `json:"maxPage,omitempty"`
-	Listed   int `json:"listed,omitempty"`
-	// ByStart means that Flow Service refused to list runs by their last change.
-	ByStart bool `json:"byStart,omitempty"`
-	// Unordered means that the runs have not come in the order of their creation.
-	Unordered bool `json:"unordered,omitempty"`
-	// Failures counts those in a row.
-	Failures int `json:"failures,omitempty"`
-	// TooLarge are runs that are above the limit of an answer: the listing leaves them out.
-	TooLarge []string `json:"tooLarge,omitempty"`
-}
-
-func (c *part) done() bool { return c.Current >= len(c.Sandboxes) && !c.Secrets }
-
-// target is the sandbox that is being listed; neither org nor sandbox for secrets.
-func (c *part) target() Target {
-	if c.Secrets {
-		return Target{}
+// newProgress returns the beginning of a sweep that names its bounds as times.
+func newProgress(req event.Sweep, limit int) (progress, error) {
+	p := progress{
+		Since: instant(req.Since), Until: instant(req.Until),
+		Flows: req.FlowIDs, Codes: req.Codes, Limit: cmp.Or(req.Limit, limit),
 	}
-	return Target{OrgID: c.OrgID, Sandbox: c.Sandboxes[c.Current]}
+	p.Report = Report{Since: p.Since, Until: p.Until}
+	if !p.Until.After(p.Since) {
+		return p, refuse("a sweep until %s can't begin at %s", stamp(p.Until), stamp(p.Since))
+	}
+	return p, nil
 }
 
-// maxPage is the greatest size of a page.
-func (c *part) maxPage() int { return cmp.Or(c.MaxPage, flowclient.DefaultPageSize) }
+// add makes parts of those accounts that are asked for and have none. The sandboxes are
+// those of the sweep, of its settings, of the org's secret, or the default one.
+func (p *progress) add(accounts []*credentials.Account, req event.Sweep, o *Options) error {
+	for _, a := range accounts {
+		if len(req.OrgIDs) > 0 && !slices.Contains(req.OrgIDs, a.OrgID) || p.has(a.OrgID) {
+			continue
+		}
+		sandboxes := req.Sandboxes
+		if len(sandboxes) == 0 {
+			sandboxes = o.Sandboxes
+		}
+		if own := cmp.Or(a.Sandbox, o.DefaultSandbox); len(sandboxes) == 0 && own != "" {
+			sandboxes = []string{own}
+		}
+		if len(sandboxes) == 0 {
+			return refuse("neither the sweep nor SWEEP_SANDBOXES, the secret of org %s or DEFAULT_SANDBOX name a sandbox", a.OrgID)
+		}
+		p.Parts = append(p.Parts, part{OrgID: a.OrgID, Sandboxes: sandboxes, From: p.Since})
+	}
+	return nil
+}
 
-// nextSandbox goes on with the next sandbox.
-func (c *part) nextSandbox(since time.Time) {
-	*c = part{OrgID: c.OrgID, Sandboxes: c.Sandboxes, Current: c.Current + 1, From: since}
+func (p *progress) has(orgID string) bool {
+	return slices.ContainsFunc(p.Parts, func(c part) bool { return c.OrgID == orgID && !c.Secrets })
+}
+
+// missing tells why an org that is asked for has no part: its secret may be one of those
+// that can't be read (fault), or there is none (absent). Neither means that none lacks.
+func (p *progress) missing(orgIDs []string, faults []*credentials.Error) (fault, absent error) {
+	missing := slices.IndexFunc(orgIDs, func(id string) bool { return !p.has(id) })
+	switch {
+	case len(faults) > 0 && (missing >= 0 || len(orgIDs) == 0):
+		return faults[0], nil
+	case missing >= 0:
+		return nil, refuse("no configured secret is of org %s", orgIDs[missing])
+	}
+	return nil, nil
+}
+
+// sandboxes counts the sandboxes of all parts.
+func (p *progress) sandboxes() int {
+	n := 0
+	for i := range p.Parts {
+		n += len(p.Parts[i].Sandboxes)
+	}
+	return n
 }
 
 // done reports whether nothing is left.
@@ -118,88 +120,23 @@ func (p *progress) position() [3]int {
 	return at
 }
 
-// progressTTL is how long the table keeps a sweep's progress after its last change.
-const progressTTL = 15 * 24 * time.Hour
-
-func (w *work) key() string { return "sweep#" + w.req.ID }
-
-// load reads the progress, and reports whether there is any.
-func (w *work) load() (bool, error) {
-	found, err := w.store.Read(w.ctx, w.key())
-	if err != nil || len(found) == 0 {
-		return false, err
-	}
-	return true, w.read(found[0])
-}
-
-func (w *work) read(record store.Record) error {
-	w.p = progress{}
-	if err := json.Unmarshal([]byte(record["progress"]), &w.p); err != nil {
-		return fmt.Errorf("the progress of the sweep can't be read: %w", err)
-	}
-	w.rev = record[store.AttributeRev]
-	return nil
-}
-
-// save writes the progress. A dry run has none.
-func (w *work) save() error {
-	if w.req.DryRun {
-		return nil
-	}
-	text, err := json.Marshal(w.p)
-	if err != nil {
-		return err
-	}
-	record := store.Record{
-		store.AttributeKey: w.key(), store.AttributeRev: rand.Text(), "progress": string(text),
-		store.AttributeTTL: strconv.FormatInt(w.Now().Add(progressTTL).Unix(), 10),
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), saveTime) // also when the time for the work is over
-	defer cancel()
-	err = w.store.Commit(ctx, store.Write{Key: w.key(), Old: w.rev, New: record})
-	if conflict, ok := errors.AsType[*store.ConflictError](err); ok {
-		if current := conflict.Current[w.key()]; current != nil {
-			if err := w.read(current); err != nil {
-				return err
-			}
-		}
-		return errElsewhere
-	}
-	if err == nil {
-		w.rev = record[store.AttributeRev]
-	}
-	return err
-}
-
 // errElsewhere means that another invocation works on the sweep.
 var errElsewhere = errors.New("another invocation works on this sweep")
-
-// saveTime bounds the writing of the progress.
-const saveTime = closingTime/2 - time.Second
-
-// acquireLease begins the work on the sweep, unless another invocation works on it.
-func (w *work) acquireLease() error {
-	if w.Now().Before(w.p.Lease) {
-		return errElsewhere
-	}
-	if w.p.Unended++; w.p.Lease.IsZero() {
-		w.p.Unended = 0
-	}
-	if w.p.Unended >= maxUnended {
-		return refuse("%d invocations in a row have begun to work on it and none came to an end: it may kill the function", w.p.Unended)
-	}
-	w.p.Lease = w.Now().Add(time.Minute)
-	if deadline, ok := w.ctx.Deadline(); ok {
-		w.p.Lease = deadline.Add(closingTime / 2)
-	}
-	return w.save()
-}
 
 // maxUnended is how many invocations in a row may end without a trace.
 const maxUnended = 10
 
-// releaseLease ends the work on the sweep, so that the next invocation need not wait.
-func (w *work) releaseLease() error {
-	w.p.Lease = time.Time{}
-	return w.save()
+// lease begins an invocation's work on the sweep, unless another one works on it.
+func (p *progress) lease(now, until time.Time) error {
+	if now.Before(p.Lease) {
+		return errElsewhere
+	}
+	if p.Unended++; p.Lease.IsZero() {
+		p.Unended = 0
+	}
+	if p.Unended >= maxUnended {
+		return refuse("%d invocations in a row have begun to work on it and none came to an end: it may kill the function", p.Unended)
+	}
+	p.Lease = until
+	return nil
 }

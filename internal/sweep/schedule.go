@@ -15,8 +15,10 @@ import (
 // pace. With a pace of one second and a next slot at 06:00:10, a page of five requests
 // gets the slots 06:00:10 to 06:00:14.
 type schedule struct {
-	next time.Time
-	rev  string
+	store Store
+	pace  time.Duration
+	next  time.Time
+	rev   string
 }
 
 const (
@@ -26,51 +28,52 @@ const (
 
 func scheduleKey(orgID string) string { return "schedule#" + orgID }
 
-func scheduleOf(record store.Record) schedule {
-	next, _ := time.Parse(time.RFC3339Nano, record[attributeNext]) // zero where there is none: now
-	return schedule{next, record[store.AttributeRev]}
+// learn takes what the record says; nil where there is none.
+func (s *schedule) learn(record store.Record) {
+	s.next, _ = time.Parse(time.RFC3339Nano, record[attributeNext]) // zero where there is none: now
+	s.rev = record[store.AttributeRev]
 }
 
-// loadSchedule reads the org's schedule.
-func (w *work) loadSchedule(orgID string) error {
-	ctx, cancel := context.WithTimeout(w.ctx, maxCall)
+// load reads the org's schedule.
+func (s *schedule) load(ctx context.Context, orgID string) error {
+	ctx, cancel := context.WithTimeout(ctx, maxCall)
 	defer cancel()
-	found, err := w.store.Read(ctx, scheduleKey(orgID))
+	found, err := s.store.Read(ctx, scheduleKey(orgID))
 	if err != nil {
 		return err
 	}
-	w.schedule = schedule{}
+	s.learn(nil)
 	for _, record := range found { // there is one, or none
-		w.schedule = scheduleOf(record)
+		s.learn(record)
 	}
 	return nil
 }
 
-// reserveSlots reserves n slots of the org, one after the other at the pace, and returns
-// the time of the first. A repeated page reserves other slots.
-func (w *work) reserveSlots(orgID string, n int) (first time.Time, err error) {
-	ctx, cancel := context.WithTimeout(w.ctx, maxCall)
+// reserve reserves n slots of the org, one after the other at the pace, and returns the
+// time of the first. A repeated page reserves other slots.
+func (s *schedule) reserve(ctx context.Context, orgID string, n int, clock func() time.Time) (first time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, maxCall)
 	defer cancel()
 	key := scheduleKey(orgID)
 	for range maxTries {
-		now := w.Now().UTC().Truncate(time.Millisecond)
-		if first = w.schedule.next; first.Before(now) {
+		now := clock().UTC().Truncate(time.Millisecond)
+		if first = s.next; first.Before(now) {
 			first = now
 		}
-		next := first.Add(time.Duration(n) * w.Pace)
+		next := first.Add(time.Duration(n) * s.pace)
 		record := store.Record{
 			store.AttributeKey: key, store.AttributeRev: rand.Text(), attributeNext: next.Format(time.RFC3339Nano),
 			store.AttributeTTL: strconv.FormatInt(next.Add(progressTTL).Unix(), 10),
 		}
-		err = w.store.Commit(ctx, store.Write{Key: key, Old: w.schedule.rev, New: record})
+		err = s.store.Commit(ctx, store.Write{Key: key, Old: s.rev, New: record})
 		conflict, ok := errors.AsType[*store.ConflictError](err)
 		if !ok {
 			if err == nil {
-				w.schedule = scheduleOf(record)
+				s.learn(record)
 			}
 			return first, err
 		}
-		w.schedule = scheduleOf(conflict.Current[key])
+		s.learn(conflict.Current[key])
 	}
 	return first, err
 }

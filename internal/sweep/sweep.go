@@ -38,12 +38,10 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
-	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
-	"github.com/aep-retrigger/aep-retrigger/internal/retrigger"
+	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
-	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
 // Accounts gives the accounts of orgs; see [credentials.Store].
@@ -56,7 +54,7 @@ type Accounts interface {
 // Ledger knows what was done before; see [ledger.Ledger].
 type Ledger interface {
 	Runs(ctx context.Context, orgID string, runIDs ...string) (map[string]ledger.Run, error)
-	Note(ctx context.Context, v ledger.View, state ledger.State, reason string, due time.Time) (ledger.View, error)
+	Note(ctx context.Context, e ledger.Entries, by ledger.Asker, o ledger.Outcome) (ledger.Entries, error)
 }
 
 // Store keeps the progress of sweeps; see [store.Table].
@@ -92,8 +90,8 @@ type Options struct {
 	Limit          int
 	Sandboxes      []string
 	DefaultSandbox string
-	// Policy decides what runs are not retried.
-	Policy *policy.Policy
+	// Rules decide what runs are not retried.
+	Rules retry.Rules
 	// Pace is the time between two requests of an org.
 	Pace time.Duration
 	// CallTimeout is what the client allows for one call.
@@ -117,6 +115,8 @@ type Sweeper struct {
 
 // New returns a Sweeper. Without a request queue (nil) only dry runs are possible.
 func New(accounts Accounts, entries Ledger, table Store, requests Requests, limits Throttle, giveUp GiveUp, giveUpRun GiveUpRun, o Options) *Sweeper {
+	now := o.Now
+	o.Now = func() time.Time { return now().Round(0) }
 	return &Sweeper{accounts: accounts, ledger: entries, store: table, requests: requests, throttle: limits, giveUp: giveUp, giveUpRun: giveUpRun, Options: o}
 }
 
@@ -143,10 +143,6 @@ const (
 	// maxAhead is how far ahead the next free slot may be. Beyond that the sweep waits
 	// before it lists another page.
 	maxAhead = 5 * time.Minute
-	// firstBackoff doubles with each failure in a row.
-	firstBackoff, maxBackoff = 30 * time.Second, 15 * time.Minute
-	// maxFailures in a row end the sweep of a sandbox.
-	maxFailures = 10
 )
 
 // Result is what became of one invocation's part of a sweep.
@@ -159,7 +155,7 @@ type Result struct {
 	After time.Duration
 	// Reasons are what has held up this invocation's part, each once, in the words of
 	// requests.
-	Reasons []retrigger.Reason
+	Reasons []retry.Reason
 	// Refused is why a sweep can't be begun, as it is asked for or configured.
 	Refused string
 	// GaveUp counts the dead letters that this invocation wrote for the sweep, and for
@@ -173,39 +169,15 @@ type Result struct {
 // from when it was asked for, however often it is delivered. It ends before the
 // context's deadline.
 func (s *Sweeper) Run(ctx context.Context, req event.Sweep, asked time.Time) Result {
-	w := &work{Sweeper: s, ctx: ctx, outer: ctx, req: s.absolute(req, asked)}
+	w := &work{Sweeper: s, out: outside{s, ctx}, outer: ctx, req: s.absolute(req, asked)}
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
-		w.ctx, cancel = context.WithDeadline(ctx, deadline.Add(-closingTime/2))
+		w.out.ctx, cancel = context.WithDeadline(ctx, deadline.Add(-closingTime/2))
 		defer cancel()
 	}
-	after, err := w.sweep()
-	w.p.Report.ID = req.ID
-	result := Result{Report: w.p.Report, Added: w.added, GaveUp: w.gaveUp, Request: w.req}
-	refused, isRefused := errors.AsType[*refusedError](err)
-	switch {
-	case isRefused:
-		result.Refused, result.Report.State = refused.Error(), Refused
-	case err != nil:
-		result.Again, result.After, result.Report.State = !req.DryRun, max(after, firstBackoff), Continues
-		if !errors.Is(err, errElsewhere) {
-			w.noteFault(err)
-		}
-	case !w.p.done():
-		result.Again, result.After, result.Report.State = !req.DryRun, after, Continues
-	default:
-		result.Report.State = Finished
-	}
-	if req.DryRun && (result.Report.State == Continues || len(result.Report.Failures) > 0) {
-		result.Report.State = CutOff
-	}
-	if w.p.Begun.IsZero() { // nothing is known yet
-		result.Report.Since, result.Report.Until = instant(w.req.Since), instant(w.req.Until)
-	}
-	result.Report.Error, result.Reasons = cmp.Or(result.Refused, w.fault), w.reasons
-	result.Report.Repeated = w.repeated
-	result.Report.DryRun, result.Report.Runs, result.Report.Left = req.DryRun, w.runs, w.left
-	return result
+	w.saved = saved{store: s.store, key: "sweep#" + req.ID}
+	w.schedule = schedule{store: s.store, pace: s.Pace}
+	return w.result(w.sweep())
 }
 
 // absolute turns the bounds of the sweep into times.
@@ -239,47 +211,46 @@ func refuse(format string, args ...any) error { return &refusedError{fmt.Sprintf
 // work is one invocation's part of a sweep.
 type work struct {
 	*Sweeper
-	ctx   context.Context
-	outer context.Context // has the time that is kept back
-	req   event.Sweep
-	p     progress
-	at    *part // of p, that is gone on with
-	rev   string
-	added Counts
-	// gaveUp counts dead letters.
-	gaveUp    int
+	out       outside
+	tally     tally
+	outer     context.Context // has the time that is kept back
+	req       event.Sweep
+	p         progress
+	at        *part // of p, that is gone on with
+	saved     saved
 	schedule  schedule
-	streaming streaming
-	names     map[string]string // of dataflows, by [flowKey]
-	repeated  bool              // an earlier invocation has finished the sweep
-	fault     string            // the last thing that went wrong
-	reasons   []retrigger.Reason
-	runs      []RunReport // of a dry run
-	left      int         // that the list of a dry run has no room for
+	dataflows dataflows
+	repeated  bool // an earlier invocation has finished the sweep
 }
 
-// noteFault keeps the error for the report, and its reason for the metrics.
-func (w *work) noteFault(err error) {
-	w.fault = err.Error()
-	credential, isCredential := errors.AsType[*credentials.Error](err)
+// result is what became of the work, which ended so.
+func (w *work) result(after time.Duration, err error) Result {
+	dry := w.req.DryRun
+	r := Result{Report: w.p.Report, Added: w.tally.added, GaveUp: w.tally.gaveUp, Request: w.req}
+	refused, isRefused := errors.AsType[*refusedError](err)
 	switch {
-	case isCredential && credential.Kind == credentials.Refused, errors.Is(err, flowclient.KindUnauthorized):
-		w.addReason(retrigger.CredentialsRefused)
-	case isCredential:
-		w.addReason(retrigger.CredentialsUnavailable)
-	case errors.As(err, new(*store.UnavailableError)):
-		w.addReason(retrigger.LedgerUnavailable)
-	case errors.As(err, new(*requestqueue.UnavailableError)):
-		w.addReason(retrigger.QueueUnavailable)
-	case errors.As(err, new(*flowclient.Error)):
-		w.addReason(retrigger.AdobeUnavailable)
+	case isRefused:
+		r.Refused, r.Report.State = refused.Error(), Refused
+	case err != nil:
+		r.Again, r.After, r.Report.State = !dry, max(after, firstBackoff), Continues
+		if !errors.Is(err, errElsewhere) {
+			w.tally.noteFault(err)
+		}
+	case !w.p.done():
+		r.Again, r.After, r.Report.State = !dry, after, Continues
+	default:
+		r.Report.State = Finished
 	}
-}
-
-func (w *work) addReason(reason retrigger.Reason) {
-	if !slices.Contains(w.reasons, reason) {
-		w.reasons = append(w.reasons, reason)
+	if dry && (r.Report.State == Continues || len(r.Report.Failures) > 0) {
+		r.Report.State = CutOff
 	}
+	if w.p.Begun.IsZero() { // nothing is known yet
+		r.Report.Since, r.Report.Until = instant(w.req.Since), instant(w.req.Until)
+	}
+	r.Report.ID, r.Report.Error, r.Reasons = w.req.ID, cmp.Or(r.Refused, w.tally.fault), w.tally.reasons
+	r.Report.Repeated = w.repeated
+	r.Report.DryRun, r.Report.Runs, r.Report.Left = dry, w.tally.runs, w.tally.left
+	return r
 }
 
 // sweep goes on until the sweep is done, the time is over, or every org must wait.
@@ -293,20 +264,17 @@ func (w *work) sweep() (after time.Duration, err error) {
 	if w.p.done() {
 		return 0, nil
 	}
-	if err := w.acquireLease(); err != nil {
+	if err := w.p.lease(w.Now(), w.out.leaseEnd()); err != nil {
 		return w.p.Lease.Sub(w.Now()), err
 	}
-	before := w.p.position()
-	for err == nil && w.nextPart() && w.timeForPage() {
-		err = w.step()
+	if err := w.save(); err != nil {
+		return w.p.Lease.Sub(w.Now()), err
 	}
-	if err == nil && w.nextPart() && w.p.position() == before {
-		err = w.tryLater(errTooShort)
-	}
-	if errors.Is(err, errElsewhere) {
+	if err = w.pages(); errors.Is(err, errElsewhere) {
 		return 0, err // the lease is another's
 	}
-	if release := w.releaseLease(); release != nil && err == nil {
+	w.p.Lease = time.Time{} // so that the next invocation need not wait
+	if release := w.save(); release != nil && err == nil {
 		err = release
 	}
 	if first := w.p.unfinished(); first != nil {
@@ -315,27 +283,26 @@ func (w *work) sweep() (after time.Duration, err error) {
 	return after, err
 }
 
+// pages lists page after page, until the time is over or every org must wait.
+func (w *work) pages() (err error) {
+	before := w.p.position()
+	for err == nil && w.nextPart() && w.out.timeForPage() {
+		if w.at.Secrets {
+			err = w.secrets()
+		} else {
+			err = w.page()
+		}
+	}
+	if err == nil && w.nextPart() && w.p.position() == before {
+		err = w.tryLater(errTooShort)
+	}
+	return err
+}
+
 // nextPart chooses the part to go on with now, and reports whether there is one.
 func (w *work) nextPart() bool {
 	w.at = w.p.unfinished()
 	return w.at != nil && !w.at.Wait.After(w.Now())
-}
-
-// postpone makes the part wait.
-func (w *work) postpone(d time.Duration) { w.at.Wait = w.Now().Add(d).UTC().Truncate(time.Millisecond) }
-
-// step does the next thing for the part: mostly it lists a page.
-func (w *work) step() error {
-	if w.at.Secrets {
-		return w.secrets()
-	}
-	return w.page()
-}
-
-// timeForPage reports whether another page fits before the deadline.
-func (w *work) timeForPage() bool {
-	deadline, ok := w.ctx.Deadline()
-	return !ok || deadline.Sub(w.Now()) >= min(w.CallTimeout, pageTime)+closingTime/2
 }
 
 // errTooShort means that an invocation has done nothing.
@@ -344,92 +311,42 @@ var errTooShort = errors.New("the time of an invocation was too short for a page
 // begin reads the progress of the sweep, or makes it.
 func (w *work) begin() error {
 	if !w.req.DryRun {
-		found, err := w.load()
+		found, err := w.saved.load(w.out.ctx, &w.p)
 		if err != nil || found {
 			w.repeated = err == nil && w.p.done()
 			return err
 		}
 	}
-	p := progress{
-		Since: instant(w.req.Since), Until: instant(w.req.Until),
-		Flows: w.req.FlowIDs, Codes: w.req.Codes, Limit: cmp.Or(w.req.Limit, w.Limit),
-	}
-	p.Report = Report{Since: p.Since, Until: p.Until}
-	if !p.Until.After(p.Since) {
-		return refuse("a sweep until %s can't begin at %s", stamp(p.Until), stamp(p.Since))
-	}
-	w.p = p
-	accounts, faults := w.accounts.All(w.ctx)
-	if err := w.add(accounts); err != nil {
+	p, err := newProgress(w.req, w.Limit)
+	if err != nil {
 		return err
 	}
-	fault, absent := w.missing(faults)
+	w.p = p
+	accounts, faults := w.accounts.All(w.out.ctx)
+	if err := w.p.add(accounts, w.req, &w.Options); err != nil {
+		return err
+	}
+	fault, absent := w.p.missing(w.req.OrgIDs, faults)
 	switch {
 	case fault != nil:
 		w.p.Parts = append(w.p.Parts, part{Secrets: true})
 	case absent != nil:
 		return absent
 	}
-	sandboxes := 0
-	for i := range w.p.Parts {
-		sandboxes += len(w.p.Parts[i].Sandboxes)
-	}
-	if sandboxes > maxSandboxes {
-		return refuse("the sweep is of %d sandboxes, more than %d: sweep them in parts", sandboxes, maxSandboxes)
+	if n := w.p.sandboxes(); n > maxSandboxes {
+		return refuse("the sweep is of %d sandboxes, more than %d: sweep them in parts", n, maxSandboxes)
 	}
 	w.p.Begun = w.Now().UTC().Truncate(time.Millisecond)
 	return nil
 }
 
-// maxSandboxes is how many sandboxes of orgs a sweep may be of: its progress is one
-// item.
-const maxSandboxes = 500
-
-// add makes parts of those accounts that are asked for and have none.
-func (w *work) add(accounts []*credentials.Account) error {
-	for _, a := range accounts {
-		if len(w.req.OrgIDs) > 0 && !slices.Contains(w.req.OrgIDs, a.OrgID) || w.has(a.OrgID) {
-			continue
-		}
-		sandboxes := w.req.Sandboxes
-		if len(sandboxes) == 0 {
-			sandboxes = w.Sandboxes
-		}
-		if own := cmp.Or(a.Sandbox, w.DefaultSandbox); len(sandboxes) == 0 && own != "" {
-			sandboxes = []string{own}
-		}
-		if len(sandboxes) == 0 {
-			return refuse("neither the sweep nor SWEEP_SANDBOXES, the secret of org %s or DEFAULT_SANDBOX name a sandbox", a.OrgID)
-		}
-		w.p.Parts = append(w.p.Parts, part{OrgID: a.OrgID, Sandboxes: sandboxes, From: w.p.Since})
-	}
-	return nil
-}
-
-func (w *work) has(orgID string) bool {
-	return slices.ContainsFunc(w.p.Parts, func(c part) bool { return c.OrgID == orgID && !c.Secrets })
-}
-
-// missing tells why an org that is asked for has no part: its secret may be one of those
-// that can't be read (fault), or there is none (absent). Neither means that none lacks.
-func (w *work) missing(faults []*credentials.Error) (fault, absent error) {
-	missing := slices.IndexFunc(w.req.OrgIDs, func(id string) bool { return !w.has(id) })
-	switch {
-	case len(faults) > 0 && (missing >= 0 || len(w.req.OrgIDs) == 0):
-		return faults[0], nil
-	case missing >= 0:
-		return nil, refuse("no configured secret is of org %s", w.req.OrgIDs[missing])
-	}
-	return nil, nil
-}
-
 // secrets looks again for accounts whose secrets could not be read.
 func (w *work) secrets() error {
-	accounts, faults := w.accounts.All(w.ctx)
+	accounts, faults := w.accounts.All(w.out.ctx)
 	at := slices.IndexFunc(w.p.Parts, func(c part) bool { return c.Secrets })
-	refused := w.add(accounts)
+	refused := w.p.add(accounts, w.req, &w.Options)
 	w.at = &w.p.Parts[at] // there may be more parts now
-	fault, absent := w.missing(faults)
+	fault, absent := w.p.missing(w.req.OrgIDs, faults)
 	switch {
 	case refused != nil:
 		return w.abandon(refused)
@@ -442,34 +359,12 @@ func (w *work) secrets() error {
 	return w.save()
 }
 
+// save writes the progress. A dry run has none.
+func (w *work) save() error {
+	if w.req.DryRun {
+		return nil
+	}
+	return w.saved.save(w.out.ctx, &w.p, w.Now())
+}
+
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-// list lists one page.
-func (w *work) list(t Target, q flowclient.RunQuery) (page flowclient.RunPage, err error) {
-	err = w.withAccount(t.OrgID, func(account *credentials.Account) (err error) {
-		for page, err = range account.Client.RunPages(w.ctx, t.Sandbox, q) {
-			break // one page
-		}
-		return err
-	})
-	return page, err
-}
-
-// withAccount calls Flow Service with the org's account. If Adobe refuses the credential,
-// withAccount renews it and calls once more.
-func (w *work) withAccount(orgID string, call func(*credentials.Account) error) error {
-	account, err := w.accounts.ForOrg(w.ctx, orgID)
-	if err != nil {
-		return err
-	}
-	for range 2 {
-		if err = call(account); !errors.Is(err, flowclient.KindUnauthorized) {
-			return err
-		}
-		var failed error
-		if account, failed = w.accounts.Renew(w.ctx, account, err); failed != nil {
-			return failed
-		}
-	}
-	return err
-}

@@ -45,7 +45,7 @@ func (h requestID) WithGroup(name string) slog.Handler {
 	return requestID{h.Handler.WithGroup(name)}
 }
 
-// Metrics writes the counts of one invocation as one line.
+// Metrics writes the metrics of one invocation as one line.
 type Metrics struct {
 	w            io.Writer
 	functionName string
@@ -63,9 +63,21 @@ type Count struct {
 	Value int
 }
 
+// Values is one metric: the measured values of an invocation, each of which CloudWatch
+// takes for a data point. For example, recovery_minutes with 4.5 and 12.
+type Values struct {
+	Name   string
+	Values []float64
+}
+
+// maxValues is how many values a metric may have in one line.
+const maxValues = 100
+
 // Put writes the counts, zeros included, so that a metric that never happened
-// has a graph and an alarm on it has data.
-func (m *Metrics) Put(counts []Count) error {
+// has a graph and an alarm on it has data. Values are written where there are some: a zero
+// would be taken for a measured one. Their unit is None, since CloudWatch has no minutes.
+// Values beyond the hundredth of a metric make another line.
+func (m *Metrics) Put(counts []Count, values ...Values) error {
 	type metric struct{ Name, Unit string }
 	type directive struct {
 		Namespace  string
@@ -78,6 +90,21 @@ func (m *Metrics) Put(counts []Count) error {
 		d.Metrics = append(d.Metrics, metric{c.Name, "Count"})
 		line[c.Name] = c.Value
 	}
+	var rest []Values
+	for _, v := range values {
+		if len(v.Values) == 0 {
+			continue
+		}
+		now := v.Values[:min(len(v.Values), maxValues)]
+		d.Metrics = append(d.Metrics, metric{v.Name, "None"})
+		line[v.Name] = now
+		if later := v.Values[len(now):]; len(later) > 0 {
+			rest = append(rest, Values{v.Name, later})
+		}
+	}
 	line["_aws"] = map[string]any{"Timestamp": m.now().UnixMilli(), "CloudWatchMetrics": []directive{d}}
-	return json.NewEncoder(m.w).Encode(line)
+	if err := json.NewEncoder(m.w).Encode(line); err != nil || len(rest) == 0 {
+		return err
+	}
+	return m.Put(nil, rest...)
 }

@@ -39,6 +39,32 @@ func TestLogLinesAreLambdas(t *testing.T) {
 	}
 }
 
+func TestAMetricOfManyValuesTakesSeveralLines(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	metrics := telemetry.NewMetrics(&out, "f", func() time.Time { return time.UnixMilli(1795000000123) })
+	minutes := make([]float64, 250)
+	if err := metrics.Put([]telemetry.Count{{Name: "recovered", Value: 250}}, telemetry.Values{Name: "recovery_minutes", Values: minutes}, telemetry.Values{Name: "none"}); err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
+	if len(lines) != 3 {
+		t.Fatalf("%d lines, want 3", len(lines))
+	}
+	for i, want := range []int{100, 100, 50} {
+		line := decode(t, lines[i])
+		if values, _ := line["recovery_minutes"].([]any); len(values) != want {
+			t.Errorf("line %d has %d values, want %d", i, len(values), want)
+		}
+		if _, counted := line["recovered"]; counted != (i == 0) {
+			t.Errorf("line %d counts: %t", i, counted)
+		}
+		if bytes.Contains(lines[i], []byte("none")) || !bytes.Contains(lines[i], []byte(`{"Name":"recovery_minutes","Unit":"None"}`)) {
+			t.Errorf("line %d is %s", i, lines[i][:200])
+		}
+	}
+}
+
 func TestMetricsAreEmbedded(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -60,6 +61,10 @@ func (p Pause) lasts() bool { return p.ResumedAt == nil }
 // given length. A pause of four hours is asked about every 30 minutes.
 func pollInterval(length time.Duration) time.Duration { return min(max(length/8, minPoll), maxPoll) }
 
+// jitter is up to a tenth of a wait, by which it is shortened: messages that came together
+// do not ask together each time.
+func jitter(wait time.Duration) time.Duration { return rand.N(wait/10 + 1) } //nolint:gosec // no secret depends on it
+
 // over reports whether all that waited has been let go.
 func (p Pause) over(now time.Time) bool {
 	return !p.lasts() && now.After(p.release(*p.ResumedAt).Add(maxPoll))
@@ -102,6 +107,7 @@ func (t *Throttle) PauseStatus(ctx context.Context, orgID, flowID string, due ti
 		if !due.IsZero() {
 			status.Wait = max(status.Wait, pollInterval(t.now().Sub(due)))
 		}
+		status.Wait -= jitter(status.Wait)
 		return status, nil
 	}
 	if err := t.refresh(ctx); err != nil {
@@ -112,24 +118,32 @@ func (t *Throttle) PauseStatus(ctx context.Context, orgID, flowID string, due ti
 	now := t.now()
 	var status PauseStatus
 	for _, p := range t.state.Pauses {
-		if !p.covers(orgID, flowID) {
-			continue
-		}
-		if p.lasts() {
-			// The longest pause decides, and any that lasts comes before one that is over.
-			if wait := pollInterval(now.Sub(p.At)); status.Released || wait > status.Wait {
-				status = PauseStatus{Wait: wait, Detail: p.detail()}
-			}
-			continue
-		}
-		if due.IsZero() || !due.Before(*p.ResumedAt) || status.Wait > 0 && !status.Released {
-			continue
-		}
-		if wait := p.release(due).Sub(now); wait > status.Wait {
-			status = PauseStatus{Wait: wait, Released: true, Detail: p.detail()}
+		if p.covers(orgID, flowID) {
+			status = status.or(p, due, now)
 		}
 	}
+	if status.Wait > 0 && !status.Released {
+		status.Wait -= jitter(status.Wait)
+	}
 	return status, nil
+}
+
+// or combines the status with what one more pause says. The longest pause decides, and any
+// that lasts comes before one that is over.
+func (s PauseStatus) or(p Pause, due, now time.Time) PauseStatus {
+	if p.lasts() {
+		if wait := pollInterval(now.Sub(p.At)); s.Released || wait > s.Wait {
+			return PauseStatus{Wait: wait, Detail: p.detail()}
+		}
+		return s
+	}
+	if due.IsZero() || !due.Before(*p.ResumedAt) || s.Wait > 0 && !s.Released {
+		return s
+	}
+	if wait := p.release(due).Sub(now); wait > s.Wait {
+		return PauseStatus{Wait: wait, Released: true, Detail: p.detail()}
+	}
+	return s
 }
 
 func (p Pause) detail() string {
@@ -146,8 +160,16 @@ func (p Pause) detail() string {
 // Pause pauses a scope and returns all pauses that last. One that is paused stays
 // so. Of the reason the first 512 bytes are kept. The error says so where the shared
 // record has no room for another pause: it is one item of DynamoDB, of 400 KB at most.
-func (t *Throttle) Pause(ctx context.Context, scope Scope, reason string) ([]Pause, error) {
+//
+// Rule 24: asked is when the pause was asked for, which may be before it is delivered. A
+// pause that is older than what its scope was last asked for changes nothing. So one that
+// Lambda delivers again does not undo the resume that came after it. While a pause lasts,
+// waiting messages look after it again and again, with jitter. No order is promised.
+func (t *Throttle) Pause(ctx context.Context, scope Scope, reason string, asked time.Time) ([]Pause, error) {
 	return t.change(ctx, func(s *state, now time.Time) error {
+		if !s.isNews(scope, asked, now) {
+			return nil
+		}
 		next := Pause{Scope: scope, At: now.UTC().Truncate(time.Millisecond), Reason: shortened(reason)}
 		for i, p := range s.Pauses {
 			if p.Scope != scope {
@@ -190,9 +212,13 @@ func (s *state) pausesSize() int {
 }
 
 // Resume ends the pause of a scope and returns all pauses that last. A scope that
-// is not paused stays so.
-func (t *Throttle) Resume(ctx context.Context, scope Scope) ([]Pause, error) {
+// is not paused stays so. A resume that is older than what its scope was last asked for
+// changes nothing; see [Throttle.Pause].
+func (t *Throttle) Resume(ctx context.Context, scope Scope, asked time.Time) ([]Pause, error) {
 	return t.change(ctx, func(s *state, now time.Time) error {
+		if !s.isNews(scope, asked, now) {
+			return nil
+		}
 		at := now.UTC().Truncate(time.Millisecond)
 		for i, p := range s.Pauses {
 			if p.Scope == scope && p.lasts() {

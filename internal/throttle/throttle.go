@@ -21,8 +21,9 @@
 // A pause stops everything, an org, or a dataflow. It is in the same record, which
 // each process reads when its copy is older than [MaxAge]. While it lasts, requests
 // wait on the request queue and ask about it now and then. When it is over, they
-// are let go in the order in which they were due, spread over a while: each knows
-// its time by itself, from its due time and the pause's beginning and end.
+// are let go spread over a while, roughly in the order in which they were due: each knows
+// its time by itself, from its due time and the pause's beginning and end. No order is
+// promised, since SQS promises none.
 package throttle
 
 import (
@@ -105,6 +106,7 @@ type Throttle struct {
 type state struct {
 	Pauses []Pause         `json:"pauses,omitempty"`
 	Slow   map[string]slow `json:"slow,omitempty"` // by org
+	Asked  askedTimes      `json:"asked,omitempty"`
 }
 
 // slow is the slow-down of an org.
@@ -139,11 +141,30 @@ func (s slow) worse(other slow, now time.Time) slow {
 
 // New returns a Throttle whose shared record is in the store. With paused everything
 // is paused, whatever the record says.
+//
+// Rule 25: the clock is the wall clock alone. The monotonic clock may stand still while
+// Lambda freezes the process, and an old copy of the record would look young afterwards.
 func New(store Store, limits Limits, paused bool, now func() time.Time) *Throttle {
 	return &Throttle{
-		store: store, limits: limits, paused: paused, now: now, reading: make(chan struct{}, 1),
+		store: store, limits: limits, paused: paused, now: func() time.Time { return now().Round(0) }, reading: make(chan struct{}, 1),
 		state: state{Slow: map[string]slow{}}, unpublished: map[string]bool{}, paces: map[string]*pace{},
 	}
+}
+
+// RecordKey is the key of the shared record, for a caller that reads it together with other
+// records and hands it to [Throttle.Learn].
+const RecordKey = recordKey
+
+// Learn takes the shared record as the caller has just read it; nil if there is none. The
+// error is a [*store.UnavailableError] if the record can't be read.
+func (t *Throttle) Learn(record store.Record) error { return t.update(record) }
+
+// Fresh reports whether the copy of the shared record is so young that nobody must read it.
+func (t *Throttle) Fresh() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	age := t.now().Sub(t.readAt)
+	return !t.readAt.IsZero() && age >= 0 && age < MaxAge // a negative age: the clock was set back
 }
 
 // refresh reads the shared record if the copy is too old.
@@ -154,10 +175,7 @@ func (t *Throttle) refresh(ctx context.Context) error {
 	case <-ctx.Done():
 		return &store.UnavailableError{Op: "read", Err: context.Cause(ctx)}
 	}
-	t.mu.Lock()
-	fresh := !t.readAt.IsZero() && t.now().Sub(t.readAt) < MaxAge
-	t.mu.Unlock()
-	if fresh {
+	if t.Fresh() {
 		return nil
 	}
 	found, err := t.store.Read(ctx, recordKey)
@@ -197,7 +215,7 @@ func (t *Throttle) write(ctx context.Context, change func(s *state, now time.Tim
 	for range maxTries {
 		now := t.now()
 		t.mu.Lock()
-		next := state{Pauses: slices.Clone(t.state.Pauses), Slow: maps.Clone(t.state.Slow)}
+		next := state{Pauses: slices.Clone(t.state.Pauses), Slow: maps.Clone(t.state.Slow), Asked: maps.Clone(t.state.Asked)}
 		old := t.rev
 		t.mu.Unlock()
 		// What is over stays in the record until some write: nothing may build on it.

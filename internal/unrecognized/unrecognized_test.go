@@ -46,7 +46,7 @@ func TestTwoProcessesMayWriteTheSameShapeAtOnce(t *testing.T) {
 	}
 }
 
-func TestAStoreThatIsOutOfReachIsAnError(t *testing.T) {
+func TestStoreThatIsOutOfReachIsAnError(t *testing.T) {
 	t.Parallel()
 	c := unrecognized.New(memory.New(), time.Now)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -105,8 +105,8 @@ func TestDelayVisibilityAndRedrive(t *testing.T) {
 	}
 }
 
-// TestAStandardQueueHasNoOrder where it is shuffled, by the seed.
-func TestAStandardQueueHasNoOrder(t *testing.T) {
+// TestShuffledQueueHasNoOrder: The seed decides the order.
+func TestShuffledQueueHasNoOrder(t *testing.T) {
 	t.Parallel()
 	order := func(seed uint64) string {
 		w := newWorld(t)
@@ -130,7 +130,7 @@ func TestAStandardQueueHasNoOrder(t *testing.T) {
 	}
 }
 
-func TestAnOldMessageIsDeleted(t *testing.T) {
+func TestOldMessageIsDeleted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.queue = w.sim.AddQueue(awssim.Queue{Name: "short", VisibilityTimeout: time.Minute, Retention: time.Hour})
@@ -166,7 +166,7 @@ func TestVisibilityIsLimited(t *testing.T) {
 	}
 }
 
-func TestALongPollIsWokenByAMessage(t *testing.T) {
+func TestLongPollIsWokenByAMessage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	received := make(chan int)
@@ -185,7 +185,7 @@ func TestALongPollIsWokenByAMessage(t *testing.T) {
 	}
 }
 
-func TestMessagesAreChecked(t *testing.T) {
+func TestMessagesAreCheckedAsSQSDoes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	attributes := func(n int) map[string]types.MessageAttributeValue {
@@ -270,7 +270,7 @@ func TestSecretsAndSignatures(t *testing.T) {
 	}
 }
 
-func TestARedriveOfSentDeadLettersNeedsADestination(t *testing.T) {
+func TestRedriveOfSentDeadLettersNeedsADestination(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	if _, err := w.sqs.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &w.dead, MessageBody: aws.String("x")}); err != nil {

@@ -38,7 +38,7 @@ func wants(t *testing.T, name string, err error, code string) {
 	}
 }
 
-func TestASizeCountsBodyAndAttributes(t *testing.T) {
+func TestMessageSizeCountsBodyAndAttributes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	small := w.sim.AddQueue(awssim.Queue{Name: "small", MaximumMessageSize: 2048})
@@ -101,9 +101,9 @@ func TestCharactersAndAttributesAreCheckedAsSQSDoes(t *testing.T) {
 	}
 }
 
-// TestABatchIsLimitedAsAWhole: the limit of a batch is that of SQS, whatever the queue's
+// TestBatchIsLimitedAsAWhole: the limit of a batch is that of SQS, whatever the queue's
 // own; a message that SQS refuses fails by itself.
-func TestABatchIsLimitedAsAWhole(t *testing.T) {
+func TestBatchIsLimitedAsAWhole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	small := w.sim.AddQueue(awssim.Queue{Name: "small", MaximumMessageSize: 2048})
@@ -143,7 +143,7 @@ func TestABatchIsLimitedAsAWhole(t *testing.T) {
 	}
 }
 
-func TestARedriveTakesAttributesAlongAndEndsAtAMessageThatDoesNotFit(t *testing.T) {
+func TestRedriveKeepsAttributesAndEndsAtAMessageThatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	small := w.sim.AddQueue(awssim.Queue{Name: "small", MaximumMessageSize: 2048})

@@ -187,8 +187,8 @@ func TestFlowServiceRules(t *testing.T) {
 	}
 }
 
-// TestASecondRetriggerMakesAnotherRun is the danger that the function is for.
-func TestASecondRetriggerMakesAnotherRun(t *testing.T) {
+// TestSecondRetriggerMakesAnotherRun: This is the danger that the function must prevent.
+func TestSecondRetriggerMakesAnotherRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	header := map[string]string{
@@ -217,9 +217,10 @@ func TestASecondRetriggerMakesAnotherRun(t *testing.T) {
 	}
 }
 
-// TestTheSimulatorRefusesASpellingOfOpThatItIsNotTold: it takes the tutorial's spelling
-// unless it is told otherwise, and refuses any other before it looks at the run.
-func TestTheSimulatorRefusesASpellingOfOpThatItIsNotTold(t *testing.T) {
+// TestSimulatorRefusesSpellingsOfOpThatItWasNotGiven: The simulator takes the tutorial's
+// spelling unless it was given others. It refuses any other spelling before it looks at
+// the run.
+func TestSimulatorRefusesSpellingsOfOpThatItWasNotGiven(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	retrigger := func(run, op string) string {
@@ -251,7 +252,7 @@ func TestTheSimulatorRefusesASpellingOfOpThatItIsNotTold(t *testing.T) {
 	}
 }
 
-func TestAChangedDocumentShowsInEveryAnswerAndInTheEvent(t *testing.T) {
+func TestChangedDocumentShowsInEveryAnswerAndInTheEvent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.sim.AddRun(flowsim.Run{ID: "odd", FlowID: "flow", Status: flowsim.Failed, Document: func(d map[string]any) { d["createdAt"] = 1795413600 }})

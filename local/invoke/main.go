@@ -2,7 +2,7 @@
 // and prints the answer, the function's log and what it left behind. AWS is
 // simulated; so is Adobe, where every run that the event names has failed and a
 // sweep finds two to retry, unless the environment gives the credential of a real
-// org (see README.md).
+// org (see docs/deploy.md).
 package main
 
 import (

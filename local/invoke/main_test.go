@@ -46,8 +46,7 @@ func TestSweepFault(t *testing.T) {
 	}
 }
 
-// TestNoJSON checks that a file is looked at before anything is built.
-func TestNoJSON(t *testing.T) {
+func TestFileWithoutJSONIsRefusedBeforeTheBuild(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", `{"runId":`, "runId: a"} {
 		path := filepath.Join(t.TempDir(), "event.json")

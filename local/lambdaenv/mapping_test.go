@@ -34,8 +34,7 @@ func payload(text string) answers {
 	}
 }
 
-// TestPartialBatchResponses holds the poller to Lambda's rules.
-func TestPartialBatchResponses(t *testing.T) {
+func TestPollerFollowsLambdasRulesForPartialBatches(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		function answers
@@ -121,8 +120,9 @@ func (h header) Do(r *http.Request) (*http.Response, error) {
 	return http.DefaultClient.Do(r) //nolint:gosec // it goes to loopback
 }
 
-// TestAChainEnds after sixteen invocations, unless loops are allowed.
-func TestAChainEnds(t *testing.T) {
+// TestChainOfMessagesEndsAfterSixteenInvocations: Lambda allows longer chains only where
+// loops are allowed.
+func TestChainOfMessagesEndsAfterSixteenInvocations(t *testing.T) {
 	t.Parallel()
 	for _, allowed := range []bool{false, true} {
 		_, client, url := newQueue(t)

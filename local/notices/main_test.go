@@ -81,7 +81,7 @@ func TestEachModuleInTheFunctionIsNamedWithItsLicense(t *testing.T) {
 	}
 }
 
-func TestAModuleWithoutALicenseIsAnError(t *testing.T) {
+func TestModuleWithoutALicenseIsAnError(t *testing.T) {
 	t.Parallel()
 	for name, files := range map[string]map[string]string{
 		"no file":                        {},
@@ -101,7 +101,7 @@ func TestAModuleWithoutALicenseIsAnError(t *testing.T) {
 	}
 }
 
-func TestALicenseBesideAPackageCountsWhereThePackageIsInTheBinary(t *testing.T) {
+func TestLicenseBesideAPackageCountsIfThePackageIsInTheBinary(t *testing.T) {
 	t.Parallel()
 	root, binary := program(t, map[string]string{
 		"License.md": "Terms of the module.\r\n", "NOTICE.txt": "A notice.", "used/COPYING": "Terms of the used package.", "idle/LICENSE": "Terms of the idle package.",
@@ -121,7 +121,7 @@ func TestALicenseBesideAPackageCountsWhereThePackageIsInTheBinary(t *testing.T) 
 	}
 }
 
-func TestABinaryOfOtherSourcesIsAnError(t *testing.T) {
+func TestBinaryOfOtherSourcesIsAnError(t *testing.T) {
 	t.Parallel()
 	root, binary := program(t, map[string]string{"LICENSE": "Terms."})
 	changed := "package main\n\nfunc main() {}\n"

@@ -1,7 +1,7 @@
 // Command run is the embedded default: it drives the deployed function through
 // every trigger on this machine and prints what became of each run. With the
 // credential of a real org in the environment it retries the runs named in RUNS
-// instead (see README.md).
+// instead (see docs/deploy.md).
 package main
 
 import (

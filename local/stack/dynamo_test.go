@@ -46,7 +46,7 @@ func clientOf(t *testing.T, d *simulatedDynamo) *dynamodb.Client {
 	return client
 }
 
-func TestTheSimulatedDynamoDBIsATable(t *testing.T) {
+func TestSimulatedDynamoDBIsATable(t *testing.T) {
 	t.Parallel()
 	storetest.Test(t, func(t *testing.T) store.Table {
 		t.Helper()
@@ -73,7 +73,7 @@ func numbered(n int) []string {
 	return names
 }
 
-func TestTheSimulatedDynamoDBRefusesWhatDynamoDBRefuses(t *testing.T) {
+func TestSimulatedDynamoDBRefusesWhatDynamoDBRefuses(t *testing.T) {
 	t.Parallel()
 	client := simulated(t)
 	table := aws.String("ledger")
@@ -123,10 +123,10 @@ func TestTheSimulatedDynamoDBRefusesWhatDynamoDBRefuses(t *testing.T) {
 	}
 }
 
-// TestTransactionsThatMeetAreCanceled: while one is under way, a transaction that shares
-// an item with it is canceled, and a plain write of such an item is refused. Others go
-// through, and so does everything once it has ended.
-func TestTransactionsThatMeetAreCanceled(t *testing.T) {
+// TestOverlappingTransactionsAreCanceled: While a transaction is under way, a transaction
+// that shares an item with it is canceled, and a plain write of such an item is refused.
+// Other writes go through, and all go through when the transaction has ended.
+func TestOverlappingTransactionsAreCanceled(t *testing.T) {
 	t.Parallel()
 	begun, goOn := make(chan struct{}), make(chan struct{})
 	var held atomic.Bool

@@ -10,7 +10,6 @@
 package stack
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -22,7 +21,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -91,8 +89,8 @@ func SettingsFromEnv(getenv func(string) string) []string {
 	var env []string
 	for _, name := range []string{
 		config.LedgerTTL, config.RetryDelays, config.RetryPolicy, config.MaxRunAge, config.BreakerThreshold, config.BreakerCooldown,
-		config.ReconcileAfter, config.CallsPerSecond, config.ConcurrentCalls, config.Reserved, config.FlowBudget, config.OrgBudget,
-		config.BudgetWindow, config.Paused, config.SweepSince, config.SweepLimit, config.SweepSandboxes, config.DefaultSandbox,
+		config.ReconcileAfter, config.ExtraSend, config.ExtraSendAfter, config.FaultInterval, config.CallsPerSecond, config.ConcurrentCalls, config.Reserved,
+		config.FlowBudget, config.OrgBudget, config.BudgetWindow, config.Paused, config.SweepSince, config.SweepLimit, config.SweepSandboxes, config.DefaultSandbox,
 		config.LogLevel, config.MaxConcurrentRuns, config.CallTimeout, config.SecretCacheTTL,
 	} {
 		if value := getenv(name); value != "" {
@@ -172,6 +170,7 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 		"AWS_ENDPOINT_URL_SQS=" + aws.ToString(s.SQS.Options().BaseEndpoint),
 		"LEDGER_TABLE=" + s.table, "AWS_ENDPOINT_URL_DYNAMODB=" + aws.ToString(s.DynamoDB.Options().BaseEndpoint),
 		"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + aws.ToString(s.secrets.Options().BaseEndpoint),
+		"FAULT_INTERVAL=0s", // the clock of SQS is moved, the function's is not
 	}, adobe, o.Env) // of two values of one variable the last one counts
 	options := lambdaenv.Options{Binary: o.Binary, Env: env, Timeout: o.Timeout, Logs: s.Log}
 	if o.RIE != "" {
@@ -463,147 +462,4 @@ func (s *Stack) AddFailedRun(runID, flowID, orgID, sandbox string) {
 		ID: runID, FlowID: flowID, Status: flowsim.Failed, CreatedClient: "acp_ui_platform", CreatedAt: time.Now().Add(-time.Hour),
 		Errors: []flowsim.RunError{{Code: "CONNECTOR-1001-500", Message: "Copying from the source failed"}},
 	})
-}
-
-// Record is the function's log record of what became of a request.
-type Record struct {
-	RunID    string `json:"runId"`
-	Outcome  string `json:"outcome"`
-	Reason   string `json:"reason"`
-	Detail   string `json:"detail"`
-	NewRunID string `json:"newRunId"`
-	Root     string `json:"root"`
-	Attempt  int    `json:"attempt"`
-}
-
-// Sweep is the function's log record of a sweep.
-type Sweep struct {
-	SweepID   string         `json:"sweepId"`
-	State     string         `json:"state"`
-	DryRun    bool           `json:"dryRun"`
-	Seen      int            `json:"seen"`
-	Failed    int            `json:"failed"`
-	Requested int            `json:"requested"`
-	Skipped   map[string]int `json:"skipped"`
-}
-
-// logged waits after each invocation until the log of it has come through the
-// pipe, which is not ordered with the answer. The function ends each log with its
-// metrics.
-type logged struct {
-	lambdaenv.Invoker
-	log *Log
-}
-
-// logWait bounds the wait for an invocation that failed before its metrics.
-const logWait = time.Second
-
-func (l logged) Invoke(ctx context.Context, payload []byte) (lambdaenv.Response, error) {
-	before := l.log.metrics()
-	answer, err := l.Invoker.Invoke(ctx, payload)
-	if err != nil {
-		return answer, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, logWait)
-	defer cancel()
-	l.log.wait(ctx, before+1)
-	return answer, nil
-}
-
-// Log keeps what the function wrote. It is safe for concurrent use.
-type Log struct {
-	also  io.Writer
-	mu    sync.Mutex
-	grown *sync.Cond
-	text  bytes.Buffer
-}
-
-func newLog(also io.Writer) *Log {
-	l := &Log{also: also}
-	l.grown = sync.NewCond(&l.mu)
-	return l
-}
-
-// Write implements [io.Writer].
-func (l *Log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	defer l.grown.Broadcast()
-	if l.also != nil {
-		_, _ = l.also.Write(p)
-	}
-	return l.text.Write(p)
-}
-
-func (l *Log) metrics() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.countMetrics()
-}
-
-func (l *Log) countMetrics() int { return bytes.Count(l.text.Bytes(), []byte(`"CloudWatchMetrics"`)) }
-
-// wait returns when the log holds so many metrics, or when the context ends.
-func (l *Log) wait(ctx context.Context, metrics int) {
-	stop := context.AfterFunc(ctx, func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.grown.Broadcast()
-	})
-	defer stop()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for l.countMetrics() < metrics && ctx.Err() == nil {
-		l.grown.Wait()
-	}
-}
-
-// String returns everything written so far.
-func (l *Log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// Sweeps returns the records of sweeps so far.
-func (l *Log) Sweeps() []Sweep {
-	var sweeps []Sweep
-	for line := range strings.Lines(l.String()) {
-		var r Sweep
-		if json.Unmarshal([]byte(line), &r) == nil && r.SweepID != "" && r.State != "" {
-			sweeps = append(sweeps, r)
-		}
-	}
-	return sweeps
-}
-
-// PauseChanges returns what the function has logged about pauses and resumes so far.
-func (l *Log) PauseChanges() []string {
-	var changes []string
-	for line := range strings.Lines(l.String()) {
-		var r struct {
-			Message, Reason string
-			Pauses          *int
-		}
-		if json.Unmarshal([]byte(line), &r) != nil || r.Pauses == nil {
-			continue
-		}
-		if r.Reason != "" {
-			r.Message += " (" + r.Reason + ")"
-		}
-		changes = append(changes, r.Message)
-	}
-	return changes
-}
-
-// Records returns the records of outcomes so far.
-func (l *Log) Records() []Record {
-	var records []Record
-	for line := range strings.Lines(l.String()) {
-		var r Record
-		if json.Unmarshal([]byte(line), &r) == nil && r.Outcome != "" {
-			records = append(records, r)
-		}
-	}
-	return records
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
 )
 
-// TestSettingsFromEnv checks that each variable of README's table is taken from the
-// environment, but for those of which the stack knows better.
+// TestSettingsFromEnv checks that each variable of the table in docs/configuration.md is
+// taken from the environment, but for those of which the stack knows better.
 func TestSettingsFromEnv(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	document, err := os.ReadFile("../../docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, _ := strings.Cut(string(readme), "\n## Configuration\n")
+	_, table, _ := strings.Cut(string(document), "\n## Variables\n")
 	table, _, _ = strings.Cut(table, "\n## ")
 	own := []string{"SECRET_ID", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "LEDGER_TABLE", "FLOW_SERVICE_URL", "IMS_URL", "RETRIGGER_OP"}
 	var want []string

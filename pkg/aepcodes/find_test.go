@@ -141,7 +141,7 @@ func TestFindLeavesUnknownCodesToTheStatus(t *testing.T) {
 	}
 }
 
-func TestGuardrailsOfTheDataAreTheDataAndOtherLimitsPass(t *testing.T) {
+func TestGuardrailsOfTheDataAreDataErrorsAndOtherLimitsPass(t *testing.T) {
 	t.Parallel()
 	for message, data := range map[string]bool{
 		"Batch ingestion guardrails hit: 25143 files (over the 25000 threshold); 1150000000000 bytes (over the 1099511627776 threshold)": true,
@@ -279,9 +279,9 @@ func TestAllGivesACopy(t *testing.T) {
 	}
 }
 
-// TestAKnownCodeOfTheGatewayHasItsOwnNextStep: its text fits the entry for any 403 about a
+// TestKnownCodeOfTheGatewayHasItsOwnNextStep: its text fits the entry for any 403 about a
 // profile or a token, too.
-func TestAKnownCodeOfTheGatewayHasItsOwnNextStep(t *testing.T) {
+func TestKnownCodeOfTheGatewayHasItsOwnNextStep(t *testing.T) {
 	t.Parallel()
 	for code, test := range map[string]struct{ message, step string }{
 		"403025": {"Profile is not valid", "product profile"},
@@ -297,8 +297,9 @@ func TestAKnownCodeOfTheGatewayHasItsOwnNextStep(t *testing.T) {
 	}
 }
 
-// TestADataErrorIsFoundWithinAMessage: the code around it is one that is retried.
-func TestADataErrorIsFoundWithinAMessage(t *testing.T) {
+// TestDataErrorIsFoundWithinAMessage: The code around the data error alone would be
+// retried.
+func TestDataErrorIsFoundWithinAMessage(t *testing.T) {
 	t.Parallel()
 	for message, want := range map[string]aepcodes.Kind{
 		"Ingestion failed: INGEST-1212-400, some rows are not valid":        aepcodes.Data,

@@ -18,7 +18,7 @@ func at(text string) time.Time {
 	return t
 }
 
-func TestATimeIsReadInEachSpellingThatAdobeUses(t *testing.T) {
+func TestTimeIsReadInEachSpellingThatAdobeUses(t *testing.T) {
 	t.Parallel()
 	want := at("2026-11-23T06:00:00Z")
 	for _, raw := range []string{
@@ -31,7 +31,7 @@ func TestATimeIsReadInEachSpellingThatAdobeUses(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoTimeIsTheZeroTime(t *testing.T) {
+func TestUnreadableTimeIsTheZeroTime(t *testing.T) {
 	t.Parallel()
 	for _, raw := range []string{
 		``, `null`, `true`, `{}`, `[]`, `""`, `"soon"`, `"NaN"`, `"Inf"`, `"0x1p40"`, `0`, `-1`, `-90000000000000`, `"0"`,
@@ -43,7 +43,7 @@ func TestWhatIsNoTimeIsTheZeroTime(t *testing.T) {
 	}
 }
 
-func TestTheUnitIsToldByTheSizeOfTheNumber(t *testing.T) {
+func TestSizeOfANumberTellsItsUnit(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		// A number of milliseconds before April 1970 could as well be one of seconds.
@@ -59,7 +59,7 @@ func TestTheUnitIsToldByTheSizeOfTheNumber(t *testing.T) {
 	})
 }
 
-func TestARunEndedAtTheFirstTimeThatCanBeTrue(t *testing.T) {
+func TestEndOfARunIsTheFirstTimeThatCanBeTrue(t *testing.T) {
 	t.Parallel()
 	created, started, completed, updated := at("2026-11-23T06:00:00Z"), at("2026-11-23T06:01:00Z"), at("2026-11-23T06:05:00Z"), at("2026-11-23T06:06:00Z")
 	before, ancient := created.Add(-time.Second), at("1970-01-21T18:43:33Z")

@@ -1,11 +1,9 @@
 package flowclient_test
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -117,9 +115,9 @@ func TestReadsAreRepeated(t *testing.T) {
 	}
 }
 
-// TestWaits runs on fake time: how long a call waits, and that it never waits
-// past its deadline.
-func TestWaits(t *testing.T) {
+// TestCallWaitsWithinItsDeadline: On fake time: how long a call waits, and that it never
+// waits past its deadline.
+func TestCallWaitsWithinItsDeadline(t *testing.T) {
 	t.Parallel()
 	const good = `{"id":"` + runID + `"}`
 	throttled := answer{status: 429, header: map[string]string{"Retry-After": "7"}}
@@ -261,24 +259,6 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 }
 
-func TestGzip(t *testing.T) {
-	t.Parallel()
-	write := func(w http.ResponseWriter, body string) {
-		w.Header().Set("Content-Encoding", "gzip")
-		zipped := gzip.NewWriter(w)
-		_, _ = io.WriteString(zipped, body)
-		_ = zipped.Close()
-	}
-	client := newClient(t, func(w http.ResponseWriter, _ *http.Request) { write(w, `{"id":"x"}`) })
-	if run, err := client.Run(t.Context(), sandbox, runID); err != nil || run.ID != "x" {
-		t.Errorf("got %+v, %v", run, err)
-	}
-	bomb := newClient(t, func(w http.ResponseWriter, _ *http.Request) { write(w, strings.Repeat(" ", 9<<20)) })
-	if _, err := bomb.Run(t.Context(), sandbox, runID); !errors.Is(err, flowclient.KindTooLarge) {
-		t.Errorf("bomb: got %v", err)
-	}
-}
-
 // brokenSource is a TokenSource of somebody else.
 type brokenSource struct {
 	token string
@@ -286,7 +266,8 @@ type brokenSource struct {
 }
 
 func (s brokenSource) Token(context.Context) (string, error) { return s.token, s.err }
-func (brokenSource) Invalidate(string)                       {}
+
+func (brokenSource) Invalidate(string) {}
 
 func TestTokenSourceFails(t *testing.T) {
 	t.Parallel()

@@ -33,7 +33,7 @@ func (l *limiter) Wait(context.Context) (func(*flowclient.Error), error) {
 	}, nil
 }
 
-func TestEachRequestHasItsTurn(t *testing.T) {
+func TestEachRequestAsksTheLimiter(t *testing.T) {
 	t.Parallel()
 	s := &script{answers: []answer{{status: 503}, {status: 429}, {status: 401, body: `{"error_code":"401013"}`}, {status: 200, body: `{"items":[{"id":"` + runID + `"}]}`}}}
 	l := &limiter{}
@@ -46,7 +46,7 @@ func TestEachRequestHasItsTurn(t *testing.T) {
 	}
 }
 
-func TestWithoutATurnNothingIsSent(t *testing.T) {
+func TestNothingIsSentAgainstTheLimiter(t *testing.T) {
 	t.Parallel()
 	s := &script{answers: []answer{{status: 200, body: made}}}
 	canceled, cancel := context.WithCancel(t.Context())
@@ -74,8 +74,9 @@ func TestWithoutATurnNothingIsSent(t *testing.T) {
 	}
 }
 
-// TestALateTurn: a re-trigger is not begun when it could be cut off.
-func TestALateTurn(t *testing.T) {
+// TestLateRetriggerIsNotBegun: The limiter lets the re-trigger go so late that it could
+// be cut off.
+func TestLateRetriggerIsNotBegun(t *testing.T) {
 	t.Parallel()
 	s := &script{answers: []answer{{status: 200, body: made}}}
 	now := time.Now()

@@ -141,9 +141,9 @@ func TestAutoSendsNoOtherSpelling(t *testing.T) {
 	}
 }
 
-// TestAutoAfterTheSecondSpelling has what becomes of the call if the second spelling
-// makes no run, and what the next call sends.
-func TestAutoAfterTheSecondSpelling(t *testing.T) {
+// TestAutoReportsTheAnswerThatSaysMore: Neither spelling makes a run. The error is that
+// of the answer which says more, and no spelling is remembered.
+func TestAutoReportsTheAnswerThatSaysMore(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		first, second answer
@@ -177,7 +177,7 @@ func TestAutoAfterTheSecondSpelling(t *testing.T) {
 	}
 }
 
-func TestAKnownSpellingIsSentFirstAndTheOtherOneWhereAdobeRefusesIt(t *testing.T) {
+func TestKnownSpellingIsSentFirstAndTheOtherAfterARefusal(t *testing.T) {
 	t.Parallel()
 	server := &strict{answers: map[string]answer{tutorial: refuses("FLOW-1434-400", ""), openAPI: accepts}}
 	accepted := new(flowclient.AcceptedOp)
@@ -217,7 +217,7 @@ func TestEachSpellingCanBeForced(t *testing.T) {
 	}
 }
 
-func TestTheOtherSpellingIsNotSentWithoutTimeForAWholeCall(t *testing.T) {
+func TestOtherSpellingIsNotSentWithoutTimeForAWholeCall(t *testing.T) {
 	t.Parallel()
 	for limit, want := range map[time.Duration]string{19 * time.Second: tutorial, 21 * time.Second: tutorial + "," + openAPI} {
 		synctest.Test(t, func(t *testing.T) {
@@ -248,9 +248,9 @@ func TestTheOtherSpellingIsNotSentWithoutTimeForAWholeCall(t *testing.T) {
 	}
 }
 
-// TestARetriggerIsNotSentAgainWithoutTimeForAWholeCall has the same for the other ways in
+// TestRetriggerIsNotSentAgainWithoutTimeForAWholeCall has the same for the other ways in
 // which a re-trigger is sent again.
-func TestARetriggerIsNotSentAgainWithoutTimeForAWholeCall(t *testing.T) {
+func TestRetriggerIsNotSentAgainWithoutTimeForAWholeCall(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]answer{
 		"a refused token":      {status: 401},

@@ -96,7 +96,16 @@ func WithLimiter(l Limiter) Option { return func(s *settings) { s.limiter = l } 
 
 // WithClock sets the clock that judges the age of tokens and the dates in
 // Retry-After. The default is [time.Now].
-func WithClock(now func() time.Time) Option { return func(s *settings) { s.now = now } }
+//
+// Rule 25: only the wall clock's reading counts. The monotonic clock may stand still while
+// a process is frozen or a machine sleeps, and a token that has ended would look young.
+func WithClock(now func() time.Time) Option {
+	return func(s *settings) {
+		if s.now = now; now != nil {
+			s.now = func() time.Time { return now().Round(0) }
+		}
+	}
+}
 
 // settings is what the options set.
 type settings struct {
@@ -116,7 +125,7 @@ func newSettings(opts []Option) (settings, error) {
 	s := settings{
 		baseURL: DefaultBaseURL, imsURL: DefaultIMSURL, op: DefaultOp, accepted: new(AcceptedOp), userAgent: userAgent,
 		callTimeout: DefaultCallTimeout, maxAttempts: DefaultMaxAttempts,
-		backoff: jittered, now: time.Now,
+		backoff: jittered, now: func() time.Time { return time.Now().Round(0) },
 	}
 	for _, opt := range opts {
 		opt(&s)

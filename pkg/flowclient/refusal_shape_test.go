@@ -8,9 +8,9 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
-// TestACodeIsFoundWhereverAnAnswerHasIt has codes deep in JSON, in lists, in JSON within a
+// TestCodeIsFoundWhereverAnAnswerHasIt has codes deep in JSON, in lists, in JSON within a
 // text and in bodies that are no JSON, beside words and HTTP statuses that are no codes.
-func TestACodeIsFoundWhereverAnAnswerHasIt(t *testing.T) {
+func TestCodeIsFoundWhereverAnAnswerHasIt(t *testing.T) {
 	t.Parallel()
 	const (
 		disabled = aepcodes.FlowDisabled

@@ -14,9 +14,9 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
-// TestRefusalsAreOfTheCatalogsKind has for each kind of the catalog some codes, in
+// TestRefusalHasTheKindThatTheCatalogNames has for each kind of the catalog some codes, in
 // Adobe's families, as answers to a re-trigger and to a read.
-func TestRefusalsAreOfTheCatalogsKind(t *testing.T) {
+func TestRefusalHasTheKindThatTheCatalogNames(t *testing.T) {
 	t.Parallel()
 	gateway := func(code, text string) string { return fmt.Sprintf(`{"error_code":%q,"message":%q}`, code, text) }
 	flow := func(code, text string) string {
@@ -85,7 +85,7 @@ func TestRefusalsAreOfTheCatalogsKind(t *testing.T) {
 	}
 }
 
-func TestARetriggerThatAdobeCouldNotBeginIsSentAgain(t *testing.T) {
+func TestRetriggerThatAdobeCouldNotBeginIsSentAgain(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{"2102", "2104", "2107", "2108", "2116", "2117"} {
 		server := &script{answers: []answer{{status: 500, body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-` + code + `-500"}`}, {status: 200, body: made}}}
@@ -95,10 +95,9 @@ func TestARetriggerThatAdobeCouldNotBeginIsSentAgain(t *testing.T) {
 	}
 }
 
-// TestARefusalOfIMSHasItsCodeWordsAndNextStep has what IMS may say about a refused
-// credential: its code, words, status and debug id stand in the error, with a next step
-// where the code is known.
-func TestARefusalOfIMSHasItsCodeWordsAndNextStep(t *testing.T) {
+// TestRefusalOfIMSHasItsCodeWordsAndNextStep: The error has the code, words, status and
+// debug id of IMS, and a next step where the code is known.
+func TestRefusalOfIMSHasItsCodeWordsAndNextStep(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		status              int
@@ -166,9 +165,9 @@ func TestIMSThatIsUnavailableRefusesNoCredential(t *testing.T) {
 	}
 }
 
-// TestASecretThatIMSSendsBackIsRedacted has the ways in which a server may send back the
+// TestSecretThatIMSSendsBackIsRedacted has the ways in which a server may send back the
 // form of a token request.
-func TestASecretThatIMSSendsBackIsRedacted(t *testing.T) {
+func TestSecretThatIMSSendsBackIsRedacted(t *testing.T) {
 	t.Parallel()
 	const hush = "p8e-Ab+cd/Ef=gh_ij-kl"
 	inJSON := func(field string, text string) string {

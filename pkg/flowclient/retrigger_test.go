@@ -252,9 +252,9 @@ func TestRetriggerAnswers(t *testing.T) {
 	}
 }
 
-// TestRetriggerWithoutAnswer has the faults after which nobody knows whether
-// the run was re-triggered. None may lead to a second request.
-func TestRetriggerWithoutAnswer(t *testing.T) {
+// TestRetriggerWithoutAnswerIsNotRepeated: After these faults the client can't know
+// whether the run was re-triggered. None may lead to a second request.
+func TestRetriggerWithoutAnswerIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		answer answer

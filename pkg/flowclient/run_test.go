@@ -118,7 +118,7 @@ func TestTimesAreReadInEveryUnit(t *testing.T) {
 	}
 }
 
-func TestARunEndedAtTheBestTimeThatCanBeTrue(t *testing.T) {
+func TestEndOfARunIsTheBestTimeThatCanBeTrue(t *testing.T) {
 	t.Parallel()
 	const created, later = "1795413600000", "1795413660"
 	for name, test := range map[string]struct {
@@ -224,8 +224,9 @@ func TestFlow(t *testing.T) {
 	}
 }
 
-// TestFlowsRefuses what it can't ask for, and answers that are no list of dataflows.
-func TestFlowsRefuses(t *testing.T) {
+// TestFlowsRefusesBadInputAndAnswers: This holds for input that Flows can't ask for, and
+// for answers that are no list of dataflows.
+func TestFlowsRefusesBadInputAndAnswers(t *testing.T) {
 	t.Parallel()
 	for name, ids := range map[string][]string{"none": nil, "too many": slices.Repeat([]string{"f"}, flowclient.MaxFlows+1), "a comma": {"f", "g,h"}, "a path": {"f/g"}, "nothing": {""}} {
 		if flows, err := clientAnswering(t, `{"items":[]}`).Flows(t.Context(), sandbox, ids...); !errors.Is(err, flowclient.KindRejected) {

@@ -193,8 +193,8 @@ func TestRefusedTokenUnderConcurrency(t *testing.T) {
 	}
 }
 
-// TestRefreshOutlivesItsFirstCaller: who gives up does not take the token from
-// those that still wait.
+// TestRefreshOutlivesItsFirstCaller: A caller that gives up does not take the token from
+// the callers that still wait.
 func TestRefreshOutlivesItsFirstCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -233,8 +233,8 @@ func TestRefreshOutlivesItsFirstCaller(t *testing.T) {
 	})
 }
 
-// TestRefreshHasItsOwnTimeLimit: a token service that never answers holds
-// nobody longer than the call timeout, whatever their context.
+// TestRefreshHasItsOwnTimeLimit: A token service that never answers makes no caller wait
+// longer than the call timeout, whatever its context.
 func TestRefreshHasItsOwnTimeLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -302,8 +302,8 @@ func TestTokenAnswers(t *testing.T) {
 	}
 }
 
-// TestNoErrorShowsASecret has every fault, with a server that sends back
-// whatever it was sent.
+// TestNoErrorShowsASecret: The test has every fault, with a server that sends back all
+// that it was sent.
 func TestNoErrorShowsASecret(t *testing.T) {
 	t.Parallel()
 	// echo returns all that could give a secret away: header and form.

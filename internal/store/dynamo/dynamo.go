@@ -160,6 +160,13 @@ func (t *Table) write(w store.Write) types.TransactWriteItem {
 		condition, names = "#rev = :rev", map[string]string{"#rev": store.AttributeRev}
 		values = map[string]types.AttributeValue{":rev": &types.AttributeValueMemberS{Value: w.Old}}
 	}
+	if w.Check {
+		return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+			TableName: &t.name, Key: map[string]types.AttributeValue{store.AttributeKey: &types.AttributeValueMemberS{Value: w.Key}},
+			ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}}
+	}
 	if w.New == nil {
 		return types.TransactWriteItem{Delete: &types.Delete{
 			TableName: &t.name, Key: map[string]types.AttributeValue{store.AttributeKey: &types.AttributeValueMemberS{Value: w.Key}},

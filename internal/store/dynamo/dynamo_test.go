@@ -44,7 +44,7 @@ func (a *answers) BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...
 	return &dynamodb.BatchGetItemOutput{}, nil
 }
 
-func TestATransactionThatIsCanceled(t *testing.T) {
+func TestCancellationReasonsDecideAboutACommit(t *testing.T) {
 	t.Parallel()
 	reason := func(code string) types.CancellationReason { return types.CancellationReason{Code: &code} }
 	failed := func(rev string) types.CancellationReason {
@@ -99,9 +99,9 @@ func TestATransactionThatIsCanceled(t *testing.T) {
 	}
 }
 
-// TestTable runs the contract on an embedded implementation of DynamoDB; the
+// TestTableKeepsItsContract: This runs on an embedded implementation of DynamoDB. The
 // integration suite runs it on DynamoDB Local and moto.
-func TestTable(t *testing.T) {
+func TestTableKeepsItsContract(t *testing.T) {
 	t.Parallel()
 	storetest.Test(t, func(t *testing.T) store.Table {
 		t.Helper()
@@ -133,7 +133,7 @@ func (b *busy) UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*d
 	return &dynamodb.UpdateItemOutput{}, b.err
 }
 
-func TestAnAdditionThatMeetsATransactionIsSentAgain(t *testing.T) {
+func TestAdditionThatMeetsATransactionIsSentAgain(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		client      busy

@@ -69,6 +69,7 @@ func (t *Table) Commit(ctx context.Context, writes ...store.Write) error {
 	}
 	for _, w := range writes {
 		switch {
+		case w.Check:
 		case w.Add != 0:
 			t.add(w)
 		case w.New == nil:

@@ -9,14 +9,14 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/store/storetest"
 )
 
-func TestMemory(t *testing.T) {
+func TestMemoryKeepsTheContractOfATable(t *testing.T) {
 	t.Parallel()
 	storetest.Test(t, func(*testing.T) store.Table { return memory.New() })
 }
 
-// TestACommitOfSeveralItemsThatIsSentAgain counts as made if all of them are as it
-// writes them.
-func TestACommitOfSeveralItemsThatIsSentAgain(t *testing.T) {
+// TestRepeatedCommitOfSeveralItemsSucceeds: The commit counts as made if all items are as
+// it writes them.
+func TestRepeatedCommitOfSeveralItemsSucceeds(t *testing.T) {
 	t.Parallel()
 	table := memory.New()
 	record := func(key, rev string) store.Record {

@@ -1,0 +1,138 @@
+package docs_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+// root is the repository's.
+const root = ".."
+
+// documents returns the paths of the repository's documents, from its root.
+func documents(t *testing.T) []string {
+	t.Helper()
+	found := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "events/README.md"}
+	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".md" {
+			found = append(found, filepath.Join("docs", path))
+		}
+		return err
+	})
+	if err != nil || len(found) < 10 {
+		t.Fatalf("%d documents, %v", len(found), err)
+	}
+	return found
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// prose is a document without its blocks of code.
+func prose(text string) string {
+	return regexp.MustCompile("(?ms)^```.*?^```$").ReplaceAllString(text, "")
+}
+
+// anchors are those that GitHub makes of a document's headings.
+func anchors(text string) []string {
+	var found []string
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(prose(text), -1) {
+		var anchor strings.Builder
+		for _, r := range strings.ToLower(heading[1]) {
+			switch {
+			case r == ' ':
+				anchor.WriteByte('-')
+			case r == '-', r == '_', unicode.IsLetter(r), unicode.IsDigit(r):
+				anchor.WriteRune(r)
+			}
+		}
+		found = append(found, anchor.String())
+	}
+	return found
+}
+
+var link = regexp.MustCompile(`\]\(([^()\s]+)\)`)
+
+// TestLinksLeadSomewhere checks that each link from a document to a file of the repository
+// names one that is there, and a heading that it has.
+func TestLinksLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	for _, from := range documents(t) {
+		for _, match := range link.FindAllStringSubmatch(prose(read(t, from)), -1) {
+			to, anchor, _ := strings.Cut(match[1], "#")
+			if strings.Contains(to, "://") {
+				continue
+			}
+			seen++
+			path := from
+			if to != "" {
+				path = filepath.Join(filepath.Dir(from), to)
+			}
+			if _, err := os.Stat(filepath.Join(root, path)); err != nil {
+				t.Errorf("%s has a link to %s, which is not there", from, match[1])
+				continue
+			}
+			if anchor != "" && !slices.Contains(anchors(read(t, path)), anchor) {
+				t.Errorf("%s has a link to %s, and there is no such heading", from, match[1])
+			}
+		}
+	}
+	if seen < 30 {
+		t.Errorf("%d links, fewer than there were: does this test still find them?", seen)
+	}
+}
+
+// TestTheIndexLeadsToEveryDocument checks that docs/README.md, or a document that it leads
+// to, has a link to each document.
+func TestTheIndexLeadsToEveryDocument(t *testing.T) {
+	t.Parallel()
+	reached, next := map[string]bool{}, []string{"docs/README.md"}
+	for len(next) > 0 {
+		from := next[0]
+		next = next[1:]
+		if reached[from] || filepath.Ext(from) != ".md" {
+			continue
+		}
+		if reached[from] = true; from == "README.md" { // the index must do without it
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(root, from)); err != nil {
+			continue // another test says so
+		}
+		for _, match := range link.FindAllStringSubmatch(prose(read(t, from)), -1) {
+			if to, _, _ := strings.Cut(match[1], "#"); to != "" && !strings.Contains(to, "://") {
+				next = append(next, filepath.Join(filepath.Dir(from), to))
+			}
+		}
+	}
+	for _, path := range documents(t) {
+		if !reached[path] {
+			t.Errorf("docs/README.md does not lead to %s", path)
+		}
+	}
+}
+
+// TestREADMEIsShort: it has what a user needs, and the rest is in docs.
+func TestREADMEIsShort(t *testing.T) {
+	t.Parallel()
+	text := read(t, "README.md")
+	if n := len(strings.Fields(text)); n > 1800 {
+		t.Errorf("README.md has %d words, more than 1800: move what few users need to docs", n)
+	}
+	first := regexp.MustCompile("(?s)```sh\n(\\S+ \\S+).*?\n(\\S+ \\S+)").FindStringSubmatch(text)
+	if len(first) != 3 || first[1] != "make run" || first[2] != "make test" {
+		t.Errorf("the first two commands of README.md are %q, want make run and make test", first)
+	}
+}

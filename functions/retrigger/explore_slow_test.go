@@ -1,0 +1,48 @@
+//go:build slow
+
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
+	"github.com/aep-retrigger/aep-retrigger/internal/simulation/explore"
+)
+
+// TestTheExplorerFindsMutants is the test of the test: each mutant is found within small
+// bounds.
+func TestTheExplorerFindsMutants(t *testing.T) {
+	t.Parallel()
+	type parts = simulation.Parts
+	engine := func(name string) func(parts) simulation.Handler {
+		return func(p parts) simulation.Handler {
+			p.Store = mutants()[name](p.Store)
+			return function(p)
+		}
+	}
+	for _, tt := range []struct {
+		mutant     string
+		wire       func(parts) simulation.Handler
+		invariants string // any of which may be the first to break
+	}{
+		{"the claim is dropped", engine("the claim is dropped"), "once"},
+		{"attempts are counted per run", engine("attempts are counted per run"), "bounded"},
+		{"recorded before the call", engine("recorded before the call"), "bounded, nothing vanishes"},
+		{"the slot is ignored", engine("the slot is ignored"), "once, bounded"},
+		{"the slot has no client id", engine("the slot has no client id"), "once, bounded"},
+		{"the store drops conditions", func(p parts) simulation.Handler {
+			p.Store = careless{p.Store}
+			return function(p)
+		}, "once"},
+	} {
+		t.Run(tt.mutant, func(t *testing.T) {
+			t.Parallel()
+			r := explore.Explore(t, explore.Setup{Wire: tt.wire, Runs: []string{"f"}, Messages: []int{0, 0}, Attempts: 2, Faults: 1, Together: 2, Hurry: true, Quick: !everything()})
+			if r.Broken == nil || !strings.Contains(tt.invariants, r.Broken.Invariant) {
+				t.Fatalf("%s: %v, want one of %q to be broken", r, r.Broken, tt.invariants)
+			}
+			t.Logf("%s; a history that shows it:\n%s", r, r.Broken)
+		})
+	}
+}

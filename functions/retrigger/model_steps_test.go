@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"pgregory.net/rapid"
+
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+)
+
+// process draws a process that may crash.
+func (h *history) process() *process {
+	if rapid.IntRange(0, 3).Draw(h.t, "crash") != 0 {
+		return h.Start(-1, false)
+	}
+	return h.Start(rapid.IntRange(0, 13).Draw(h.t, "calls"), rapid.Bool().Draw(h.t, "after"))
+}
+
+func (h *history) tell(id string) string {
+	h.heard[id] = true
+	return string(h.Adobe.FailureEvent(id))
+}
+
+func (h *history) aFailedRun() (string, bool) {
+	var ids []string
+	for _, r := range h.Adobe.Runs() {
+		if r.Status == flowsim.Failed {
+			ids = append(ids, r.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return "", false
+	}
+	return rapid.SampledFrom(ids).Draw(h.t, "run"), true
+}
+
+// step does one random thing.
+func (h *history) step() {
+	switch rapid.SampledFrom([]string{
+		"fail", "fail", "settle", "settle", "settle", "poll", "poll", "poll", "poll", "poll", "polls", "duplicate", "direct", "pass", "pass", "pass long", "fault", "ledger", "by hand", "force", "unheard", "sweep", "pause", "PAUSED", "redrive", "rotate", "week",
+	}).Draw(h.t, "step") {
+	case "fail":
+		if len(h.Flows) == 0 || h.Roots > 8 {
+			return
+		}
+		h.Send(h.tell(h.Fail(rapid.SampledFrom(h.Flows).Draw(h.t, "flow"))))
+	case "settle":
+		h.end()
+	case "poll":
+		h.Poll(h.process())
+	case "polls":
+		a, b := h.process(), h.process()
+		var group sync.WaitGroup
+		group.Go(func() { h.Poll(a) })
+		group.Go(func() { h.Poll(b) })
+		group.Wait()
+	case "duplicate":
+		if id, ok := h.aFailedRun(); ok {
+			h.Send(h.tell(id))
+		}
+	case "direct":
+		if id, ok := h.aFailedRun(); ok {
+			h.Direct([]byte(h.tell(id)), h.process)
+		}
+	case "by hand":
+		if runs := h.Adobe.Runs(); len(runs) > 0 { // some of them are running
+			id := rapid.SampledFrom(runs).Draw(h.t, "run").ID
+			named := rapid.SampledFrom([]string{"", `"flowId":"f",`, `"sandbox":"dev",`}).Draw(h.t, "named")
+			h.Send(`{"runId":"` + id + `",` + named + `"orgId":"` + h.orgOf(id) + `"}`)
+		}
+	case "PAUSED":
+		h.Config.Paused = rapid.Bool().Draw(h.t, "is")
+	case "redrive":
+		h.redrive()
+	case "force":
+		if id, ok := h.aFailedRun(); ok && rapid.IntRange(0, 2).Draw(h.t, "really") == 0 {
+			h.heard[id] = true
+			h.grants[h.trueRoots()[id]]++
+			h.Send(`{"runId":"` + id + `","force":true,"orgId":"` + h.orgOf(id) + `"}`)
+		}
+	case "unheard":
+		if len(h.Flows) > 0 && h.Roots <= 8 {
+			h.Fail(rapid.SampledFrom(h.Flows).Draw(h.t, "flow"))
+		}
+	case "sweep":
+		if rapid.Bool().Draw(h.t, "direct") {
+			h.Direct([]byte(bareSchedule), h.process)
+		} else {
+			h.Send(rapid.SampledFrom([]string{`{"sweep":{}}`, `{"sweep":{"flowId":"f","limit":1}}`, bareSchedule}).Draw(h.t, "sweep"))
+		}
+	case "pause":
+		h.sound()
+		h.pausing(rapid.SampledFrom([]string{"pause", "resume"}).Draw(h.t, "word"), rapid.SampledFrom([]string{
+			"", `"orgId":"` + worldOrg + `"`, `"orgId":"` + worldOrg + `","flowId":"f"`,
+		}).Draw(h.t, "scope"))
+	case "pass":
+		pass(time.Duration(rapid.IntRange(1, 90).Draw(h.t, "seconds")) * time.Second)
+	case "pass long":
+		pass(time.Duration(rapid.IntRange(5, 60).Draw(h.t, "minutes")) * time.Minute)
+	case "rotate": // the secret gets another client id; the old one stays valid
+		h.rotations++
+		id := fmt.Sprintf("client-W%d", h.rotations)
+		h.Adobe.AddOrg(flowsim.Org{ID: worldOrg, ClientID: id, Secrets: []string{"s"}, Scopes: []string{"openid"}, Sandboxes: []string{worldSandbox, "dev"}})
+		h.AWS.PutSecret("secret-W", fmt.Sprintf(`{"client_id":%q,"client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, id, worldOrg))
+	case "week":
+		if !h.weeks { // once: sweeps look back for forty days
+			h.weeks = true
+			pass(8 * 24 * time.Hour)
+		}
+	case "fault":
+		fault := rapid.SampledFrom([]flowsim.Fault{
+			{Op: flowsim.OpRetrigger, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "20"}},
+			{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable},
+			{Op: flowsim.OpRetrigger, Status: http.StatusBadGateway, AfterEffect: true},
+			{Op: flowsim.OpRetrigger, AfterEffect: true, Reset: true},
+			{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true},
+			{Op: flowsim.OpRetrigger, Hang: true},
+			{Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`},
+			{Op: flowsim.OpRetrigger, Status: http.StatusUnauthorized, Body: `{"error_code":"401013"}`},
+			{Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable},
+			{Op: flowsim.OpRun, Status: http.StatusServiceUnavailable},
+			{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable},
+		}).Draw(h.t, "fault")
+		fault.Times = rapid.SampledFrom([]int{1, 1, 1, 2, 4, 12}).Draw(h.t, "times")
+		h.Adobe.Inject(fault)
+	case "ledger":
+		h.Faults.Fail(rapid.IntRange(0, 2).Draw(h.t, "before"), rapid.IntRange(0, 2).Draw(h.t, "lost"))
+	}
+}
+
+// redrive sends all dead letters again. The dead letter of a forced request is forced again.
+func (h *history) redrive() {
+	client := h.SQS()
+	for {
+		out, err := client.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{QueueUrl: &h.Letters, MaxNumberOfMessages: 10})
+		if err != nil {
+			h.TB.Fatal(err)
+		}
+		if len(out.Messages) == 0 {
+			return
+		}
+		for _, m := range out.Messages {
+			if strings.Contains(*m.Body, `"force":true`) {
+				for id, root := range h.trueRoots() {
+					if strings.Contains(*m.Body, `"runId":"`+id+`"`) {
+						h.grants[root]++
+					}
+				}
+			}
+			h.Send(*m.Body)
+			if _, err := client.DeleteMessage(context.Background(), &sqs.DeleteMessageInput{QueueUrl: &h.Letters, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				h.TB.Fatal(err)
+			}
+		}
+	}
+}
+
+// sound ends the faults of the ledger.
+func (h *history) sound() {
+	h.Faults.Fail(0, 0)
+}
+
+func (h *history) orgOf(id string) string {
+	for _, r := range h.Adobe.Runs() {
+		if r.ID == id && strings.Contains(r.FlowID, "other") {
+			return worldOther
+		}
+	}
+	return worldOrg
+}
+
+// end lets the runs in progress end. The events of failed runs come now, later or more
+// than once.
+func (h *history) end() {
+	for _, flow := range h.Flows {
+		if rapid.IntRange(0, 3).Draw(h.t, "fate") != 0 {
+			h.Adobe.Script(flow, flowsim.Fail("CONNECTOR-1001-500", "again"))
+		} else {
+			h.Adobe.Script(flow, flowsim.Succeed())
+		}
+	}
+	for _, r := range h.Adobe.Settle() {
+		if r.Status == flowsim.Failed {
+			for range rapid.SampledFrom([]int{1, 1, 1, 2, 0}).Draw(h.t, "copies") {
+				h.Send(h.tell(r.ID))
+			}
+		}
+	}
+}

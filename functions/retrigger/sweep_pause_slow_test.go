@@ -1,0 +1,32 @@
+//go:build slow
+
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
+)
+
+// TestRunRequestedInAPauseWaitsForItsEnd: A sweep requests a run of a paused dataflow.
+// After five days of pause the run is re-triggered, and there is no dead letter.
+func TestRunRequestedInAPauseWaitsForItsEnd(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.Fail("f")
+		pass(time.Minute)
+		scope := `"orgId":"` + worldOrg + `","flowId":"f"`
+		w.pausing("pause", scope)
+		if r := w.sweep(onlySweep); r.State != sweep.Finished || r.Requested != 1 {
+			t.Fatalf("the report is %+v", r)
+		}
+		w.Drain(5 * 24 * time.Hour)
+		w.pausing("resume", scope)
+		w.Drain(12 * time.Hour)
+		w.wantOnce(t, []string{id})
+		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+			t.Errorf("there are %d dead letters", n)
+		}
+	})
+}

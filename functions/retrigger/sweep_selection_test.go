@@ -1,0 +1,299 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+)
+
+// TestSweepSelectsTheRunsOfItsQuery: There is a run of each kind, and a dry run says the
+// same as the sweep. This holds also where Flow Service ignores filters or refuses those
+// that its documents have no example of.
+func TestSweepSelectsTheRunsOfItsQuery(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) { sweepSelects(t, w, nil) })
+	inWorld(t, func(t *testing.T, w *world) {
+		w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+			if q := r.URL.Query(); strings.HasSuffix(r.URL.Path, "/runs") {
+				q.Del("property")
+				r.URL.RawQuery = q.Encode()
+			}
+			w.Adobe.ServeHTTP(answer, r)
+		})
+		sweepSelects(t, w, nil)
+	})
+	inWorld(t, func(t *testing.T, w *world) {
+		w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.RawQuery, "updatedAt") {
+				http.Error(answer, `{"type":"https://ns.adobe.com/aep/errors/FLOW-1401-400","status":400}`, http.StatusBadRequest)
+				return
+			}
+			w.Adobe.ServeHTTP(answer, r)
+		})
+		sweepSelects(t, w, []string{"very-long", "never-started"})
+	})
+}
+
+func sweepSelects(t *testing.T, w *world, missed []string) {
+	t.Helper()
+	for _, f := range []string{"good", "other", "downstream", "paused"} {
+		w.Flow(f, worldOrg)
+	}
+	w.Adobe.AddFlow(flowsim.Flow{ID: "stream", Name: "stream", OrgID: worldOrg, Sandbox: worldSandbox, Streaming: true})
+	now := time.Now()
+	add := func(id, flow, status, code string, ago time.Duration, more ...func(*flowsim.Run)) {
+		r := flowsim.Run{ID: id, FlowID: flow, Status: status, CreatedAt: now.Add(-ago), CompletedAt: now.Add(-ago), Errors: []flowsim.RunError{{Code: code}}}
+		for _, change := range more {
+			change(&r)
+		}
+		w.Adobe.AddRun(r)
+	}
+	const code = "CONNECTOR-1001-500"
+	add("plain", "good", "failed", code, time.Hour)
+	add("capital", "good", "FAILED", code, time.Hour)
+	add("long", "good", "Failed", code, 30*time.Hour, func(r *flowsim.Run) { r.CompletedAt = now.Add(-time.Hour) })
+	add("very-long", "good", "failed", code, 90*time.Hour, func(r *flowsim.Run) { r.CompletedAt = now.Add(-time.Hour) })
+	add("never-started", "good", "failed", code, time.Hour, func(r *flowsim.Run) { r.NeverStarted = true })
+	add("old", "good", "failed", code, 50*time.Hour)
+	add("fresh", "good", "failed", code, time.Minute)
+	add("succeeded", "good", "success", code, time.Hour)
+	add("running", "good", "inProgress", code, time.Hour)
+	add("of-another", "other", "failed", code, time.Hour)
+	add("other-code", "good", "failed", "MAPPER-3700-400", time.Hour)
+	add("follows", "downstream", "failed", code, time.Hour, func(r *flowsim.Run) { r.Downstream = true })
+	add("streams", "stream", "failed", code, time.Hour)
+	add("waits", "paused", "failed", code, time.Hour)
+	add("retried", "good", "failed", code, time.Hour)
+	w.Told("retried")
+	w.Drain(time.Hour)
+	w.invoke(w.Start(-1, false), `{"pause":{"orgId":"`+worldOrg+`","flowId":"paused"}}`)
+	now = time.Now()
+	const query = `"sandbox":"prod","orgId":"W@AdobeOrg","flowId":["good","downstream","stream","paused"],"code":"connector-*","since":"26h","until":"20m"`
+	dry := w.sweep(`{"sweep":{` + query + `,"dryRun":true}}`)
+	entries := len(w.Memory.Records())
+	want := map[string]string{
+		"plain": "requested", "capital": "requested", "long": "requested", "very-long": "requested", "never-started": "requested", "follows": "skipped downstream_run", "streams": "skipped streaming_run",
+		"waits": "requested", "retried": "skipped superseded",
+	}
+	for _, id := range missed {
+		delete(want, id)
+	}
+	got := map[string]string{}
+	for _, r := range dry.Runs {
+		got[r.RunID] = strings.TrimSpace(r.Decision + " " + string(r.Reason))
+		if r.Decision == "skipped" && r.Detail == "" || r.RunID == "waits" && !strings.Contains(r.Detail, "is paused since") {
+			t.Errorf("the dry run says of run %s: %+v", r.RunID, r)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the dry run (-want +got):\n%s", diff)
+	}
+	for id, f := range dry.Flows {
+		if f.Failed > 0 && f.Name != id {
+			t.Errorf("the report calls dataflow %s %q", id, f.Name)
+		}
+	}
+	if n := len(w.Memory.Records()); n != entries || len(w.AWS.Messages(w.Requests)) != 0 || !dry.DryRun || dry.State != sweep.Finished {
+		t.Errorf("the dry run changed something: %+v", dry)
+	}
+	r := w.sweep(`{"sweep":{` + query + `}}`)
+	if r.Requested != 6-len(missed) || r.Failed != dry.Failed || !maps.Equal(r.Skipped, dry.Skipped) {
+		t.Errorf("the sweep's report is %+v, that of the dry run %+v", r, dry)
+	}
+	w.Drain(time.Hour)
+	w.wantOnce(t, []string{"plain", "capital", "long", "retried"})
+	for _, id := range []string{"old", "fresh", "of-another", "other-code", "follows", "streams", "waits"} {
+		if n := w.Adobe.Retriggers(id); n != 0 {
+			t.Errorf("run %s was re-triggered %d times", id, n)
+		}
+	}
+	// What waits for the end of the pause is not requested again, and lost by nobody.
+	for range 3 {
+		pass(12 * time.Hour)
+		w.Drain(time.Second)
+		again := w.sweep(`{"sweep":{` + strings.ReplaceAll(query, "26h", "100h") + `}}`)
+		if again.Skipped[sweep.Waiting] != 1 {
+			t.Errorf("in the pause the sweep's report is %+v", again)
+		}
+	}
+	w.invoke(w.Start(-1, false), `{"resume":{"orgId":"`+worldOrg+`","flowId":"paused"}}`)
+	w.Drain(12 * time.Hour)
+	w.wantOnce(t, []string{"waits", "plain"})
+}
+
+// TestSweepRequestsTheNewestRunOfALineage: No event told of the failure of a run that our
+// re-trigger made. The sweep finds the run, and its attempts go on being counted.
+func TestSweepRequestsTheNewestRunOfALineage(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.failing(100)
+		root := w.Fail("f")
+		w.Told(root)
+		tell := w.Told
+		w.Told = func(string) {} // events are lost from now on
+		w.Drain(time.Hour)
+		for range 5 {
+			w.sweep(`{"sweep":{}}`)
+			w.Drain(time.Hour)
+		}
+		w.Told = tell
+		if n := w.Lineages()[root]; n != 3 {
+			t.Errorf("the lineage has had %d re-triggers, want 3", n)
+		}
+		letters := w.AWS.Messages(w.Letters)
+		if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "attempts_exhausted" {
+			t.Errorf("the dead letters are %+v", letters)
+		}
+		r := w.sweep(`{"sweep":{}}`)
+		if r.Requested != 0 || r.Skipped[sweep.Superseded] != 3 || r.Skipped["attempts_exhausted"] != 1 {
+			t.Errorf("the report of the last sweep is %+v", r)
+		}
+	})
+}
+
+func TestRunListedTwiceOnAPageIsRequestedOnce(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.Fail("f")
+		w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+			if !listsRuns(r) || r.Header.Get("X-Gw-Ims-Org-Id") != worldOrg {
+				w.Adobe.ServeHTTP(answer, r)
+				return
+			}
+			run := `{"id":"` + id + `","flowId":"f","createdAt":` + strconv.FormatInt(time.Now().Add(-time.Minute).UnixMilli(), 10) + `,"metrics":{"statusSummary":{"status":"failed"}}}`
+			_, _ = answer.Write([]byte(`{"items":[` + run + `,` + run + `],"_links":{}}`))
+		})
+		if r := w.sweep(`{"sweep":{}}`); r.Seen != 2 || r.Failed != 1 || r.Requested != 1 {
+			t.Errorf("the report is %+v", r)
+		}
+	})
+}
+
+// TestRefusedFilterAffectsOneSandboxOnly: Another sandbox is still listed by the last
+// change of its runs.
+func TestRefusedFilterAffectsOneSandboxOnly(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.Config.SweepSandboxes = []string{"dev", worldSandbox}
+		w.answering(http.StatusBadRequest, nil, `{"type":"https://ns.adobe.com/aep/errors/FLOW-2000-400","title":"Invalid org","status":400}`, func(r *http.Request) bool {
+			return listsRuns(r) && r.Header.Get("X-Sandbox-Name") == "dev"
+		})
+		at := time.Now().Add(-time.Hour)
+		w.Adobe.AddRun(flowsim.Run{ID: "never", FlowID: "f", Status: flowsim.Failed, CreatedAt: at, CompletedAt: at, NeverStarted: true})
+		if r := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`); r.Requested != 1 || len(r.Failures) != 1 {
+			t.Errorf("the report is %+v", r)
+		}
+	})
+}
+
+func TestInvalidSweepIsRefused(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		for payload, want := range map[string]string{
+			`{"sweep":{"orgId":"X@AdobeOrg"}}`:           "no configured secret is of org X@AdobeOrg",
+			`{"sweep":{"since":"1h","until":"2h"}}`:      "can't begin at",
+			`{"sweep":{"since":"2999-01-01T00:00:00Z"}}`: "can't begin at",
+		} {
+			before := len(w.AWS.Messages(w.Letters))
+			if r := w.sweep(payload); r.State != sweep.Refused {
+				t.Errorf("%s: the report is %+v", payload, r)
+			}
+			letters := w.AWS.Messages(w.Letters)[before:]
+			if len(letters) != 1 || !strings.Contains(letters[0].Attributes["error"].StringValue, want) {
+				t.Errorf("%s: the dead letters are %+v", payload, letters)
+			}
+		}
+	})
+}
+
+// TestSweepReadsAHundredDataflowsInTwoCalls: The sweep asks Flow Service whether they are
+// of streaming sources.
+func TestSweepReadsAHundredDataflowsInTwoCalls(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		ids := w.backlog(250, 250)
+		for i := 0; i < len(ids); i += 50 {
+			flow := fmt.Sprintf("b%d", i)
+			w.Adobe.AddFlow(flowsim.Flow{ID: flow, Name: flow, OrgID: worldOrg, Sandbox: worldSandbox, Streaming: true})
+		}
+		r := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `","dryRun":true}}`)
+		if r.State != sweep.Finished || r.Requested != 245 || r.Skipped[sweep.StreamingRun] != 5 {
+			t.Errorf("the report is %+v", r)
+		}
+		if n := w.Adobe.Count(flowsim.OpFlows); n != 5 || w.Adobe.Count(flowsim.OpFlow) != 0 {
+			t.Errorf("%d calls for dataflows, want 5", n)
+		}
+	})
+}
+
+// TestSweepIgnoresRunsOfOtherOrgsAndSandboxes: Flow Service might list some of them.
+func TestSweepIgnoresRunsOfOtherOrgsAndSandboxes(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.runsCalls(func(answer http.ResponseWriter, _ *http.Request) bool {
+			at := time.Now().Add(-time.Hour).UnixMilli()
+			var items []string
+			for id, of := range map[string][2]string{"mine": {"prod", worldOrg}, "of-a-sandbox": {"dev", worldOrg}, "of-an-org": {"prod", worldOther}} {
+				items = append(items, fmt.Sprintf(`{"id":%q,"flowId":"f","createdAt":%d,"updatedAt":%[2]d,"sandboxName":%[3]q,"imsOrgId":%[4]q,"metrics":{"statusSummary":{"status":"failed"}}}`, id, at, of[0], of[1]))
+			}
+			_, _ = fmt.Fprintf(answer, `{"items":[%s],"_links":{}}`, strings.Join(items, ","))
+			return false
+		})
+		if r := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `","dryRun":true}}`); len(r.Runs) != 1 || r.Runs[0].RunID != "mine" {
+			t.Errorf("the report is %+v", r)
+		}
+	})
+}
+
+// TestSweepRequestsARunWhoseMessageIsLost: Twelve hours after a message should have come,
+// a sweep requests its run again, and no sooner.
+func TestSweepRequestsARunWhoseMessageIsLost(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.Config.RetryDelays = []time.Duration{12 * time.Hour}
+		id := w.Fail("f")
+		w.Told(id)
+		w.Poll(w.Start(-1, false))
+		due, err := time.Parse(time.RFC3339Nano, w.Entry(id)["due"])
+		if err != nil || time.Until(due) < 2*time.Hour {
+			t.Fatalf("it is due at %s, %v: too soon for this test", due, err)
+		}
+		pass(time.Until(w.Next()))
+		w.lose(t)
+		for _, at := range []struct {
+			after time.Duration
+			want  int
+		}{{11 * time.Hour, 0}, {13 * time.Hour, 1}} {
+			pass(time.Until(due.Add(at.after)))
+			r := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `","since":"48h"}}`)
+			if r.Failed != 1 || r.Requested != at.want || r.Skipped[sweep.Waiting] != 1-at.want {
+				t.Errorf("%s after it was due the report is %+v", at.after, r)
+			}
+		}
+		w.Drain(13 * time.Hour) // its delay begins anew
+		w.wantOnce(t, []string{id})
+	})
+}
+
+// lose deletes a message of the request queue.
+func (w *world) lose(t *testing.T) {
+	t.Helper()
+	out, err := w.SQS().ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &w.Requests})
+	if err != nil || len(out.Messages) != 1 {
+		t.Fatalf("received %+v, %v", out, err)
+	}
+	if _, err := w.SQS().DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: aws.String(w.Requests), ReceiptHandle: out.Messages[0].ReceiptHandle}); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,65 @@
+package retry
+
+import (
+	"fmt"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+)
+
+// result names the request.
+func (w *attempt) result() Result {
+	run := &w.facts.Entries.Run
+	result := newResult(w.facts.Request)
+	result.Root, result.facts = rootOf(&w.facts), w.facts
+	if result.FlowName == "" {
+		result.FlowName = run.FlowName
+	}
+	if result.ErrorCode == "" && result.ErrorText == "" {
+		result.ErrorCode, result.ErrorText = run.ErrorCode, run.ErrorText
+	}
+	return result
+}
+
+// rootOf is the lineage's first run where the ledger knows the run.
+func rootOf(f *Facts) string {
+	if f.Entries.Run.State == ledger.NoEntry {
+		return ""
+	}
+	return f.Entries.Run.Root
+}
+
+// describeStep is the answer of a dry run: what the step would do.
+func describeStep(f *Facts, result Result, s Step) Result {
+	would := func(word string) Result {
+		return result.skipped(DryRun, fmt.Sprintf("would be %s (%s): %s", word, s.Reason, s.Detail))
+	}
+	dry := func(format string, args ...any) Result {
+		return result.skipped(DryRun, fmt.Sprintf(format, args...))
+	}
+	switch s.Do {
+	case Send:
+		switch {
+		case f.Pause.Wait > 0:
+			return dry("would wait: %s", f.Pause.Detail)
+		case f.Run != nil && !f.Run.Status().Failed():
+			return dry("would be sent to Flow Service, which decides: its status is %q", f.Run.Status())
+		}
+		return dry("would be re-triggered, as attempt %d: it has failed", f.Entries.Run.Used()+1)
+	case Defer:
+		return would(string(Deferred))
+	case SkipRun:
+		return would(string(Skipped))
+	case DeadLetter:
+		return would(string(DeadLettered))
+	case LinkRun:
+		return dry("would be linked to run %s, whose re-trigger got no answer and has made it", s.Call.RunID)
+	case SettleCall:
+		return dry("would be decided on when it is known that the re-trigger of run %s, which got no answer, has made no run", s.Call.RunID)
+	case CloseBreaker:
+		return dry("would be re-triggered, as attempt %d: a run of its dataflow has succeeded, which closes the breaker", f.Entries.Run.Used()+1)
+	}
+	if f.Pause.Wait > 0 && s.Outcome == Deferred {
+		return dry("would wait: %s", f.Pause.Detail)
+	}
+	return would(string(s.Outcome))
+}

@@ -1,0 +1,215 @@
+package flowsim
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+// RunError is why a run failed.
+type RunError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Run is one run of a dataflow.
+type Run struct {
+	ID, FlowID, Status     string
+	Errors                 []RunError
+	CreatedAt, CompletedAt time.Time
+	CreatedClient          string
+	// Of is the run whose re-trigger made this one.
+	Of string
+	// Downstream marks a run that follows another dataflow's run.
+	Downstream bool
+	// NeverStarted marks a run that failed before it began.
+	NeverStarted bool
+	// Records is how many records the run ingested.
+	Records int
+	// Document changes the run's document before it is shown, in every answer and
+	// event; may be nil. Example: times in seconds, or a field that makes it huge.
+	Document func(map[string]any) `json:"-"`
+}
+
+// Result is the fate of a run that a re-trigger makes.
+type Result struct {
+	// Error is why it fails; nil means that it succeeds.
+	Error *RunError
+}
+
+// Succeed and Fail make results.
+func Succeed() Result { return Result{} }
+
+// Fail is the result of a run that fails with the code and message.
+func Fail(code, message string) Result { return Result{Error: &RunError{code, message}} }
+
+// AddRun adds a run of a dataflow that was added before.
+func (s *Server) AddRun(r Run) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.CreatedAt.IsZero() {
+		r.CreatedAt = s.now()
+	}
+	s.add(&r)
+}
+
+func (s *Server) add(r *Run) {
+	s.sorted = nil
+	if r.Status == InProgress {
+		s.running = append(s.running, r.ID)
+	}
+	if _, known := s.runs[r.ID]; !known {
+		s.order = append(s.order, r.ID)
+	}
+	s.runs[r.ID] = r
+}
+
+// Script sets the fate of the next runs that re-triggers make of a dataflow.
+// Without a script they succeed.
+func (s *Server) Script(flowID string, results ...Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.scripts[flowID] = append(s.scripts[flowID], results...)
+}
+
+// Settle ends every run in progress as scripted, and returns them.
+func (s *Server) Settle() []Run {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ended []Run
+	for _, id := range s.running {
+		r := s.runs[id]
+		if r.Status != InProgress {
+			continue
+		}
+		result := Succeed()
+		if script := s.scripts[r.FlowID]; len(script) > 0 {
+			result = script[0]
+			s.scripts[r.FlowID] = script[1:]
+		}
+		s.end(r, result)
+		ended = append(ended, *r)
+	}
+	s.running = nil
+	return ended
+}
+
+// Running reports whether a run is in progress.
+func (s *Server) Running() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.running, func(id string) bool { return s.runs[id].Status == InProgress })
+}
+
+// End ends one run in progress.
+func (s *Server) End(runID string, result Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end(s.runs[runID], result)
+}
+
+func (s *Server) end(r *Run, result Result) {
+	r.Status, r.CompletedAt, r.Records = Success, s.now(), 1000
+	if result.Error != nil {
+		r.Status, r.Errors, r.Records = Failed, []RunError{*result.Error}, 0
+	}
+}
+
+// Runs returns all runs in the order they were made.
+func (s *Server) Runs() []Run {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	runs := make([]Run, len(s.order))
+	for i, id := range s.order {
+		runs[i] = *s.runs[id]
+	}
+	return runs
+}
+
+// Retriggers returns how many runs re-triggers of a run have made.
+func (s *Server) Retriggers(runID string) int {
+	n := 0
+	for _, r := range s.Runs() {
+		if r.Of == runID {
+			n++
+		}
+	}
+	return n
+}
+
+// MadeOf returns the run that the last re-trigger of a run made; empty if there is
+// none.
+func (s *Server) MadeOf(runID string) string {
+	made := ""
+	for _, r := range s.Runs() {
+		if r.Of == runID {
+			made = r.ID
+		}
+	}
+	return made
+}
+
+// byCreation returns the ids of all runs in the order in which they were created.
+func (s *Server) byCreation() []string {
+	if s.sorted == nil {
+		s.sorted = slices.Clone(s.order)
+		slices.SortStableFunc(s.sorted, func(a, b string) int { return s.runs[a].CreatedAt.Compare(s.runs[b].CreatedAt) })
+	}
+	return s.sorted
+}
+
+// updatedAt is when the run was last changed.
+func (r *Run) updatedAt() time.Time {
+	if r.CompletedAt.After(r.CreatedAt) {
+		return r.CompletedAt
+	}
+	return r.CreatedAt
+}
+
+// document is a run as Flow Service shows it.
+func document(r *Run, f *Flow) map[string]any {
+	duration := map[string]any{"startedAtUTC": r.CreatedAt.UnixMilli(), "completedAtUTC": 0}
+	if !r.CompletedAt.IsZero() {
+		duration["completedAtUTC"] = r.CompletedAt.UnixMilli()
+	}
+	if r.NeverStarted {
+		delete(duration, "startedAtUTC")
+	}
+	d := map[string]any{
+		"id": r.ID, "flowId": r.FlowID, "imsOrgId": f.OrgID, "sandboxName": f.Sandbox, "sandboxId": "5f6d1ba0-0000-4000-8000-000000000000",
+		"createdAt": r.CreatedAt.UnixMilli(), "updatedAt": r.updatedAt().UnixMilli(),
+		"createdBy": "service@AdobeID", "createdClient": r.CreatedClient, "etag": "\"1\"",
+		"metrics": map[string]any{
+			"durationSummary": duration,
+			"recordSummary":   map[string]any{"inputRecordCount": r.Records, "outputRecordCount": r.Records, "failedRecordCount": 0},
+			"statusSummary":   map[string]any{"status": r.Status, "errors": append([]RunError{}, r.Errors...)},
+		},
+		"activities": []any{},
+	}
+	if r.Downstream {
+		d["predecessors"] = []any{map[string]string{"id": "upstream"}}
+	}
+	if r.Document != nil {
+		r.Document(d)
+	}
+	return d
+}
+
+// FailureEvent is the payload that Adobe I/O Events sends about a run: the first
+// generation of facts, a flat run with the dataflow's name and a header.
+func (s *Server) FailureEvent(runID string) json.RawMessage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.runs[runID]
+	f := s.flows[r.FlowID]
+	d := document(r, f)
+	d["flowName"] = f.Name
+	d["header"] = map[string]any{"_adobeio": map[string]string{
+		"imsOrgId": f.OrgID, "providerMetadata": "aep_observability_catalog_events", "eventCode": "source_flow_run_error",
+	}}
+	raw, err := json.Marshal(d)
+	if err != nil {
+		panic(err) // maps of strings and numbers always encode
+	}
+	return raw
+}
