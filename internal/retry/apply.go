@@ -15,7 +15,7 @@ import (
 func (w *attempt) apply(s Step) *Result {
 	if !w.named && s.Do != ReadRun && w.facts.Pause.Wait == 0 {
 		w.named = true
-		w.askName()
+		learner{w}.askName()
 	}
 	switch s.Do {
 	case ReadRun:

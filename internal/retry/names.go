@@ -90,7 +90,7 @@ func (n *names) remember(req *event.Request, by ledger.Asker) {
 // askName asks Flow Service for the dataflow's name, once for all runs that want to know
 // it, if there is time for that, a token and a re-trigger. Without an answer within
 // nameTime the run goes on without a name.
-func (w *attempt) askName() {
+func (w learner) askName() {
 	req := &w.facts.Request
 	defer w.describe()
 	if w.names.remember(req, w.facts.By); req.FlowName != "" || req.FlowID == "" || !w.names.worthAsking(req.OrgID, req.FlowID, w.Now()) {

@@ -218,4 +218,6 @@ func (c *part) failed() {
 }
 
 // backoff is how long the part waits after its failures in a row.
-func (c *part) backoff() time.Duration { return min(firstBackoff<<(c.Failures-1), maxBackoff) }
+func (c *part) backoff() time.Duration {
+	return min(firstBackoff<<min(c.Failures-1, maxFailures), maxBackoff) // a larger shift would pass every bound
+}

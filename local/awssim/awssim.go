@@ -184,7 +184,7 @@ func (s *Server) serve(r *http.Request) (any, error) {
 		}
 		return nil, &refusal{http.StatusInternalServerError, "InternalFailure", "an injected fault"}
 	}
-	send := func(in sendIn) (any, error) { return s.send(in, r.Header.Get("X-Amzn-Trace-Id")) }
+	send := func(in sendIn) (any, error) { return operations{s}.send(in, r.Header.Get("X-Amzn-Trace-Id")) }
 	switch service + "." + op {
 	case "AmazonSQS.SendMessage":
 		return with(s, body, send)
@@ -196,19 +196,21 @@ func (s *Server) serve(r *http.Request) (any, error) {
 			return batch(in.Entries, fault, send, in.QueueURL)
 		})
 	case "AmazonSQS.ReceiveMessage":
-		return s.receive(r.Context(), body)
+		return operations{s}.receive(r.Context(), body)
 	case "AmazonSQS.DeleteMessage":
-		return with(s, body, s.remove)
+		return with(s, body, operations{s}.remove)
 	case "AmazonSQS.DeleteMessageBatch":
-		return with(s, body, func(in batchIn[receiptIn]) (any, error) { return batch(in.Entries, fault, s.remove, in.QueueURL) })
+		return with(s, body, func(in batchIn[receiptIn]) (any, error) {
+			return batch(in.Entries, fault, operations{s}.remove, in.QueueURL)
+		})
 	case "AmazonSQS.ChangeMessageVisibility":
-		return with(s, body, s.changeVisibility)
+		return with(s, body, operations{s}.changeVisibility)
 	case "AmazonSQS.ChangeMessageVisibilityBatch":
 		return with(s, body, func(in batchIn[receiptIn]) (any, error) {
-			return batch(in.Entries, fault, s.changeVisibility, in.QueueURL)
+			return batch(in.Entries, fault, operations{s}.changeVisibility, in.QueueURL)
 		})
 	case "AmazonSQS.StartMessageMoveTask":
-		return with(s, body, s.move)
+		return with(s, body, operations{s}.move)
 	case "secretsmanager.GetSecretValue":
 		return with(s, body, s.secret)
 	default:

@@ -57,5 +57,5 @@ func (s *Server) Receive(queueURL, id string) (Received, bool) {
 func (s *Server) Delete(queueURL, receipt string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, _ = s.remove(receiptIn{QueueURL: queueURL, ReceiptHandle: receipt}) // it may be gone
+	_, _ = operations{s}.remove(receiptIn{QueueURL: queueURL, ReceiptHandle: receipt}) // it may be gone
 }

@@ -165,7 +165,10 @@ func (in sendIn) name() string              { return in.ID }
 func (in sendIn) on(queueURL string) sendIn { in.QueueURL = queueURL; return in }
 func (in sendIn) has(text string) bool      { return strings.Contains(in.MessageBody, text) }
 
-func (s *Server) send(in sendIn, trace string) (any, error) {
+// operations are those of SQS.
+type operations struct{ *Server }
+
+func (s operations) send(in sendIn, trace string) (any, error) {
 	q, err := s.queue(in.QueueURL)
 	if err == nil {
 		err = in.check(q)
@@ -193,7 +196,7 @@ func digest(body string) string {
 }
 
 // receive waits for messages as long poll does.
-func (s *Server) receive(ctx context.Context, body []byte) (any, error) {
+func (s operations) receive(ctx context.Context, body []byte) (any, error) {
 	var in struct {
 		QueueURL            string `json:"QueueUrl"`
 		MaxNumberOfMessages int
@@ -264,7 +267,7 @@ func (q *queue) visible(now time.Time) ([]*Message, time.Duration) {
 
 // take receives messages, and returns how long it is until the next becomes
 // visible. A message that was received too often goes to the dead-letter queue.
-func (s *Server) take(q *queue, most int, invisible time.Duration) ([]any, time.Duration) {
+func (s operations) take(q *queue, most int, invisible time.Duration) ([]any, time.Duration) {
 	now := s.now()
 	var taken []any
 	visible, next := q.visible(now)
@@ -314,7 +317,7 @@ func (in receiptIn) name() string                 { return in.ID }
 func (in receiptIn) on(queueURL string) receiptIn { in.QueueURL = queueURL; return in }
 func (in receiptIn) has(text string) bool         { return strings.Contains(in.ReceiptHandle, text) }
 
-func (s *Server) held(in receiptIn) (*queue, *Message, error) {
+func (s operations) held(in receiptIn) (*queue, *Message, error) {
 	q, err := s.queue(in.QueueURL)
 	if err != nil {
 		return nil, nil, err
@@ -327,7 +330,7 @@ func (s *Server) held(in receiptIn) (*queue, *Message, error) {
 	return nil, nil, refuse("com.amazonaws.sqs#ReceiptHandleIsInvalid", "The input receipt handle is invalid.")
 }
 
-func (s *Server) remove(in receiptIn) (any, error) {
+func (s operations) remove(in receiptIn) (any, error) {
 	q, m, err := s.held(in)
 	if err != nil {
 		return nil, err
@@ -336,7 +339,7 @@ func (s *Server) remove(in receiptIn) (any, error) {
 	return map[string]string{}, nil
 }
 
-func (s *Server) changeVisibility(in receiptIn) (any, error) {
+func (s operations) changeVisibility(in receiptIn) (any, error) {
 	_, m, err := s.held(in)
 	if err != nil {
 		return nil, err
@@ -357,7 +360,7 @@ func (s *Server) changeVisibility(in receiptIn) (any, error) {
 // destination a message goes back to the queue from which SQS moved it, and the task ends
 // at the first message that was sent to the dead-letter queue instead:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/troubleshooting-dlq-redrive.html.
-func (s *Server) move(in struct {
+func (s operations) move(in struct {
 	SourceArn      string
 	DestinationArn string
 },

@@ -39,7 +39,7 @@ func (s *Server) Count(op string) int {
 	return n
 }
 
-func (s *Server) record(c Call) {
+func record(s *Server, c Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, c)
@@ -56,7 +56,7 @@ type call struct {
 }
 
 func (c *call) note(status int) {
-	c.s.record(Call{
+	record(c.s, Call{
 		At: c.s.now(), Op: c.op, Method: c.r.Method, Path: c.r.URL.Path, RunID: c.id, Status: status,
 		Sandbox: c.r.Header.Get("X-Sandbox-Name"), OrgID: c.r.Header.Get("X-Gw-Ims-Org-Id"), UserAgent: c.r.UserAgent(),
 		Spelling: c.r.URL.Query().Get("op"),
@@ -208,7 +208,7 @@ func (c *call) retrigger() (int, any) {
 		ID: fmt.Sprintf("%08x-7e57-4000-8000-%012x", c.s.serial, c.s.serial), FlowID: r.FlowID, Status: InProgress,
 		CreatedAt: c.s.now(), CreatedClient: c.r.Header.Get("X-Api-Key"), Of: r.ID,
 	}
-	c.s.add(made)
+	addRun(c.s, made)
 	return http.StatusOK, map[string]string{"id": made.ID, "etag": fmt.Sprintf("\"%08x-0000-0200-0000-000000000000\"", c.s.serial)}
 }
 

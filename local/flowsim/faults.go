@@ -47,7 +47,7 @@ func (s *Server) Heal() {
 	s.faults = nil
 }
 
-func (s *Server) fault(op string) *Fault {
+func faultOf(s *Server, op string) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, f := range s.faults {

@@ -150,7 +150,7 @@ func (s *Server) Accept(spellings ...string) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{s: s, w: w, r: r}
 	c.route()
-	fault := s.fault(c.op)
+	fault := faultOf(s, c.op)
 	if fault != nil && !fault.AfterEffect {
 		c.fail(fault)
 		return

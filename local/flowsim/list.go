@@ -34,7 +34,7 @@ func (c *call) list() (int, any) {
 		}
 		limit = n
 	}
-	order := c.s.byCreation()
+	order := byCreation(c.s)
 	switch q.Get("orderby") {
 	case "", "createdAt", "+createdAt":
 	case "-createdAt":

@@ -50,10 +50,10 @@ func (s *Server) AddRun(r Run) {
 	if r.CreatedAt.IsZero() {
 		r.CreatedAt = s.now()
 	}
-	s.add(&r)
+	addRun(s, &r)
 }
 
-func (s *Server) add(r *Run) {
+func addRun(s *Server, r *Run) {
 	s.sorted = nil
 	if r.Status == InProgress {
 		s.running = append(s.running, r.ID)
@@ -87,7 +87,7 @@ func (s *Server) Settle() []Run {
 			result = script[0]
 			s.scripts[r.FlowID] = script[1:]
 		}
-		s.end(r, result)
+		endRun(s, r, result)
 		ended = append(ended, *r)
 	}
 	s.running = nil
@@ -105,10 +105,10 @@ func (s *Server) Running() bool {
 func (s *Server) End(runID string, result Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.end(s.runs[runID], result)
+	endRun(s, s.runs[runID], result)
 }
 
-func (s *Server) end(r *Run, result Result) {
+func endRun(s *Server, r *Run, result Result) {
 	r.Status, r.CompletedAt, r.Records = Success, s.now(), 1000
 	if result.Error != nil {
 		r.Status, r.Errors, r.Records = Failed, []RunError{*result.Error}, 0
@@ -150,7 +150,7 @@ func (s *Server) MadeOf(runID string) string {
 }
 
 // byCreation returns the ids of all runs in the order in which they were created.
-func (s *Server) byCreation() []string {
+func byCreation(s *Server) []string {
 	if s.sorted == nil {
 		s.sorted = slices.Clone(s.order)
 		slices.SortStableFunc(s.sorted, func(a, b string) int { return s.runs[a].CreatedAt.Compare(s.runs[b].CreatedAt) })

@@ -22,17 +22,17 @@ func (s *Server) RotateSecret(orgID string, secrets ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.orgs[orgID].Secrets = secrets
-	s.revoke(orgID)
+	revoke(s, orgID)
 }
 
 // RevokeTokens makes all tokens of an org invalid.
 func (s *Server) RevokeTokens(orgID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.revoke(orgID)
+	revoke(s, orgID)
 }
 
-func (s *Server) revoke(orgID string) {
+func revoke(s *Server, orgID string) {
 	for text, t := range s.tokens {
 		if t.orgID == orgID {
 			delete(s.tokens, text)

@@ -25,7 +25,7 @@ type call struct {
 	what string // for people
 	// mutates tells that others may see an effect of the call.
 	mutates bool
-	// local tells that the call commutes with every call of another delivery, so that
+	// isLocal tells that the call commutes with every call of another delivery, so that
 	// its order among them need not be explored. See [history.local].
 	local bool
 	// kinds are the kinds of the store's items that the call reads or writes; nil for a

@@ -96,14 +96,14 @@ func begin(t *testing.T, s *Setup, shared map[string]bool, delays []time.Duratio
 		runs = append(runs, id)
 	}
 	for _, i := range s.Messages {
-		h.tell(runs[i])
+		tell(h, runs[i])
 	}
 	h.look()
 	return h
 }
 
 // tell puts the event of a run's failure on the queue.
-func (h *history) tell(runID string) {
+func tell(h *history, runID string) {
 	h.world.AWS.Put(h.world.Requests, string(h.world.Adobe.FailureEvent(runID)))
 }
 
@@ -152,7 +152,7 @@ func (h *history) deliver(id string) {
 	d.cancel = cancel
 	h.deliveries = append(h.deliveries, d)
 	handler := h.world.Wire(simulation.Parts{
-		Config: h.world.Config, Amazon: h.amazon(d), Store: storeCalls{d, h.world.Memory}, Out: heard{d, h.world.Logs},
+		Config: h.world.Config, Amazon: amazonOf(h, d), Store: storeCalls{d, h.world.Memory}, Out: heard{d, h.world.Logs},
 		Adobe: []flowclient.Option{flowclient.WithHTTPClient(client(httpCalls{d, h.world.Adobe, adobeCall})), flowclient.WithMaxAttempts(1)},
 	})
 	payload := event(m)
@@ -173,7 +173,7 @@ func letter(n int) string {
 	return "Z" + strconv.Itoa(n)
 }
 
-func (h *history) amazon(d *delivery) aws.Config {
+func amazonOf(h *history, d *delivery) aws.Config {
 	cfg := h.world.Amazon(httpCalls{d, h.world.AWS, amazonCall})
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	return cfg

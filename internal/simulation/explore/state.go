@@ -27,7 +27,7 @@ func (h *history) dump() string {
 		b.WriteString(r + "\n")
 	}
 	for _, r := range h.world.Adobe.Runs() {
-		fmt.Fprintln(&b, r.ID, r.Of, r.Status, r.CreatedClient, stamp(r.CreatedAt), stamp(r.CompletedAt), h.accepted(r.ID))
+		fmt.Fprintln(&b, r.ID, r.Of, r.Status, r.CreatedClient, stamp(r.CreatedAt), stamp(r.CompletedAt), accepted(h, r.ID))
 	}
 	for _, m := range h.world.AWS.Messages(h.world.Requests) {
 		at := h.due[m.ID].at

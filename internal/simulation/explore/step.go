@@ -19,12 +19,12 @@ type step struct {
 
 func client(transport http.RoundTripper) *http.Client { return &http.Client{Transport: transport} }
 
-// local reports whether a call commutes with every step of every other delivery: it asks
+// isLocal reports whether a call commutes with every step of every other delivery: it asks
 // for something that no delivery ever changes, or changes something that no other delivery
 // asks for. Then it is enough to explore what becomes of the call when it is the next one
 // to go on: wherever else it stood among the others' calls, the same states would follow.
 // Which items of the store nobody changes is found out by exploring; see [Explore].
-func (h *history) local(c *call) bool {
+func isLocal(h *history, c *call) bool {
 	if c.local {
 		return true
 	}
@@ -39,14 +39,14 @@ func (h *history) next() []step {
 	living := h.living()
 	for _, d := range living {
 		if d.answered {
-			return h.affordable(
+			return affordable(h,
 				step{label: d.name + ": the invocation answers", do: func() { h.hear(d) }},
 				step{label: d.name + ": the answer of the invocation is lost", fault: true, do: func() { h.end(d) }},
 			)
 		}
 		for _, c := range d.sorted() {
-			if h.local(c) {
-				return h.affordable(h.fates(c, living)...)
+			if isLocal(h, c) {
+				return affordable(h, h.fates(c, living)...)
 			}
 		}
 	}
@@ -64,22 +64,22 @@ func (h *history) next() []step {
 	for i, c := range h.wire {
 		all = append(all, step{label: fmt.Sprintf("%s, on its way since %s died, arrives", c.what, c.by.name), do: func() {
 			h.wire = slices.Delete(slices.Clone(h.wire), i, i+1)
-			h.carryOut(c)
+			carryOut(h, c)
 		}})
 	}
 	now := h.deliverable(len(living))
 	all = append(all, now...)
 	all = append(all, h.surroundings(len(living) == 0, len(now) > 0)...)
-	return h.affordable(all...)
+	return affordable(h, all...)
 }
 
 // affordable leaves out the faults when there have been enough.
-func (h *history) affordable(all ...step) []step {
+func affordable(h *history, all ...step) []step {
 	return slices.DeleteFunc(all, func(s step) bool { return s.fault && h.faults >= h.Faults })
 }
 
 // carryOut lets a call take its effect.
-func (h *history) carryOut(c *call) string {
+func carryOut(h *history, c *call) string {
 	if c.mutates {
 		for _, kind := range c.kinds {
 			h.wrote[kind] = true
@@ -93,17 +93,17 @@ func (h *history) carryOut(c *call) string {
 func (h *history) fates(c *call, living []*delivery) []step {
 	d, label := c.by, c.by.name+": "+c.what
 	all := []step{
-		{label: label, do: func() { d.answer(c, h.carryOut(c), nil) }},
+		{label: label, do: func() { d.answer(c, carryOut(h, c), nil) }},
 		{label: label + " ... it fails without effect", fault: true, do: func() { d.answer(c, "lost", errLost) }},
 	}
 	if !c.mutates {
 		return all
 	}
 	all = append(all, step{label: label + " ... done, and its answer is lost", fault: true, do: func() {
-		h.carryOut(c)
+		carryOut(h, c)
 		d.answer(c, "lost", errLost)
 	}})
-	if h.local(c) { // what else its death may change is in the death at another call
+	if isLocal(h, c) { // what else its death may change is in the death at another call
 		return append(all, step{label: label + " ... the process dies", fault: true, do: func() { h.kill([]*delivery{d}, false) }})
 	}
 	for _, onTheWire := range []bool{false, true} {
@@ -159,7 +159,7 @@ func (h *history) surroundings(idle, waiting bool) []step {
 				h.pass(runTime)
 			}
 			h.world.Adobe.End(r.ID, flowsim.Fail("CONNECTOR-1001-500", "again"))
-			h.tell(r.ID)
+			tell(h, r.ID)
 		}})
 		if h.Succeed && idle && !waiting {
 			all = append(all, step{label: which + ", succeeds", do: func() {
@@ -170,12 +170,12 @@ func (h *history) surroundings(idle, waiting bool) []step {
 		break // they end in the order in which they were made
 	}
 	if h.Rotate && !h.rotated {
-		all = append(all, step{label: "the secret gets another client id", do: h.rotate})
+		all = append(all, step{label: "the secret gets another client id", do: func() { rotate(h) }})
 	}
 	if !idle || len(h.wire) > 0 {
 		return all
 	}
-	if next := h.nextDue(); !next.IsZero() {
+	if next := nextDue(h); !next.IsZero() {
 		if wait := time.Until(next); wait > 0 {
 			all = append(all, step{label: fmt.Sprintf("%s pass until the next message is due", wait), do: func() { h.pass(wait) }})
 		}
@@ -193,7 +193,7 @@ func (h *history) surroundings(idle, waiting bool) []step {
 func name(runID string) string { return runID[:min(8, len(runID))] }
 
 // nextDue is when the next message may be delivered; zero without a message.
-func (h *history) nextDue() time.Time {
+func nextDue(h *history) time.Time {
 	var next time.Time
 	for _, m := range h.world.AWS.Messages(h.world.Requests) {
 		if at := h.due[m.ID].at; next.IsZero() || at.Before(next) {
@@ -204,7 +204,7 @@ func (h *history) nextDue() time.Time {
 }
 
 // rotate gives the org another credential, as its administrators do.
-func (h *history) rotate() {
+func rotate(h *history) {
 	h.rotated = true
 	h.world.Adobe.AddOrg(flowsim.Org{ID: simulation.Org, ClientID: "client-new", Secrets: []string{"s"}, Scopes: []string{"openid"}, Sandboxes: []string{simulation.Sandbox, "dev"}})
 	h.world.AWS.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-new","client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, simulation.Org))
