@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -11,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"pgregory.net/rapid"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/handler"
+	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
@@ -43,7 +47,7 @@ func (h *history) aFailedRun() (string, bool) {
 // step does one random thing.
 func (h *history) step() {
 	switch rapid.SampledFrom([]string{
-		"fail", "fail", "settle", "settle", "settle", "poll", "poll", "poll", "poll", "poll", "polls", "duplicate", "direct", "pass", "pass", "pass long", "fault", "ledger", "by hand", "force", "unheard", "sweep", "pause", "PAUSED", "redrive", "rotate", "week",
+		"fail", "fail", "settle", "settle", "settle", "poll", "poll", "poll", "poll", "poll", "polls", "duplicate", "direct", "pass", "pass", "pass long", "fault", "ledger", "by hand", "force", "unheard", "sweep", "pause", "PAUSED", "redrive", "rotate", "week", "the same pause again", "slow listings",
 	}).Draw(h.t, "step") {
 	case "fail":
 		if len(h.Flows) == 0 || h.Roots > 8 {
@@ -96,9 +100,27 @@ func (h *history) step() {
 		}
 	case "pause":
 		h.sound()
-		h.pausing(rapid.SampledFrom([]string{"pause", "resume"}).Draw(h.t, "word"), rapid.SampledFrom([]string{
-			"", `"orgId":"` + worldOrg + `"`, `"orgId":"` + worldOrg + `","flowId":"f"`,
-		}).Draw(h.t, "scope"))
+		c := command{
+			word: rapid.SampledFrom([]string{"pause", "resume"}).Draw(h.t, "word"),
+			scope: rapid.SampledFrom([]string{
+				"", `"orgId":"` + worldOrg + `"`, `"orgId":"` + worldOrg + `","flowId":"f"`,
+			}).Draw(h.t, "scope"), at: time.Now(),
+		}
+		h.commands = append(h.commands, c)
+		h.give(c)
+	case "the same pause again": // Lambda delivers an asynchronous event again
+		if len(h.commands) > 0 {
+			h.sound()
+			h.give(rapid.SampledFrom(h.commands).Draw(h.t, "command"))
+		}
+	case "slow listings": // longer than the ledger's records may take
+		slow := rapid.SampledFrom([]time.Duration{0, 5 * time.Second, 9 * time.Second}).Draw(h.t, "slow")
+		h.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+			if listsRuns(r) {
+				pass(slow)
+			}
+			h.Adobe.ServeHTTP(answer, r)
+		})
 	case "pass":
 		pass(time.Duration(rapid.IntRange(1, 90).Draw(h.t, "seconds")) * time.Second)
 	case "pass long":
@@ -132,6 +154,52 @@ func (h *history) step() {
 	case "ledger":
 		h.Faults.Fail(rapid.IntRange(0, 2).Draw(h.t, "before"), rapid.IntRange(0, 2).Draw(h.t, "lost"))
 	}
+}
+
+// command is a pause or a resume, and when it was asked for.
+type command struct {
+	word, scope string
+	at          time.Time
+}
+
+// give delivers a command, under the trace id of its first delivery. One that is older than
+// the newest command of its scope changes nothing.
+func (h *history) give(c command) {
+	trace := fmt.Sprintf("Root=1-%x-0123456789abcdef01234567", c.at.Unix())
+	response, err := h.Start(-1, false).Invoke(context.WithValue(context.Background(), "x-amzn-trace-id", trace), []byte(`{"`+c.word+`":{`+c.scope+`}}`)) //nolint:revive,staticcheck // Lambda's own key
+	var answer handler.Answer
+	if err == nil {
+		err = json.Unmarshal(response.Payload, &answer)
+	}
+	if err != nil || answer.Pauses == nil {
+		h.TB.Fatalf("%+v: %v, %q", c, err, response.Payload)
+	}
+	newest := c
+	for _, other := range h.commands {
+		if other.scope == c.scope && !other.at.Before(newest.at) {
+			newest = other
+		}
+	}
+	if newest.at.Sub(c.at) <= 4*time.Second || time.Since(c.at) > 5*time.Hour { // clocks, or too old to be Lambda's
+		return
+	}
+	lasts := slices.ContainsFunc(*answer.Pauses, func(p throttle.Pause) bool {
+		return p.ResumedAt == nil && c.scope == scopeOf(p.Scope)
+	})
+	if lasts != (newest.word == "pause") {
+		h.violated("pause", "the newest command is %+v; after %+v came again the pauses are %+v", newest, c, *answer.Pauses)
+	}
+}
+
+// scopeOf writes a scope as the commands of this test do.
+func scopeOf(s throttle.Scope) string {
+	switch {
+	case s.FlowID != "":
+		return `"orgId":"` + s.OrgID + `","flowId":"` + s.FlowID + `"`
+	case s.OrgID != "":
+		return `"orgId":"` + s.OrgID + `"`
+	}
+	return ""
 }
 
 // redrive sends all dead letters again. The dead letter of a forced request is forced again.

@@ -39,7 +39,9 @@ type history struct {
 	// weeks means that a week has passed: lost calls are no longer kept.
 	weeks     bool
 	rotations int
-	broken    *broken
+	// commands are the pauses and resumes so far.
+	commands []command
+	broken   *broken
 }
 
 func (h *history) violated(invariant, format string, args ...any) {

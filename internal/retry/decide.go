@@ -163,6 +163,9 @@ func duplicate(outcome Outcome, run *ledger.Run) Step {
 const lostAfter = 12 * time.Hour
 
 // isItDealtWith tells a sweep whether somebody has dealt with the run, or will.
+//
+// Rule 19: a sweep also requests runs whose claim has ended, and searched and cannot_tell
+// ones: nobody else may come for them.
 func isItDealtWith(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 	run := &f.Entries.Run
 	if f.By != ledger.ASweep {
