@@ -35,10 +35,14 @@ func TestTheExplorerFindsMutants(t *testing.T) {
 			p.Store = careless{p.Store}
 			return function(p)
 		}, "once"},
+		{"one more is sent without a second search", func(p parts) simulation.Handler {
+			p.Config.ExtraSendAfter = 0
+			return function(p)
+		}, "once"},
 	} {
 		t.Run(tt.mutant, func(t *testing.T) {
 			t.Parallel()
-			r := explore.Explore(t, explore.Setup{Wire: tt.wire, Runs: []string{"f"}, Messages: []int{0, 0}, Attempts: 2, Faults: 1, Together: 2, Hurry: true, Quick: !everything()})
+			r := explore.Explore(t, explore.Setup{Wire: tt.wire, Runs: []string{"f"}, Messages: []int{0, 0}, Attempts: 2, Faults: 1, Together: 2, Hurry: true, Late: true, Quick: !everything()})
 			if r.Broken == nil || !strings.Contains(tt.invariants, r.Broken.Invariant) {
 				t.Fatalf("%s: %v, want one of %q to be broken", r, r.Broken, tt.invariants)
 			}

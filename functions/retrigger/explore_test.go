@@ -37,6 +37,7 @@ func bounds() []bound {
 		{"two deliveries of a run, made runs fail early, one fault", explore.Setup{Runs: run, Messages: duplicates, Attempts: 2, Faults: 1, Together: 3, Hurry: true}, false},
 		{"two deliveries of a run, made runs fail or succeed, one fault", explore.Setup{Runs: run, Messages: duplicates, Attempts: 2, Faults: 1, Together: 2, Succeed: true}, false},
 		{"two runs of a dataflow, two faults", explore.Setup{Runs: runs, Messages: two, Attempts: 1, Faults: 2, Together: 2}, false},
+		{"one delivery whose call may arrive late, one fault", explore.Setup{Runs: run, Messages: one, Attempts: 2, Faults: 1, Together: 1, Late: true}, true},
 		{"three deliveries of a run, one fault", explore.Setup{Runs: run, Messages: three, Attempts: 2, Faults: 1, Together: 3}, false},
 		{"one delivery and two weeks, two faults", explore.Setup{Runs: run, Messages: one, Attempts: 2, Faults: 2, Together: 1, Weeks: 2}, false},
 		{"two runs of a dataflow and a week, one fault", explore.Setup{Runs: runs, Messages: two, Attempts: 2, Faults: 1, Together: 1, Weeks: 1}, false},

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 	"github.com/aep-retrigger/aep-retrigger/local/loopback"
@@ -34,6 +35,16 @@ type call struct {
 	// effect carries the call out, in the explorer's goroutine, and says what the answer is.
 	effect func() string
 	result chan error
+	// since is when the call's process died while the call was on its way.
+	since time.Time
+}
+
+// lateness is how long a re-trigger may be on its way; see [Setup.Late].
+const lateness = 30 * time.Minute
+
+// mayWait reports whether the call may be on its way for so much longer.
+func mayWait(h *history, c *call, d time.Duration) bool {
+	return h.Late && c.kinds == nil && strings.Contains(c.what, "re-trigger") && time.Since(c.since)+d <= lateness
 }
 
 // wait returns when the explorer has decided on the call. The error means that no answer

@@ -62,6 +62,9 @@ type Setup struct {
 	Rotate bool
 	// Weeks is how often eight days may pass.
 	Weeks int
+	// Late allows that a re-trigger whose process has died arrives at Adobe up to half an
+	// hour after it was sent. Otherwise it arrives before time passes.
+	Late bool
 	// Hurry allows that a run ends, and that its failure is told, while deliveries are under
 	// way or messages could be delivered. Each time counts as a fault.
 	Hurry bool

@@ -276,6 +276,7 @@ func (h *history) kill(which []*delivery, onTheWire bool) {
 	for _, d := range which {
 		for _, c := range d.pending {
 			if onTheWire && c.mutates {
+				c.since = time.Now()
 				h.wire = append(h.wire, c)
 			}
 		}

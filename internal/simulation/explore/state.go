@@ -52,7 +52,7 @@ func (h *history) dump() string {
 		}
 	}
 	for _, c := range h.wire {
-		fmt.Fprintln(&b, "on its way", c.what)
+		fmt.Fprintln(&b, "on its way", c.what, stamp(c.since))
 	}
 	return b.String()
 }

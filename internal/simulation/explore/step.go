@@ -144,7 +144,8 @@ func (h *history) deliverable(living int) []step {
 }
 
 // surroundings are the steps of the world around the function. Time passes only while no
-// delivery is under way, and calls on their way arrive before it does. That a run ends
+// delivery is under way, and calls on their way arrive before it does, unless they may be
+// late. That a run ends
 // while a delivery is under way, or while a message lies about, is an unusual hurry: where it
 // is explored, it counts as a fault.
 func (h *history) surroundings(idle, waiting bool) []step {
@@ -172,14 +173,17 @@ func (h *history) surroundings(idle, waiting bool) []step {
 	if h.Rotate && !h.rotated {
 		all = append(all, step{label: "the secret gets another client id", do: func() { rotate(h) }})
 	}
-	if !idle || len(h.wire) > 0 {
+	hurries := func(d time.Duration) bool {
+		return slices.ContainsFunc(h.wire, func(c *call) bool { return !mayWait(h, c, d) })
+	}
+	if !idle || hurries(0) {
 		return all
 	}
 	if next := nextDue(h); !next.IsZero() {
-		if wait := time.Until(next); wait > 0 {
+		if wait := time.Until(next); wait > 0 && !hurries(wait) {
 			all = append(all, step{label: fmt.Sprintf("%s pass until the next message is due", wait), do: func() { h.pass(wait) }})
 		}
-		if h.weeks < h.Weeks {
+		if h.weeks < h.Weeks && len(h.wire) == 0 {
 			all = append(all, step{label: "eight days pass, in which nothing is delivered", do: func() {
 				h.weeks++
 				h.pass(week)
