@@ -121,7 +121,7 @@ func TestRequestWithAWrongSandboxDoesNotBlockTheEvent(t *testing.T) {
 func TestDuplicateRequestWaitsAndIsAnsweredWithTheNewRun(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.slowly(5 * time.Second)
+		slowly(w, 5*time.Second)
 		root := w.Fail("f")
 		byHand := `{"runId":"` + root + `","orgId":"` + worldOrg + `"}`
 		p := w.Start(-1, false)

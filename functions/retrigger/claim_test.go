@@ -103,7 +103,7 @@ func TestRunsOfABusyDataflowAreReturnedAtTheDeadline(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.Timeout = 30 * time.Second
-		w.slowly(9 * time.Second)
+		slowly(w, 9*time.Second)
 		for range 5 {
 			w.Told(w.Fail("f"))
 		}

@@ -169,7 +169,7 @@ func TestCrashWhileWaitingOrSearchingLosesNoRun(t *testing.T) {
 							w.Poll(w.Start(-1, false))
 							pass(time.Until(w.Next()))
 						}
-						dying := w.crashing(calls, after)
+						dying := crashing(w, calls, after)
 						w.Poll(dying)
 						if !dying.Dead() {
 							t.Fatalf("it does not take %d calls", calls)

@@ -121,7 +121,7 @@ func TestASweepMakesUpForAMessageThatWasLostInAPause(t *testing.T) {
 		w.Told(id)
 		w.Drain(0)
 		pass(time.Until(w.Next()))
-		w.lose(t)
+		lose(w, t)
 		w.pausing("resume", "")
 		pass(3 * 24 * time.Hour)
 		r := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `","since":"120h"}}`)

@@ -19,7 +19,7 @@ func TestForgedOriginCannotRenameADataflow(t *testing.T) {
 			forged, other := w.Fail("f"), w.Fail("f")
 			w.Send(`{"runId":"` + forged + `","orgId":"` + worldOrg + `","sandbox":"prod","flowId":"f","origin":{"flowName":"forged"` + due + `}}`)
 			w.Poll(p)
-			w.Send(w.nameless(other))
+			w.Send(nameless(w, other))
 			w.Poll(p)
 			for _, id := range []string{forged, other} {
 				if ends := w.Logs.Ends(id); len(ends) != 1 || ends[0].FlowName != "f" || w.Entry(id)["flowName"] != "f" {

@@ -12,7 +12,7 @@ import (
 
 // listsTwice makes Adobe list each run twice, as a listing does whose pages move while it
 // is read.
-func (w *world) listsTwice() {
+func listsTwice(w *world) {
 	w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 		if !listsRuns(r) {
 			w.Adobe.ServeHTTP(answer, r)
@@ -35,7 +35,7 @@ func (w *world) listsTwice() {
 func TestLostCallIsFoundInAListingThatNamesARunTwice(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.listsTwice()
+		listsTwice(w)
 		id := w.Fail("f")
 		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Hang: true})
 		w.Told(id)
@@ -49,7 +49,7 @@ func TestLostCallIsFoundInAListingThatNamesARunTwice(t *testing.T) {
 func TestSweepOfAListingThatNamesARunTwiceRequestsItOnce(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.listsTwice()
+		listsTwice(w)
 		ids := w.backlog(10, 10)
 		w.Send(`{"sweep":{"since":"48h","sandbox":"prod"}}`)
 		w.Drain(5 * time.Hour)

@@ -21,7 +21,7 @@ import (
 
 // loseCalls lets the first re-triggers get no answer. Each takes effect after the time that
 // late has for it; 0 means never.
-func (w *world) loseCalls(late ...time.Duration) {
+func loseCalls(w *world, late ...time.Duration) {
 	calls := 0
 	w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 		if calls >= len(late) || !isRetrigger(r) {
@@ -43,7 +43,7 @@ func (w *world) loseCalls(late ...time.Duration) {
 func TestLostCallThatTakesEffectLateIsFoundByTheSecondSearch(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.loseCalls(10 * time.Minute) // long after the first search; the run that it makes succeeds
+		loseCalls(w, 10*time.Minute) // long after the first search; the run that it makes succeeds
 		root := w.Fail("f")
 		w.Told(root)
 		w.Drain(24 * time.Hour)
@@ -97,7 +97,7 @@ func TestNothingIsSentWhenNeitherTheClaimNorItsReadingWorks(t *testing.T) {
 func TestRunThatEitherOfTwoLostCallsMayHaveMadeIsADeadLetter(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.loseCalls(0, 10*time.Minute) // the second one makes the run
+		loseCalls(w, 0, 10*time.Minute) // the second one makes the run
 		w.failing(100)
 		first, second := w.Fail("f"), w.Fail("f")
 		w.Told(first)

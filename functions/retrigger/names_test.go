@@ -14,7 +14,7 @@ import (
 
 // nameless is the failure event of a run without the dataflow's name, as events are that
 // hold the bare run.
-func (w *world) nameless(run string) string {
+func nameless(w *world, run string) string {
 	w.TB.Helper()
 	var event map[string]any
 	if err := json.Unmarshal(w.Adobe.FailureEvent(run), &event); err != nil {
@@ -38,7 +38,7 @@ func TestMissingDataflowNameIsAskedForOnce(t *testing.T) {
 		var runs []string
 		for range 10 {
 			runs = append(runs, w.Fail("f"))
-			w.Send(w.nameless(runs[len(runs)-1]))
+			w.Send(nameless(w, runs[len(runs)-1]))
 		}
 		w.Drain(time.Hour)
 		for _, run := range runs {
@@ -73,7 +73,7 @@ func TestUnreadableDataflowNameStopsNoRetry(t *testing.T) {
 		"no JSON":                 {Body: `<html>`},
 	} {
 		for way, ask := range map[string]func(w *world, run string){
-			"event":   func(w *world, run string) { w.Send(w.nameless(run)) },
+			"event":   func(w *world, run string) { w.Send(nameless(w, run)) },
 			"message": func(w *world, run string) { w.Send(fmt.Sprintf(`{"runId":%q,"orgId":%q}`, run, worldOrg)) },
 		} {
 			t.Run(way+", "+name, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestSlowDataflowNamesDelayABatchByThreeSeconds(t *testing.T) {
 		for i := range 10 {
 			flow := fmt.Sprint("f", i)
 			w.Flow(flow, worldOrg)
-			w.Send(w.nameless(w.Fail(flow)))
+			w.Send(nameless(w, w.Fail(flow)))
 		}
 		began := time.Now()
 		w.Poll(w.Start(-1, false))

@@ -46,7 +46,7 @@ func TestSweepEndsWhenATokenFitsOnePageSizeOnly(t *testing.T) {
 		t.Run(strconv.FormatBool(largeFirst), func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.tokensForOneSize()
+				tokensForOneSize(w)
 				w.Config.FlowBudget, w.Config.OrgBudget = 0, 0
 				at := time.Now().Add(-time.Hour)
 				const runs = 150

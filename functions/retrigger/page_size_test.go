@@ -30,7 +30,7 @@ func (c *copied) Write(b []byte) (int, error) {
 
 // tokensForOneSize lets Flow Service take a continuation token only with the page size
 // for which it gave it.
-func (w *world) tokensForOneSize() {
+func tokensForOneSize(w *world) {
 	var sizes sync.Map // by token
 	w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 		size, token := r.URL.Query().Get("limit"), r.URL.Query().Get("continuationToken")
@@ -60,7 +60,7 @@ func TestLostCallIsFoundWhenATokenFitsOnePageSizeOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.tokensForOneSize()
+				tokensForOneSize(w)
 				run := w.Fail("f")
 				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable, AfterEffect: true})
 				w.Told(run)

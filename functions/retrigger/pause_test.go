@@ -21,7 +21,7 @@ func TestPauseStopsRunsThatWaitBehindASlowCall(t *testing.T) {
 		t.Run(fmt.Sprintf("messages of ours %t", ours), func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
-				w.slowly(9 * time.Second)
+				slowly(w, 9*time.Second)
 				if ours {
 					w.pausing("pause", "")
 				}

@@ -41,7 +41,7 @@ func (w *world) tellSuccess(id string, p *process) {
 }
 
 // recoveries are the values of the metric recovery_minutes.
-func (w *world) recoveries() (minutes []float64) {
+func recoveries(w *world) (minutes []float64) {
 	for _, line := range w.Logs.Metrics() {
 		values, _ := line[handler.RecoveryMinutes].([]any)
 		for _, v := range values {
@@ -54,7 +54,7 @@ func (w *world) recoveries() (minutes []float64) {
 
 func (w *world) wantRecovered(times int, minutes ...float64) {
 	w.TB.Helper()
-	got := w.recoveries()
+	got := recoveries(w)
 	same := slices.EqualFunc(minutes, got, func(a, b float64) bool { return math.Abs(a-b) < 0.01 })
 	if n := w.Logs.Sum(handler.Recovered); n != times || !same {
 		w.TB.Errorf("%d lineages have recovered, in %v minutes; want %d, in %v", n, got, times, minutes)
@@ -163,7 +163,7 @@ func TestASuccessIsDeliveredAgainWhileTheLedgerIsAway(t *testing.T) {
 }
 
 // forget deletes the ledger's entry of a run, as its time to live does.
-func (w *world) forget(id string) {
+func forget(w *world, id string) {
 	w.TB.Helper()
 	e := w.Entry(id)
 	if err := w.Memory.Commit(context.Background(), store.Write{Key: e[store.AttributeKey], Old: e[store.AttributeRev]}); err != nil {
@@ -179,7 +179,7 @@ func TestARecoveryIsMeasuredFromTheParentWhereTheLedgerHasForgottenTheRoot(t *te
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.forget(root)
+		forget(w, root)
 		minutes := time.Since(first).Minutes()
 		w.tellSuccess(child, w.Start(-1, false))
 		w.wantRecovered(1, minutes)
@@ -190,8 +190,8 @@ func TestARecoveryOfAForgottenLineageIsCountedWithoutMinutes(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(_ *testing.T, w *world) {
 		root, child, _ := w.success()
-		w.forget(root)
-		w.forget(w.Entry(child)["parent"])
+		forget(w, root)
+		forget(w, w.Entry(child)["parent"])
 		w.tellSuccess(child, w.Start(-1, false))
 		w.wantRecovered(1)
 	})

@@ -126,7 +126,7 @@ func TestUnlistableSandboxBecomesADeadLetter(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				w.Flow("other", worldOther)
 				first, second := w.Fail("f"), w.Fail("other")
-				w.answering(status, nil, `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`, listsRuns)
+				answering(w, status, nil, `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`, listsRuns)
 				pass(time.Minute)
 				w.sweep(bareSchedule)
 				pass(2 * time.Second)

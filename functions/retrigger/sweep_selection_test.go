@@ -186,7 +186,7 @@ func TestRefusedFilterAffectsOneSandboxOnly(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.Config.SweepSandboxes = []string{"dev", worldSandbox}
-		w.answering(http.StatusBadRequest, nil, `{"type":"https://ns.adobe.com/aep/errors/FLOW-2000-400","title":"Invalid org","status":400}`, func(r *http.Request) bool {
+		answering(w, http.StatusBadRequest, nil, `{"type":"https://ns.adobe.com/aep/errors/FLOW-2000-400","title":"Invalid org","status":400}`, func(r *http.Request) bool {
 			return listsRuns(r) && r.Header.Get("X-Sandbox-Name") == "dev"
 		})
 		at := time.Now().Add(-time.Hour)
@@ -270,7 +270,7 @@ func TestSweepRequestsARunWhoseMessageIsLost(t *testing.T) {
 			t.Fatalf("it is due at %s, %v: too soon for this test", due, err)
 		}
 		pass(time.Until(w.Next()))
-		w.lose(t)
+		lose(w, t)
 		for _, at := range []struct {
 			after time.Duration
 			want  int
@@ -287,7 +287,7 @@ func TestSweepRequestsARunWhoseMessageIsLost(t *testing.T) {
 }
 
 // lose deletes a message of the request queue.
-func (w *world) lose(t *testing.T) {
+func lose(w *world, t *testing.T) {
 	t.Helper()
 	out, err := w.SQS().ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &w.Requests})
 	if err != nil || len(out.Messages) != 1 {

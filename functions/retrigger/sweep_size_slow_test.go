@@ -62,7 +62,7 @@ func TestProgressOfASweepFitsAnItemOfDynamoDB(t *testing.T) {
 		for i := range 500 {
 			w.Config.SweepSandboxes = append(w.Config.SweepSandboxes, fmt.Sprintf("%s-%03d", strings.Repeat("s", 250), i))
 		}
-		w.answering(http.StatusForbidden, http.Header{"Content-Type": {"text/html"}}, "<!DOCTYPE html><html><body><h1>403 Forbidden</h1>"+strings.Repeat("<b>Blocked.</b>", 100), listsRuns)
+		answering(w, http.StatusForbidden, http.Header{"Content-Type": {"text/html"}}, "<!DOCTYPE html><html><body><h1>403 Forbidden</h1>"+strings.Repeat("<b>Blocked.</b>", 100), listsRuns)
 		r := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
 		w.Drain(time.Hour)
 		if last := w.lastSweep(); last.Failures != 500 || len(r.Failures) > 20 || len(w.AWS.Messages(w.Letters)) != 500 {

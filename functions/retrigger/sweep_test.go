@@ -62,7 +62,7 @@ func TestWaitingOrgDoesNotDelayTheSweepOfOthers(t *testing.T) {
 	for name, hinder := range map[string]func(*world){
 		"paused": func(w *world) { w.pausing("pause", `"orgId":"`+worldOrg+`"`) },
 		"throttled": func(w *world) {
-			w.answering(http.StatusTooManyRequests, http.Header{"Retry-After": {"600"}}, "", listsRuns)
+			answering(w, http.StatusTooManyRequests, http.Header{"Retry-After": {"600"}}, "", listsRuns)
 		},
 		"ahead of its pace": func(w *world) { w.backlog(2000, 200) },
 		"without a secret":  func(w *world) { w.AWS.PutSecret("secret-W", "no credential") },

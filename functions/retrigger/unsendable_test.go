@@ -26,7 +26,7 @@ const garbled = "the file begins with \uffff\ufffe and \x00\x1b"
 
 // backlogWith adds a backlog and one more failed run, "special", which failed the given
 // number of seconds after the first and has the error message.
-func (w *world) backlogWith(runs, dataflows, at int, message string) []string {
+func backlogWith(w *world, runs, dataflows, at int, message string) []string {
 	ids := w.backlog(runs, dataflows)
 	w.Flow("special-flow", worldOrg)
 	when := time.Now().Add(time.Duration(at-runs) * time.Second)
@@ -57,7 +57,7 @@ func TestSweepRequestsARunWithAGarbledErrorLikeTheOthers(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
 				w.Config.OrgBudget, w.Config.FlowBudget = 0, 0
-				ids := w.backlogWith(tt.runs, tt.dataflows, tt.at, garbled)
+				ids := backlogWith(w, tt.runs, tt.dataflows, tt.at, garbled)
 				w.Send(`{"sweep":{"since":"48h","sandbox":"prod"}}`)
 				w.Drain(5 * time.Hour)
 				w.wantOnce(t, append(ids, "special"))
@@ -81,7 +81,7 @@ func TestDeadLetterOfARunWithAGarbledErrorIsWritten(t *testing.T) {
 		for range 3 {
 			w.Adobe.Script("special-flow", flowsim.Fail("X", garbled))
 		}
-		w.backlogWith(0, 0, 0, garbled)
+		backlogWith(w, 0, 0, 0, garbled)
 		w.Told("special")
 		w.Drain(24 * time.Hour)
 		letter := w.letter()
@@ -114,7 +114,7 @@ func TestRunWhoseRequestSQSRefusesStopsNoSweep(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
 				w.Config.OrgBudget, w.Config.FlowBudget = 0, 0
-				ids := w.backlogWith(150, 150, 20, "which SQS refuses")
+				ids := backlogWith(w, 150, 150, 20, "which SQS refuses")
 				tt.fault.Op, tt.fault.Of, tt.fault.Times = "SendMessageBatch", "which SQS refuses", 1000
 				w.AWS.Inject(tt.fault)
 				w.Send(`{"sweep":{"since":"48h","sandbox":"prod"}}`)
@@ -168,7 +168,7 @@ func TestRequestThatCannotBeRequeuedBecomesADeadLetter(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				w.AWS.Inject(awssim.Fault{Op: "SendMessageBatch", Code: "com.amazonaws.sqs#InvalidMessageContents", Of: "special", EntriesOnly: true, Times: 1000})
 				w.Adobe.Script("special-flow", flowsim.Fail("X", "again"))
-				w.backlogWith(0, 0, 0, "once")
+				backlogWith(w, 0, 0, 0, "once")
 				payload := sqstext.JSON(w.Adobe.FailureEvent("special"))
 				if direct {
 					w.Told = func(id string) { w.invoke(w.Start(-1, false), string(w.Adobe.FailureEvent(id))) }

@@ -18,7 +18,7 @@ func (w *world) failing(times int) {
 }
 
 // slowly makes each re-trigger take the duration d.
-func (w *world) slowly(d time.Duration) {
+func slowly(w *world, d time.Duration) {
 	w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 		if isRetrigger(r) {
 			pass(d)
@@ -53,7 +53,7 @@ func (w *world) backlog(runs, flows int) []string {
 
 // answering makes Adobe answer the matching calls of the world's first org with the
 // status, header and body. The simulator answers all other calls.
-func (w *world) answering(status int, header http.Header, body string, match func(*http.Request) bool) {
+func answering(w *world, status int, header http.Header, body string, match func(*http.Request) bool) {
 	w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Gw-Ims-Org-Id") != worldOrg || !match(r) {
 			w.Adobe.ServeHTTP(answer, r)

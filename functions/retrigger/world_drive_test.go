@@ -25,7 +25,7 @@ func (w *world) lineage(failures int) (root string) {
 }
 
 // crashing returns a warm process that crashes after the given number of calls.
-func (w *world) crashing(calls int, after bool) *process {
+func crashing(w *world, calls int, after bool) *process {
 	w.TB.Helper()
 	p := w.Start(-1, false)
 	w.invoke(p, `{"runId":"`+w.Fail("f")+`","orgId":"`+worldOrg+`","dryRun":true}`)

@@ -159,6 +159,8 @@ func refused(kind flowclient.Kind, reason Reason) given {
 
 func readSince(f *Facts, _ *Rules) { f.Refusal.Read = true }
 
+func superseded(f *Facts, _ *Rules) { f.Entries.Run.Superseded = true }
+
 func used(attempts int) given {
 	return func(f *Facts, _ *Rules) { f.Entries.Run.Attempt, f.Entries.Run.Parent = attempts, "parent" }
 }
@@ -241,6 +243,10 @@ func TestDecide(t *testing.T) {
 		{"a run whose own call is in flight waits", []given{slot("run", -time.Minute)}, ends(Returned, InProgress)},
 		{"a run that another delivery writes to a queue waits", []given{in(ledger.Reserved)}, ends(Returned, InProgress)},
 		{"a second event for a dead letter is a duplicate", []given{in(ledger.DeadLettered)}, ends(DeadLettered, ReasonDuplicate)},
+		{"a force that was sent before the dead letter is a duplicate", []given{in(ledger.DeadLettered), forced, firstSeen(time.Hour), failedAtAdobe}, ends(DeadLettered, ReasonDuplicate)},
+		{"the failure of a superseded run is skipped: its data is being retried", []given{in(ledger.Skipped), superseded}, ends(Skipped, ReasonDuplicate)},
+		{"a message that waits for a superseded run is skipped, however late it is due", []given{in(ledger.Returned), superseded, byMessage}, ends(Skipped, ReasonDuplicate)},
+		{"a superseded run that a person sends is sent", []given{in(ledger.Skipped), superseded, atHand, failedAtAdobe}, Step{Do: Send}},
 		{"a dead letter that a person sends again is sent", []given{in(ledger.DeadLettered), atHand, failedAtAdobe}, Step{Do: Send}},
 		{"the end of a run in another sandbox says nothing of this one", []given{in(ledger.DeadLettered), elsewhere}, Step{Do: Send}},
 		{"a run that was skipped while it ran is sent when it has failed", []given{in(ledger.Skipped), because(RunInProgress)}, Step{Do: Send}},

@@ -399,7 +399,7 @@ func TestACallThatIsLostDuringASearchMayHaveMadeTheRunAsWell(t *testing.T) {
 			w.table.onRead = nil // meanwhile another process loses a call, and its search finds nothing
 			_, e, err := w.ledger.Claim(w.Context(), w.entries("other"), ledger.ClaimOptions{By: ledger.AnEvent, ClientID: ourClient, Until: time.Now().Add(time.Second)})
 			if err == nil {
-				_, err = w.later(time.Minute).Settle(w.Context(), e, ledger.Searched, "")
+				_, err = laterOf(w, time.Minute).Settle(w.Context(), e, ledger.Searched, "")
 			}
 			return err
 		}

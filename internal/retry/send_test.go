@@ -206,7 +206,7 @@ func closedMeanwhile(w *world, then func(ledger.Entries)) {
 		if !isRetrigger(r) {
 			return
 		}
-		e, err := w.later(2*time.Hour).Settle(w.Context(), w.entries("run"), ledger.Searched, "")
+		e, err := laterOf(w, 2*time.Hour).Settle(w.Context(), w.entries("run"), ledger.Searched, "")
 		if err != nil {
 			w.Fatal(err)
 		}

@@ -167,8 +167,8 @@ func (w *world) lose(req event.Request, made bool) Result {
 	return r
 }
 
-// later is a ledger of another process, at a later time.
-func (w *world) later(d time.Duration) *ledger.Ledger {
+// laterOf is a ledger of another process, at a later time.
+func laterOf(w *world, d time.Duration) *ledger.Ledger {
 	return ledger.New(w.table, ledger.DefaultTTL, func() time.Time { return time.Now().Add(d) })
 }
 

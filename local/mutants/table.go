@@ -125,6 +125,26 @@ func review() []mutant {
 			tests: []tests{whole("internal/ledger"), world("StayWithinTheBudget")},
 		},
 		{
+			id: "N01", what: "failed deliveries are not counted",
+			edits: []edit{{inLedger, "r.Faults, r.LastFault, r.FaultAt = r.Faults+1, delivery, now", "r.LastFault, r.FaultAt = delivery, now"}},
+			tests: []tests{whole("internal/ledger")},
+		},
+		{
+			id: "N02", what: "a lost call that a dataflow drops leaves no mark",
+			edits: []edit{{inLedger, "		f.Cut = f.Cut.and(f.Kept[0])\n", ""}},
+			tests: []tests{whole("internal/ledger")},
+		},
+		{
+			id: "N03", what: "a superseded run is sent for an event",
+			edits: []edit{{inRetry, "	case run.Superseded && f.By != ledger.AtHand", "	case false && f.By != ledger.AtHand"}},
+			tests: []tests{whole("internal/retry")},
+		},
+		{
+			id: "N04", what: "what was asked for earlier undoes a later pause",
+			edits: []edit{{"internal/throttle", "at+askedSkew.Milliseconds() < before", "false && at < before"}},
+			tests: []tests{whole("internal/throttle")},
+		},
+		{
 			id: "M02b", what: "a call without effect stays counted in its org's budget",
 			edits: []edit{{inRetry, "	w.returnBudget()\n	after, err := w.ledger.Release", "	after, err := w.ledger.Release"}},
 			tests: []tests{world("ReleasedCall")},
