@@ -3,6 +3,8 @@
 package main
 
 import (
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -47,6 +49,36 @@ func TestTheExplorerFindsMutants(t *testing.T) {
 				t.Fatalf("%s: %v, want one of %q to be broken", r, r.Broken, tt.invariants)
 			}
 			t.Logf("%s; a history that shows it:\n%s", r, r.Broken)
+		})
+	}
+}
+
+// TestExplored explores the small bounds. `make explore` sets EXPLORE: then all are
+// explored, and the shortest histories are looked for. EXPLORE_FAULTS is how many faults each has then.
+func TestExplored(t *testing.T) {
+	t.Parallel()
+	all := everything()
+	faults, _ := strconv.Atoi(os.Getenv("EXPLORE_FAULTS")) // 0 for those of the bound
+	for _, b := range bounds() {
+		if !b.small && !all {
+			continue
+		}
+		t.Run(b.name, func(t *testing.T) {
+			if !all {
+				t.Parallel()
+			}
+			b.Wire, b.Accepted, b.Quick = function, restful, !all
+			if faults > 0 {
+				b.Faults = faults
+			}
+			r := explore.Explore(t, b.Setup)
+			t.Logf("explored: %s: %s", b.name, r)
+			switch {
+			case r.Broken != nil:
+				t.Errorf("%s is broken by\n%s", r.Broken.Invariant, r.Broken)
+			case !r.Exhausted:
+				t.Error("the bounds are not exhausted")
+			}
 		})
 	}
 }

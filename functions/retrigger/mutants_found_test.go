@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -246,32 +245,6 @@ func TestAfterAConflictTheDecisionIsMadeAnew(t *testing.T) {
 		if len(all) != 2 || all[0].Outcome != "deferred" || all[1].Outcome != "deferred" || all[1].Reason != "duplicate" || len(w.AWS.Messages(w.Requests)) != 1 {
 			t.Errorf("%d messages wait, want one; outcomes %+v, want the second to be a duplicate", len(w.AWS.Messages(w.Requests)), all)
 		}
-	})
-}
-
-func TestSweepDoesNotEndBeforeTheLedgerHasItsRequests(t *testing.T) {
-	t.Parallel()
-	inWorld(t, func(t *testing.T, w *world) {
-		ids := w.backlog(3, 1)
-		var notes atomic.Int32
-		w.Mutate = func(table store.Table) store.Table {
-			return meeting{table, "deferred", func() error {
-				if notes.Add(1) == 1 {
-					return &store.UnavailableError{Op: "commit", Err: errors.New("throttled")}
-				}
-				return nil
-			}}
-		}
-		w.Send(`{"sweep":{}}`)
-		w.Poll(w.Start(-1, false))
-		if last := w.lastSweep(); last.State == "finished" {
-			t.Errorf("the ledger lacks a request, and the sweep is %+v", last)
-		}
-		w.Drain(3 * time.Hour)
-		if last := w.lastSweep(); last.State != "finished" {
-			t.Errorf("in the end the sweep is %+v", last)
-		}
-		w.wantOnce(t, ids)
 	})
 }
 

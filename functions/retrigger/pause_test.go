@@ -178,35 +178,6 @@ func TestPausedVariableStopsEverything(t *testing.T) {
 	})
 }
 
-// TestMessageBecomesADeadLetterBeforeItsQueueDeletesIt: A pause lasts longer than the
-// queue keeps a message. The dead letter has the reason waited_too_long.
-func TestMessageBecomesADeadLetterBeforeItsQueueDeletesIt(t *testing.T) {
-	t.Parallel()
-	for name, paused := range map[string]func(*world, bool){
-		"a pause": func(w *world, on bool) { w.pausing(map[bool]string{true: "pause", false: "resume"}[on], "") },
-		"PAUSED":  func(w *world, on bool) { w.Config.Paused = on },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			inWorld(t, func(t *testing.T, w *world) {
-				w.Config.MaxRunAge = 60 * 24 * time.Hour
-				paused(w, true)
-				id := w.Fail("f")
-				w.Told(id)
-				w.Drain(15 * 24 * time.Hour)
-				letters := w.AWS.Messages(w.Letters)
-				if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "waited_too_long" || len(w.AWS.Messages(w.Requests)) != 0 {
-					t.Fatalf("the dead letters are %+v", letters)
-				}
-				paused(w, false)
-				w.Send(letters[0].Body)
-				w.Drain(24 * time.Hour)
-				w.wantOnce(t, []string{id})
-			})
-		})
-	}
-}
-
 // counted counts the invocations of a chain of messages, and their requeues.
 type counted struct {
 	*process

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
 // TestRunRequestedInAPauseWaitsForItsEnd: A sweep requests a run of a paused dataflow.
@@ -28,5 +29,23 @@ func TestRunRequestedInAPauseWaitsForItsEnd(t *testing.T) {
 		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
 			t.Errorf("there are %d dead letters", n)
 		}
+	})
+}
+
+// TestSweepWaitsForTheEndOfAPause: The sweep lists nothing of a paused org and goes on
+// when the pause is over.
+func TestSweepWaitsForTheEndOfAPause(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		ids := w.backlog(20, 5)
+		w.pausing("pause", `"orgId":"`+worldOrg+`"`)
+		w.sweep(onlySweep)
+		w.Drain(time.Hour)
+		if n := w.Adobe.Count(flowsim.OpRuns); n != 0 {
+			t.Errorf("%d lists in the pause", n)
+		}
+		w.pausing("resume", `"orgId":"`+worldOrg+`"`)
+		w.Drain(6 * time.Hour)
+		w.wantOnce(t, ids)
 	})
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -18,19 +17,6 @@ func TestSecondDeliveryOfAScheduleIsReportedAsRepeated(t *testing.T) {
 		}
 		if time.Since(first.Since) > 25*time.Hour {
 			t.Errorf("it looks back to %s", first.Since)
-		}
-	})
-}
-
-func TestSweepThatWaitedForDaysLooksBackFromNow(t *testing.T) {
-	t.Parallel()
-	inWorld(t, func(t *testing.T, w *world) {
-		w.Send(`{"sweep":{}}`)
-		pass(3 * 24 * time.Hour)
-		id := w.Fail("f")
-		w.Drain(time.Hour)
-		if n := w.Adobe.Retriggers(id); n != 1 {
-			t.Errorf("a run that failed just now was re-triggered %d times; the sweep: %+v", n, w.lastSweep())
 		}
 	})
 }
@@ -56,38 +42,4 @@ func TestTwoDeliveriesOfAScheduleAreOneSweep(t *testing.T) {
 			t.Errorf("the sweep is %+v", last)
 		}
 	})
-}
-
-// TestSweepKeepsItsTimeWindowUntilItCanBegin: The window counts from the request, however
-// long the secret or the ledger is missing.
-func TestSweepKeepsItsTimeWindowUntilItCanBegin(t *testing.T) {
-	t.Parallel()
-	for name, ask := range map[string]func(*world, string){
-		"by hand":      func(w *world, payload string) { w.sweep(payload) },
-		"by the queue": func(w *world, payload string) { w.Send(payload) },
-	} {
-		for name2, hinder := range map[string]func(w *world){
-			"no secret": func(w *world) { w.AWS.PutSecret("secret-W", "no credential") },
-			"no ledger": func(w *world) { w.Faults.Fail(1000, 0) },
-		} {
-			t.Run(name+", "+name2, func(t *testing.T) {
-				t.Parallel()
-				inWorld(t, func(t *testing.T, w *world) {
-					w.Config.SecretCacheTTL = time.Minute
-					id := w.Fail("f")
-					pass(time.Minute)
-					secret := fmt.Sprintf(`{"client_id":"client-W","client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOrg)
-					hinder(w)
-					ask(w, `{"sweep":{"since":"30m","orgId":"`+worldOrg+`"}}`)
-					for end := time.Now().Add(time.Hour); time.Now().Before(end); pass(time.Minute) {
-						w.Poll(w.Start(-1, false))
-					}
-					w.AWS.PutSecret("secret-W", secret)
-					w.Faults.Fail(0, 0)
-					w.Drain(3 * time.Hour)
-					w.wantOnce(t, []string{id})
-				})
-			})
-		}
-	}
 }

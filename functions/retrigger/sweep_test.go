@@ -6,55 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
-	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
 const bareSchedule = `{"version":"0","id":"9d1de2a0","detail-type":"Scheduled Event","source":"aws.events","time":"2026-11-23T07:00:00Z","detail":{}}`
-
-func TestSweepWithoutFailedRunsRequestsNothing(t *testing.T) {
-	t.Parallel()
-	inWorld(t, func(t *testing.T, w *world) {
-		r := w.sweep(bareSchedule)
-		if r.State != sweep.Finished || r.Pages != 2 || r.Seen != 0 || r.Until.Sub(r.Since) != 24*time.Hour+2*time.Minute { // a page of each org
-			t.Errorf("the report is %+v", r)
-		}
-		if n := len(w.AWS.Messages(w.Requests)); n != 0 {
-			t.Errorf("%d messages are on the queue", n)
-		}
-	})
-}
-
-func TestSweepRequestsAMissedRunOnce(t *testing.T) {
-	t.Parallel()
-	inWorld(t, func(t *testing.T, w *world) {
-		id := w.Fail("f")
-		pass(time.Minute)
-		r := w.sweep(bareSchedule)
-		if r.State != sweep.Finished || r.Seen != 1 || r.Failed != 1 || r.Requested != 1 || len(r.Skipped) != 0 {
-			t.Errorf("the report is %+v", r)
-		}
-		if e := w.Entry(id); e["state"] != "deferred" || !strings.HasPrefix(e["reason"], "sweep schedule-") {
-			t.Errorf("its entry is %v", e)
-		}
-		again := w.sweep(bareSchedule) // the schedule delivers its event twice
-		r.Repeated = true
-		if diff := cmp.Diff(r, again); diff != "" {
-			t.Errorf("the second delivery (-want +got):\n%s", diff)
-		}
-		if r := w.sweep(`{"sweep":{}}`); r.Skipped[sweep.Waiting] != 1 || r.Requested != 0 {
-			t.Errorf("the report of another sweep is %+v", r)
-		}
-		w.Told(id) // its event comes late
-		w.Drain(time.Hour)
-		w.wantOnce(t, []string{id})
-		if r := w.sweep(`{"sweep":{}}`); r.Skipped[sweep.Superseded] != 1 || r.Requested != 0 {
-			t.Errorf("the report of a sweep after the retry is %+v", r)
-		}
-	})
-}
 
 // TestWaitingOrgDoesNotDelayTheSweepOfOthers: Each org has its own place in a sweep.
 func TestWaitingOrgDoesNotDelayTheSweepOfOthers(t *testing.T) {
@@ -94,36 +49,4 @@ func TestWaitingOrgDoesNotDelayTheSweepOfOthers(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestSweepCoversTheNamedOrConfiguredSandboxes: A sweep covers the sandboxes that it
-// names, or else the configured ones, in every org.
-func TestSweepCoversTheNamedOrConfiguredSandboxes(t *testing.T) {
-	t.Parallel()
-	inWorld(t, func(t *testing.T, w *world) {
-		var ids []string
-		for _, org := range []string{worldOrg, worldOther} {
-			for _, sandbox := range []string{"prod", "dev"} {
-				flow := sandbox + "-of-" + org[:1]
-				w.Adobe.AddFlow(flowsim.Flow{ID: flow, Name: flow, OrgID: org, Sandbox: sandbox})
-				ids = append(ids, w.Fail(flow))
-			}
-		}
-		pass(time.Minute)
-		for payload, want := range map[string]int{
-			`{"sweep":{"dryRun":true}}`:                                      2, // the secrets name prod
-			`{"sweep":{"dryRun":true,"sandbox":["dev","prod"]}}`:             4,
-			`{"sweep":{"dryRun":true,"sandbox":"dev","orgId":"W@AdobeOrg"}}`: 1,
-		} {
-			if r := w.sweep(payload); r.Requested != want || len(r.Runs) != want {
-				t.Errorf("%s: the report is %+v", payload, r)
-			}
-		}
-		w.Config.SweepSandboxes = []string{"prod", "dev"}
-		if r := w.sweep(bareSchedule); r.Requested != 4 || r.Pages != 4 {
-			t.Errorf("the report is %+v", r)
-		}
-		w.Drain(time.Hour)
-		w.wantOnce(t, ids)
-	})
 }
