@@ -81,7 +81,7 @@ func (w *attempt) withAccount(call func(*flowclient.Client) error) (fault error)
 	}
 	refusal := err
 	if _, err = w.accounts.Renew(w.ctx, account, refusal); err == nil {
-		err = &credentials.Error{Kind: credentials.Refused, Err: fmt.Errorf("the secret changed again while its credential was refused: %w", refusal)}
+		err = refusedAgain(refusal)
 	}
 	return &accountError{err}
 }
@@ -92,5 +92,11 @@ type accountError struct{ err error }
 func (e *accountError) Error() string { return e.err.Error() }
 
 func (e *accountError) Unwrap() error { return e.err }
+
+// refusedAgain is the error of a call whose renewed credential was refused, too, although
+// the secret has got another one meanwhile.
+func refusedAgain(refusal error) error {
+	return &credentials.Error{Kind: credentials.Refused, Err: fmt.Errorf("the secret changed again while its credential was refused: %w", refusal)}
+}
 
 func refused(err error) bool { return errors.Is(err, flowclient.KindUnauthorized) }

@@ -62,14 +62,10 @@ func (w closer) settle(s Step) *Result {
 // skip ends a request for which there is nothing to do, unless the ledger knows better.
 func (w closer) skip(s Step) *Result {
 	w.takeOver()
-	if end := w.change(func(ctx context.Context) (ledger.Entries, error) {
-		after, err := w.ledger.Note(ctx, w.facts.Entries, w.facts.By, ledger.Outcome{State: ledger.Skipped, Reason: string(s.Reason)})
-		if err == nil {
-			w.facts.Entries = after
-			s.Do = End
-		}
-		return after, err
-	}); end != nil || s.Do != End {
+	done, end := w.change(func(ctx context.Context) (ledger.Entries, error) {
+		return w.ledger.Note(ctx, w.facts.Entries, w.facts.By, ledger.Outcome{State: ledger.Skipped, Reason: string(s.Reason)})
+	})
+	if !done {
 		return end
 	}
 	return new(w.result().skipped(s.Reason, s.Detail))
@@ -81,13 +77,10 @@ func (w closer) wait(s Step) *Result {
 	f := &w.facts
 	due := s.Due.UTC().Truncate(time.Millisecond)
 	if f.waitsOnQueue() {
-		noted := false
-		end := w.change(func(ctx context.Context) (ledger.Entries, error) {
-			after, err := w.ledger.Note(ctx, f.Entries, f.By, ledger.Outcome{State: ledger.Deferred, Reason: string(s.Reason), Due: due})
-			noted = err == nil
-			return after, err
+		done, end := w.change(func(ctx context.Context) (ledger.Entries, error) {
+			return w.ledger.Note(ctx, f.Entries, f.By, ledger.Outcome{State: ledger.Deferred, Reason: string(s.Reason), Due: due})
 		})
-		if end != nil || !noted {
+		if !done {
 			return end
 		}
 		result := w.result().returned(NotDue, s.Detail)
@@ -104,13 +97,12 @@ func (w closer) wait(s Step) *Result {
 // others wait. After a conflict the entry is not reserved, and the decision is made anew.
 //
 // Rule 18: reserve before a dead letter or a message is written, and note it afterwards.
-func (w closer) reserve() *Result {
+func (w closer) reserve() (end *Result) {
 	w.takeOver()
-	return w.change(func(ctx context.Context) (ledger.Entries, error) {
-		after, err := w.ledger.Reserve(ctx, w.facts.Entries, w.facts.By, w.until)
-		w.reserved = err == nil
-		return after, err
+	w.reserved, end = w.change(func(ctx context.Context) (ledger.Entries, error) {
+		return w.ledger.Reserve(ctx, w.facts.Entries, w.facts.By, w.until)
 	})
+	return end
 }
 
 // takeOver lets the run's entry have the sandbox of this request: an earlier one may have

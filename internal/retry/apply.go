@@ -27,7 +27,8 @@ func (w *attempt) apply(s Step) *Result {
 	case AskSuccess:
 		return learner{w}.askSuccess()
 	case CloseBreaker:
-		return w.change(func(ctx context.Context) (ledger.Entries, error) { return w.ledger.CloseBreaker(ctx, w.facts.Entries) })
+		_, end := w.change(func(ctx context.Context) (ledger.Entries, error) { return w.ledger.CloseBreaker(ctx, w.facts.Entries) })
+		return end
 	case LinkRun:
 		return closer{w}.link(s)
 	case SettleCall:
@@ -45,21 +46,20 @@ func (w *attempt) apply(s Step) *Result {
 	return new(w.end(s))
 }
 
-// change does an operation of the ledger before anything is sent. After a conflict the
-// facts are what the ledger has.
-func (w *attempt) change(op func(context.Context) (ledger.Entries, error)) *Result {
+// change does an operation of the ledger before anything is sent, and reports whether it is
+// done. After a conflict it is not, and the facts are what the ledger has.
+func (w *attempt) change(op func(context.Context) (ledger.Entries, error)) (done bool, end *Result) {
 	ctx, cancel := w.asking()
 	defer cancel()
 	after, err := op(ctx)
 	switch {
 	case err == nil:
 		w.facts.Entries = after
+		return true, nil
 	case conflicts(err):
-		return w.look(nil)
-	default:
-		return new(w.unavailable(err))
+		return false, w.look(nil)
 	}
-	return nil
+	return false, new(w.unavailable(err))
 }
 
 // conflicts reports whether the ledger has something else than the facts.

@@ -3,6 +3,7 @@ package retry
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -107,7 +108,7 @@ func (e *Engine) Close(ctx context.Context, b *Batch) {
 }
 
 func (e *Engine) budgetOf(b *Batch, orgID string) *share {
-	if e.budgets.limit <= 0 || e.budgets.window <= 0 || orgID == "" {
+	if !e.budgets.bound() || orgID == "" {
 		return nil
 	}
 	b.mu.Lock()
@@ -172,6 +173,9 @@ type budgets struct {
 	now    func() time.Time
 }
 
+// bound reports whether there is a budget at all.
+func (b *budgets) bound() bool { return b.limit > 0 && b.window > 0 }
+
 func (b *budgets) key(orgID string, begin time.Time) string {
 	return "org-budget#" + orgID + "#" + begin.Format(time.RFC3339)
 }
@@ -215,7 +219,7 @@ func (s *share) putBack(begin time.Time) {
 }
 
 // giveBack returns what a batch has not used. Where that fails, fewer are sent in the window.
-func (b *budgets) giveBack(ctx context.Context, log logger, orgID string, begin time.Time, n int) {
+func (b *budgets) giveBack(ctx context.Context, log *slog.Logger, orgID string, begin time.Time, n int) {
 	if !begin.Equal(b.now().Truncate(b.window).UTC()) {
 		return
 	}
@@ -224,10 +228,6 @@ func (b *budgets) giveBack(ctx context.Context, log logger, orgID string, begin 
 	if _, err := b.table.Add(ctx, b.key(orgID, begin), -n, 0, begin.Add(2*b.window)); err != nil {
 		log.WarnContext(ctx, "a part of an org's budget could not be given back", "orgId", orgID, "count", n, "error", err.Error())
 	}
-}
-
-type logger interface {
-	WarnContext(ctx context.Context, message string, args ...any)
 }
 
 // ChangedAt is when the entry of the request's run was last written, as it was read for

@@ -64,7 +64,7 @@ func (w caller) retrigger(account *credentials.Account) (flowclient.Retriggered,
 		case failed != nil:
 			return flowclient.Retriggered{}, &accountError{failed}
 		case renewed:
-			return flowclient.Retriggered{}, &credentials.Error{Kind: credentials.Refused, Err: fmt.Errorf("the secret changed again while its credential was refused: %w", err)}
+			return flowclient.Retriggered{}, refusedAgain(err)
 		}
 		if next.ClientID != account.ClientID {
 			ctx, cancel := w.asking()
@@ -105,7 +105,7 @@ func (w caller) post(claim ledger.Claim, client *flowclient.Client) (flowclient.
 // the decision is then made anew, with that fact.
 func (w caller) takeBudget() (taken bool, end *Result) {
 	f := &w.facts
-	if w.budgets.limit <= 0 || w.budgets.window <= 0 || f.Request.Force {
+	if !w.budgets.bound() || f.Request.Force {
 		return true, nil
 	}
 	part := &share{}
@@ -128,7 +128,7 @@ func (w caller) takeBudget() (taken bool, end *Result) {
 // returnBudget returns a re-trigger that was not sent, or took no effect.
 func (w caller) returnBudget() {
 	f := &w.facts
-	if w.budgets.limit <= 0 || w.budgets.window <= 0 || f.Request.Force {
+	if !w.budgets.bound() || f.Request.Force {
 		return
 	}
 	begin := w.Now().Truncate(w.budgets.window).UTC()

@@ -68,11 +68,13 @@ type verdict struct {
 func (q question) plan(f facts) (verdicts []verdict, limited bool) {
 	for _, run := range f.runs {
 		v := verdict{run: run, entry: f.entry(run)}
-		v.reason, v.detail = q.judge(f, run, v.entry)
+		request := q.request(f, run, v.entry)
+		v.reason, v.detail = q.judge(f, run, v.entry, request)
 		own := q.isOwn(v.entry)
 		v.entry.FlowName = cmp.Or(f.flows[flowKey(f.target, run.FlowID)].name, v.entry.FlowName)
-		if errs := retry.ErrorsOf(run); len(errs) > 0 {
-			v.entry.ErrorCode, v.entry.ErrorText = errs[0].Code, errs[0].Message
+		request.FlowName = v.entry.FlowName
+		if len(request.Errors) > 0 {
+			v.entry.ErrorCode, v.entry.ErrorText = request.Errors[0].Code, request.Errors[0].Message
 		}
 		switch v.reason {
 		case OverLimit:
@@ -80,7 +82,6 @@ func (q question) plan(f facts) (verdicts []verdict, limited bool) {
 		case "":
 			f.requested++
 			if !own {
-				request := q.request(f, run, v.entry)
 				v.entry.FlowID, v.entry.Sandbox, v.request = run.FlowID, f.target.Sandbox, &request
 			}
 		}
@@ -99,7 +100,7 @@ func (f *facts) entry(run *flowclient.Run) ledger.Run {
 
 // judge returns why a failed run is not requested, or nothing; then the detail is
 // what a dry run says of it.
-func (q question) judge(f facts, run *flowclient.Run, entry ledger.Run) (reason Reason, detail string) {
+func (q question) judge(f facts, run *flowclient.Run, entry ledger.Run, request event.Request) (reason Reason, detail string) {
 	pause := f.pauses[run.FlowID]
 	switch {
 	case q.isOwn(entry):
@@ -107,7 +108,7 @@ func (q question) judge(f facts, run *flowclient.Run, entry ledger.Run) (reason 
 	case run.Downstream():
 		return DownstreamRun, "it follows a run of another dataflow, which is the one to retry"
 	}
-	if step := q.decide(f, run, entry, pause); step.Do == retry.End || step.Do == retry.SkipRun {
+	if step := q.decide(f, request, entry, pause); step.Do == retry.End || step.Do == retry.SkipRun {
 		return Reason(step.Reason), step.Detail
 	}
 	switch {
@@ -123,9 +124,9 @@ func (q question) judge(f facts, run *flowclient.Run, entry ledger.Run) (reason 
 
 // decide decides on a listed run as on any other. What is not skipped is requested: then a
 // delivery of the request decides again, with the entry of the dataflow at hand.
-func (q question) decide(f facts, run *flowclient.Run, entry ledger.Run, pause throttle.PauseStatus) retry.Step {
+func (q question) decide(f facts, request event.Request, entry ledger.Run, pause throttle.PauseStatus) retry.Step {
 	return retry.Decide(retry.Facts{
-		Request: q.request(f, run, entry), By: ledger.ASweep, Entries: ledger.Entries{Run: entry},
+		Request: request, By: ledger.ASweep, Entries: ledger.Entries{Run: entry},
 		Pause: retry.Pause{Wait: pause.Wait, Detail: pause.Detail},
 	}, q.rules, f.now)
 }
@@ -195,7 +196,8 @@ func (q question) unknownFlows(f facts) (ids []string) {
 		if known || run.FlowID == "" || strings.Contains(run.FlowID, ",") || slices.Contains(ids, run.FlowID) || q.isOwn(f.entries[run.ID]) {
 			continue
 		}
-		if q.decide(f, run, f.entry(run), throttle.PauseStatus{}).Do != retry.End {
+		entry := f.entry(run)
+		if q.decide(f, q.request(f, run, entry), entry, throttle.PauseStatus{}).Do != retry.End {
 			ids = append(ids, run.FlowID)
 		}
 	}

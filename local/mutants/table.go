@@ -262,7 +262,7 @@ func review() []mutant {
 		},
 		{
 			id: "M24b", what: "after a conflict the old entries are decided on again",
-			edits: []edit{{inRetry, "	case conflicts(err):\n		return w.look(nil)\n", "	case conflicts(err):\n"}},
+			edits: []edit{{inRetry, "	case conflicts(err):\n		return false, w.look(nil)\n", "	case conflicts(err):\n		return false, nil\n"}},
 			tests: []tests{world("AfterAConflict")},
 		},
 		{
