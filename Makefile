@@ -30,11 +30,16 @@ run: ## run the function beside simulated AWS and Adobe, through every trigger
 invoke: ## run one event: make invoke EVENT=events/request.json
 	@go run ./local/invoke "$(EVENT)"
 
+# Some tests wait, for a deadline or for another process: one package more than there are
+# cores is tested at a time, and some more of its tests.
+CORES = $(shell getconf _NPROCESSORS_ONLN)
+GO_TEST = go test -race -p $$(( $(CORES) + 1 )) -parallel $$(( 3 * $(CORES) )) -timeout $(TEST_TIMEOUT)
+
 test: ## the tests that take seconds
-	go test -race -timeout $(TEST_TIMEOUT) ./...
+	$(GO_TEST) ./...
 
 test-all: ## all tests, those that take minutes, too
-	go test -race -tags slow -timeout $(TEST_TIMEOUT) ./...
+	$(GO_TEST) -tags slow ./...
 
 # Without -race, which would take ten times as long: the histories are played step by step.
 # The garbage collector works less often: the memory is small, and time is what counts.

@@ -81,7 +81,7 @@ func TestBreakerCountsEachLineageOnce(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			w.lineage(100)
 			for range 3 {
-				letters := w.AWS.Messages(w.Letters)
+				letters := w.AWS.Messages(w.DeadLetterQueue)
 				w.Send(letters[len(letters)-1].Body)
 				w.Drain(time.Hour)
 			}

@@ -84,7 +84,7 @@ func TestRetriggersStayWithinTheBudget(t *testing.T) {
 				if !slices.ContainsFunc(w.Logs.Outcomes(), func(r record) bool { return r.Outcome == "deferred" && r.Reason == "budget_spent" }) {
 					t.Error("no request waited for the budget")
 				}
-				if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+				if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
 					t.Errorf("there are %d dead letters", n)
 				}
 			})

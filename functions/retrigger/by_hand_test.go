@@ -169,7 +169,7 @@ func TestDryRunOfAMissingRunWritesNothing(t *testing.T) {
 		if r.Outcome != "skipped" || r.Reason != "dry_run" || !strings.Contains(r.Message, "run_not_found") {
 			t.Errorf("%+v", r)
 		}
-		if n, e := len(w.AWS.Messages(w.Letters)), w.Entry("no-such-run"); n != 0 || e != nil {
+		if n, e := len(w.AWS.Messages(w.DeadLetterQueue)), w.Entry("no-such-run"); n != 0 || e != nil {
 			t.Errorf("%d letters; the entry is %v", n, e)
 		}
 	})

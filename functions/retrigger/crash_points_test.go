@@ -175,7 +175,7 @@ func TestCrashWhileWaitingOrSearchingLosesNoRun(t *testing.T) {
 							t.Fatalf("it does not take %d calls", calls)
 						}
 						w.Drain(24 * time.Hour)
-						got := crash{len(w.sent()), len(w.AWS.Messages(w.Letters)), w.Entry(root)["state"]}
+						got := crash{len(w.sent()), len(w.AWS.Messages(w.DeadLetterQueue)), w.Entry(root)["state"]}
 						if got != want {
 							t.Errorf("got %+v, want %+v; %v", got, want, w.Logs.Outcomes())
 						}

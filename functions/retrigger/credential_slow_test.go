@@ -29,13 +29,13 @@ func TestNoRunIsLostWhileTheCredentialIsRefusedForDays(t *testing.T) {
 		w.Send(fmt.Sprintf(`{"runId":%q,"orgId":%q}`, runs[2], worldOrg))
 		w.Send(onlySweep)
 		w.Drain(10 * 24 * time.Hour)
-		if letters, waiting := len(w.AWS.Messages(w.Letters)), len(w.AWS.Messages(w.Requests)); letters != 0 || waiting != len(runs)+1 {
+		if letters, waiting := len(w.AWS.Messages(w.DeadLetterQueue)), len(w.AWS.Messages(w.Requests)); letters != 0 || waiting != len(runs)+1 {
 			t.Fatalf("after ten days there are %d dead letters, and %d messages wait", letters, waiting)
 		}
 		w.AWS.PutSecret("secret-W", fmt.Sprintf(`{"client_id":"client-W","client_secret":"new","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOrg))
 		w.Drain(24 * time.Hour)
 		w.wantOnce(t, runs)
-		if letters := len(w.AWS.Messages(w.Letters)); letters != 0 {
+		if letters := len(w.AWS.Messages(w.DeadLetterQueue)); letters != 0 {
 			t.Errorf("%d dead letters", letters)
 		}
 	})
@@ -66,7 +66,7 @@ func TestRefusedCredentialWritesNoDeadLetter(t *testing.T) {
 				w.tellAll(ids[:2])
 				w.Send(`{"sweep":{"since":"24h","orgId":"` + worldOrg + `","sandbox":"prod"}}`)
 				w.Drain(3 * 24 * time.Hour)
-				if n := len(w.AWS.Messages(w.Letters)); n != 0 || len(w.sent()) != 0 && fault.Op == flowsim.OpToken {
+				if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 || len(w.sent()) != 0 && fault.Op == flowsim.OpToken {
 					t.Errorf("%d dead letters: %v", n, w.reasons())
 				}
 				if w.Logs.Sum("credentials_refused") == 0 {

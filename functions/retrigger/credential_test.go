@@ -84,7 +84,7 @@ func TestEveryAnswerSaysWhyTheCredentialIsRefused(t *testing.T) {
 						pass(time.Minute)
 					}
 				}
-				if letters := w.AWS.Messages(w.Letters); len(letters) != 0 {
+				if letters := w.AWS.Messages(w.DeadLetterQueue); len(letters) != 0 {
 					t.Errorf("%d dead letters of a credential's fault", len(letters))
 				}
 			})
@@ -159,7 +159,7 @@ func TestBadCredentialRaisesOneAlarmAndWritesNoDeadLetters(t *testing.T) {
 						t.Errorf("the record is %+v, want %q", one, tt.want)
 					}
 				}
-				if letters := w.AWS.Messages(w.Letters); len(letters) != 0 || w.Logs.Sum("credentials_unavailable") == 0 {
+				if letters := w.AWS.Messages(w.DeadLetterQueue); len(letters) != 0 || w.Logs.Sum("credentials_unavailable") == 0 {
 					t.Errorf("%d dead letters, metric credentials_unavailable %d", len(letters), w.Logs.Sum("credentials_unavailable"))
 				}
 				w.AWS.PutSecret("secret-W", "\uFEFF"+whole)

@@ -34,12 +34,12 @@ func TestOneDeliveryAtATimeWritesTheDeadLetter(t *testing.T) {
 		}()
 		synctest.Wait()
 		w.Poll(w.Start(-1, false))
-		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+		if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
 			t.Errorf("%d letters while another delivery writes one", n)
 		}
 		<-done
 		w.Drain(24 * time.Hour)
-		if n := len(w.AWS.Messages(w.Letters)); n != 1 {
+		if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 1 {
 			t.Errorf("%d letters, want 1", n)
 		}
 	})
@@ -57,7 +57,7 @@ func TestRedrivenDeadLetterIsRetriedOnce(t *testing.T) {
 		w.Drain(time.Hour)
 		w.Send(event) // a duplicate makes no second letter
 		w.Drain(time.Hour)
-		letters := w.AWS.Messages(w.Letters)
+		letters := w.AWS.Messages(w.DeadLetterQueue)
 		if len(letters) != 1 {
 			t.Fatalf("%d dead letters, want 1", len(letters))
 		}
@@ -78,7 +78,7 @@ func TestDeadLetterNamesItsLineageAndAttempts(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		root := w.lineage(100)
-		letters := w.AWS.Messages(w.Letters)
+		letters := w.AWS.Messages(w.DeadLetterQueue)
 		if len(letters) != 1 || letters[0].Attributes["attempts"].StringValue != "3" {
 			t.Fatalf("dead letters = %+v", letters)
 		}
@@ -112,8 +112,8 @@ func TestGivenUpRunIsInTheLedger(t *testing.T) {
 				t.Errorf("the entry of %s is %v, want dead_lettered %s", run, e, reason)
 			}
 		}
-		if len(w.AWS.Messages(w.Letters)) != 2 {
-			t.Errorf("%d dead letters, want 2", len(w.AWS.Messages(w.Letters)))
+		if len(w.AWS.Messages(w.DeadLetterQueue)) != 2 {
+			t.Errorf("%d dead letters, want 2", len(w.AWS.Messages(w.DeadLetterQueue)))
 		}
 	})
 }

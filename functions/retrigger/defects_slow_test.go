@@ -81,7 +81,7 @@ func TestTenMinutesWithoutIMSEndNoWaitForABudget(t *testing.T) {
 		}
 		w.Drain(92 * time.Hour)
 		w.Adobe.Settle()
-		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+		if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
 			t.Fatalf("%d letters before the fault: %v", n, w.reasons())
 		}
 		left := len(w.AWS.Messages(w.Requests))
@@ -112,7 +112,7 @@ func TestTenMinutesWithoutIMSEndNoWaitForABudget(t *testing.T) {
 		}
 		t.Logf("in ten minutes without IMS %d messages were dead-lettered, %d were returned", letters, faults)
 		w.Drain(400 * time.Hour)
-		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+		if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
 			t.Errorf("%d messages waited; the letters: %v", left, w.reasons())
 		}
 	})

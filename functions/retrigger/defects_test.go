@@ -59,12 +59,12 @@ func TestASlowListingLosesNeitherTheOutcomeNorTheBreaker(t *testing.T) {
 		if w.reasons()["breaker_open"] == 0 {
 			t.Errorf("five lineages were exhausted and the breaker is not open: letters %v", w.reasons())
 		}
-		before := len(w.AWS.Messages(w.Letters))
+		before := len(w.AWS.Messages(w.DeadLetterQueue))
 		pass(12 * time.Hour)
 		r := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `","since":"24h"}}`)
 		t.Logf("%+v", r)
 		w.Drain(time.Hour)
-		if n := len(w.AWS.Messages(w.Letters)); n != before {
+		if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != before {
 			t.Errorf("a sweep made %d more letters of runs that have theirs", n-before)
 		}
 	})
@@ -181,7 +181,7 @@ func TestADuplicateWithoutTimeMakesNoSecondDeadLetter(t *testing.T) {
 		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: 10, Status: http.StatusForbidden, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`})
 		w.Told(id)
 		w.Drain(time.Hour)
-		if n := len(w.AWS.Messages(w.Letters)); n != 1 {
+		if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 1 {
 			t.Fatalf("%d letters", n)
 		}
 		w.Direct(w.Adobe.FailureEvent(id), func() *process {
@@ -190,7 +190,7 @@ func TestADuplicateWithoutTimeMakesNoSecondDeadLetter(t *testing.T) {
 			return p
 		})
 		w.Drain(time.Hour)
-		if n := len(w.AWS.Messages(w.Letters)); n != 1 {
+		if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 1 {
 			t.Errorf("%d letters: %v", n, w.outcomesOf(id))
 		}
 	})
@@ -225,7 +225,7 @@ func TestARefusedSecretMakesNoDeadLetterForEachRun(t *testing.T) {
 				pass(time.Until(w.Next()))
 			}
 		}
-		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+		if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
 			t.Errorf("letters after four hours of a refused secret: %v", w.reasons())
 		}
 	})

@@ -147,8 +147,8 @@ func TestWaitingMessageDeliveredTwiceIsOneDeadLetter(t *testing.T) {
 		w.Poll(lost{p}) // handled, and not deleted
 		w.Drain(24 * time.Hour)
 		want := []string{"dead_lettered forbidden", "dead_lettered duplicate"}
-		if diff := cmp.Diff(want, w.outcomesOf(root)); diff != "" || len(w.sent()) != 1 || len(w.AWS.Messages(w.Letters)) != 1 {
-			t.Errorf("%d re-triggers, %d letters; outcomes (-want +got):\n%s", len(w.sent()), len(w.AWS.Messages(w.Letters)), diff)
+		if diff := cmp.Diff(want, w.outcomesOf(root)); diff != "" || len(w.sent()) != 1 || len(w.AWS.Messages(w.DeadLetterQueue)) != 1 {
+			t.Errorf("%d re-triggers, %d letters; outcomes (-want +got):\n%s", len(w.sent()), len(w.AWS.Messages(w.DeadLetterQueue)), diff)
 		}
 	})
 }

@@ -191,7 +191,7 @@ func TestDueTimeFarAheadIsRefused(t *testing.T) {
 		w.Send(`{"runId":"` + id + `","origin":{"due":"9999-01-01T00:00:00Z"}}`)
 		w.Send(`{"runId":"` + id + `","origin":{"due":"` + time.Now().Add(15*24*time.Hour).UTC().Format(time.RFC3339) + `"}}`)
 		w.Drain(time.Hour)
-		letters := w.AWS.Messages(w.Letters)
+		letters := w.AWS.Messages(w.DeadLetterQueue)
 		if len(letters) != 2 || letters[0].Attributes["reason"].StringValue != "invalid_field" || len(w.AWS.Messages(w.Requests)) != 0 {
 			t.Fatalf("%d dead letters, %d messages wait", len(letters), len(w.AWS.Messages(w.Requests)))
 		}

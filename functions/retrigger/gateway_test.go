@@ -33,7 +33,7 @@ func TestCredentialRefusedByTheGatewayLosesNoRun(t *testing.T) {
 				p := w.Start(-1, false)
 				w.Poll(p)
 				w.Poll(p)
-				if letters, waiting := w.AWS.Messages(w.Letters), w.AWS.Messages(w.Requests); len(letters) != 0 || len(waiting) != 2 {
+				if letters, waiting := w.AWS.Messages(w.DeadLetterQueue), w.AWS.Messages(w.Requests); len(letters) != 0 || len(waiting) != 2 {
 					t.Errorf("%d dead letters, and %d messages wait, want 0 and 2", len(letters), len(waiting))
 				}
 				refused := 0

@@ -35,7 +35,7 @@ func TestDeadLetterHasAdobesCodeAndTheFactsOfTheRun(t *testing.T) {
 				pass(time.Minute)
 				ask(w, run)
 				w.Drain(24 * time.Hour)
-				letters := w.AWS.Messages(w.Letters)
+				letters := w.AWS.Messages(w.DeadLetterQueue)
 				if n := w.Adobe.Count(flowsim.OpRetrigger); len(letters) != 1 || n < 10 || n > 11 {
 					t.Fatalf("%d dead letters after %d re-triggers, want 1 after ten or eleven\n%s", len(letters), n, w)
 				}

@@ -21,8 +21,8 @@ func TestHTTPRequestFailsTheInvocationSoThatTheSenderSeesNo200(t *testing.T) {
 				t.Errorf("%s: %s, %v", name, answer.FunctionError, err)
 			}
 		}
-		if len(w.sent()) != 0 || len(w.AWS.Messages(w.Letters)) != 0 {
-			t.Errorf("%d re-triggers, %d dead letters", len(w.sent()), len(w.AWS.Messages(w.Letters)))
+		if len(w.sent()) != 0 || len(w.AWS.Messages(w.DeadLetterQueue)) != 0 {
+			t.Errorf("%d re-triggers, %d dead letters", len(w.sent()), len(w.AWS.Messages(w.DeadLetterQueue)))
 		}
 	})
 }

@@ -41,7 +41,7 @@ func TestLostCallIsFoundInAListingThatNamesARunTwice(t *testing.T) {
 		w.Told(id)
 		w.Drain(5 * time.Hour)
 		if e := w.Entry(id); e["state"] != "retriggered" || w.Adobe.Retriggers(id) != 1 {
-			t.Errorf("the run's entry is %v after %d re-triggers; dead letters %d", e, w.Adobe.Retriggers(id), len(w.AWS.Messages(w.Letters)))
+			t.Errorf("the run's entry is %v after %d re-triggers; dead letters %d", e, w.Adobe.Retriggers(id), len(w.AWS.Messages(w.DeadLetterQueue)))
 		}
 	})
 }

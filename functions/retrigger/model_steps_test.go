@@ -206,7 +206,7 @@ func scopeOf(s throttle.Scope) string {
 func (h *history) redrive() {
 	client := h.SQS()
 	for {
-		out, err := client.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{QueueUrl: &h.Letters, MaxNumberOfMessages: 10})
+		out, err := client.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{QueueUrl: &h.DeadLetterQueue, MaxNumberOfMessages: 10})
 		if err != nil {
 			h.TB.Fatal(err)
 		}
@@ -222,7 +222,7 @@ func (h *history) redrive() {
 				}
 			}
 			h.Send(*m.Body)
-			if _, err := client.DeleteMessage(context.Background(), &sqs.DeleteMessageInput{QueueUrl: &h.Letters, ReceiptHandle: m.ReceiptHandle}); err != nil {
+			if _, err := client.DeleteMessage(context.Background(), &sqs.DeleteMessageInput{QueueUrl: &h.DeadLetterQueue, ReceiptHandle: m.ReceiptHandle}); err != nil {
 				h.TB.Fatal(err)
 			}
 		}

@@ -80,8 +80,9 @@ func TestUnreadableDataflowNameStopsNoRetry(t *testing.T) {
 				t.Parallel()
 				inWorld(t, func(t *testing.T, w *world) {
 					w.Repeats = true
-					fault.Op, fault.Times = flowsim.OpFlow, 999
-					w.Adobe.Inject(fault)
+					each := fault
+					each.Op, each.Times = flowsim.OpFlow, 999
+					w.Adobe.Inject(each)
 					run := w.Fail("f")
 					ask(w, run)
 					w.Drain(10 * time.Minute)
@@ -176,7 +177,7 @@ func TestDataflowNameAndSourceErrorStandInEveryRecord(t *testing.T) {
 		w.Send(`{"runId":"` + id + `","orgId":"` + worldOrg + `"}`)
 		w.Drain(time.Minute)
 		check(t, w, id)
-		letters := w.AWS.Messages(w.Letters)
+		letters := w.AWS.Messages(w.DeadLetterQueue)
 		if len(letters) != 1 || !strings.Contains(letters[0].Body, `"flowName":"Loyalty members hourly"`) || !strings.Contains(letters[0].Body, words) || letters[0].Attributes["code"].StringValue != code {
 			t.Errorf("the dead letters are %+v", letters)
 		}

@@ -66,7 +66,7 @@ func TestSweepEndsWhenATokenFitsOnePageSizeOnly(t *testing.T) {
 				if last := w.lastSweep(); last.State != string(sweep.Finished) || last.Failed != runs || last.Failures != 0 {
 					t.Errorf("the sweep ended so: %+v", last)
 				}
-				if n, letters := len(w.sent()), len(w.AWS.Messages(w.Letters)); n != runs-2 || letters != 2 {
+				if n, letters := len(w.sent()), len(w.AWS.Messages(w.DeadLetterQueue)); n != runs-2 || letters != 2 {
 					t.Errorf("%d re-triggers and %d dead letters, want %d and 2", n, letters, runs-2)
 				}
 			})

@@ -43,7 +43,7 @@ func TestLongPauseOfABusyOrgLosesNothing(t *testing.T) {
 			step()
 		}
 		w.wantOnce(t, ids)
-		if n := len(w.AWS.Messages(w.Letters)); n != 0 || p.requeues > 8 {
+		if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 || p.requeues > 8 {
 			t.Errorf("there are %d dead letters, and a message was requeued %d times", n, p.requeues)
 		}
 		t.Logf("at most %d requeues of a message, and %d invocations of a chain", p.requeues, p.chain)
@@ -92,8 +92,8 @@ func TestPauseSendsNothingAndLosesNothing(t *testing.T) {
 				for _, m := range w.AWS.Messages(w.Requests) {
 					receives = max(receives, m.Receives)
 				}
-				if len(w.AWS.Messages(w.Requests)) != runs || len(w.AWS.Messages(w.Letters)) != 0 {
-					t.Fatalf("%d messages wait, and %d dead letters are there, want %d and 0", len(w.AWS.Messages(w.Requests)), len(w.AWS.Messages(w.Letters)), runs)
+				if len(w.AWS.Messages(w.Requests)) != runs || len(w.AWS.Messages(w.DeadLetterQueue)) != 0 {
+					t.Fatalf("%d messages wait, and %d dead letters are there, want %d and 0", len(w.AWS.Messages(w.Requests)), len(w.AWS.Messages(w.DeadLetterQueue)), runs)
 				}
 				if got := w.pausing("resume", ""); len(got) != 0 {
 					t.Fatalf("the pauses are %+v", got)
@@ -102,7 +102,7 @@ func TestPauseSendsNothingAndLosesNothing(t *testing.T) {
 				w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable}) // after the wait, receives for faults are left
 				w.Drain(12 * time.Hour)
 				w.wantOnce(t, ids)
-				if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+				if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
 					t.Errorf("there are %d dead letters", n)
 				}
 				var order []string
@@ -140,7 +140,7 @@ func TestMessageBecomesADeadLetterBeforeItsQueueDeletesIt(t *testing.T) {
 				id := w.Fail("f")
 				w.Told(id)
 				w.Drain(15 * 24 * time.Hour)
-				letters := w.AWS.Messages(w.Letters)
+				letters := w.AWS.Messages(w.DeadLetterQueue)
 				if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "waited_too_long" || len(w.AWS.Messages(w.Requests)) != 0 {
 					t.Fatalf("the dead letters are %+v", letters)
 				}

@@ -196,7 +196,7 @@ func TestPauseOnTheQueueIsRefusedWithAHint(t *testing.T) {
 			w.Send(body)
 		}
 		w.Drain(time.Minute)
-		letters := w.AWS.Messages(w.Letters)
+		letters := w.AWS.Messages(w.DeadLetterQueue)
 		if len(letters) != 3 {
 			t.Fatalf("%d dead letters, want 3", len(letters))
 		}

@@ -129,7 +129,7 @@ func TestLongWaitTakesNoTryFromFaults(t *testing.T) {
 		w.Faults.Fail(0, 0)
 		w.Drain(time.Hour)
 		w.wantOnce(t, []string{id})
-		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+		if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
 			t.Errorf("there are %d dead letters", n)
 		}
 	})
@@ -160,7 +160,7 @@ func TestPoisonMessageBecomesADeadLetter(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		id := w.Fail("f")
 		w.invoke(w.Start(-1, false), string(sqsBatch(t, awssim.QueueARN("requests"), 51, string(w.Adobe.FailureEvent(id)))))
-		letters := w.AWS.Messages(w.Letters)
+		letters := w.AWS.Messages(w.DeadLetterQueue)
 		if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "never_finished" || len(w.sent()) != 0 {
 			t.Errorf("the dead letters are %+v", letters)
 		}
@@ -182,7 +182,7 @@ func renewal(t *testing.T, w *world, times int) {
 		pass(time.Minute)
 	}
 	w.wantOnce(t, []string{id})
-	if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+	if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
 		t.Errorf("there are %d dead letters", n)
 	}
 }

@@ -93,7 +93,7 @@ func TestASecondEventOfASuccessCountsNothing(t *testing.T) {
 		w.tellSuccess(child, p)
 		w.tellSuccess(child, w.Start(-1, false))
 		w.wantRecovered(1, minutes)
-		if n := len(w.AWS.Messages(w.Requests)) + len(w.AWS.Messages(w.Letters)); n != 0 {
+		if n := len(w.AWS.Messages(w.Requests)) + len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
 			t.Errorf("%d messages are left", n)
 		}
 	})
@@ -155,7 +155,7 @@ func TestASuccessIsDeliveredAgainWhileTheLedgerIsAway(t *testing.T) {
 			w.Drain(24 * time.Hour)
 			w.Poll(p)
 			w.wantRecovered(1, minutes)
-			if n := len(w.AWS.Messages(w.Requests)) + len(w.AWS.Messages(w.Letters)); n != 0 {
+			if n := len(w.AWS.Messages(w.Requests)) + len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
 				t.Errorf("%d messages are left", n)
 			}
 		})

@@ -39,7 +39,7 @@ func TestSweepEndsAfterTenTriesWithAnUnreadableSecret(t *testing.T) {
 			t.Errorf("the report is %+v", r)
 		}
 		w.Drain(24 * time.Hour)
-		letters := w.AWS.Messages(w.Letters)
+		letters := w.AWS.Messages(w.DeadLetterQueue)
 		if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" || strings.Contains(letters[0].Body, "24h") {
 			t.Fatalf("the dead letters are %+v", letters)
 		}

@@ -33,7 +33,7 @@ func TestUnreadableSecretDoesNotStopTheSweepOfOtherOrgs(t *testing.T) {
 		w.AWS.PutSecret("secret-V", fmt.Sprintf(`{"client_id":"client-V","client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, worldOther))
 		w.Drain(time.Hour)
 		w.wantOnce(t, []string{first, second})
-		if letters := w.AWS.Messages(w.Letters); len(letters) != 0 {
+		if letters := w.AWS.Messages(w.DeadLetterQueue); len(letters) != 0 {
 			t.Errorf("the dead letters are %+v", letters)
 		}
 	})

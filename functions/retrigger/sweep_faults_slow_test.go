@@ -39,7 +39,7 @@ func TestSweepGoesOnAfterAFailedPage(t *testing.T) {
 				if last := w.lastSweep(); last.State != "finished" || last.Seen != 250 || last.Requested != 250 || last.Failures != 0 {
 					t.Errorf("the sweep is %+v", last)
 				}
-				if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+				if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
 					t.Errorf("there are %d dead letters", n)
 				}
 			})
@@ -59,7 +59,7 @@ func TestSweepThatCrashesTheFunctionIsGivenUp(t *testing.T) {
 			pass(time.Until(w.Next()))
 			w.Poll(w.Start(6, false)) // it dies when it has begun
 		}
-		letters := w.AWS.Messages(w.Letters)
+		letters := w.AWS.Messages(w.DeadLetterQueue)
 		if deaths > 12 || len(letters) != 1 || !strings.Contains(letters[0].Attributes["error"].StringValue, "it may kill the function") {
 			t.Errorf("%d deliveries, and the dead letters are %+v", deaths, letters)
 		}
@@ -91,7 +91,7 @@ func TestSweepWorksInShortInvocations(t *testing.T) {
 			pass(time.Minute)
 			w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
 			w.Drain(24 * time.Hour)
-			letters := w.AWS.Messages(w.Letters)
+			letters := w.AWS.Messages(w.DeadLetterQueue)
 			if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" || !strings.Contains(letters[0].Attributes["error"].StringValue, "raise the function's timeout") {
 				t.Fatalf("the dead letters are %+v", letters)
 			}
@@ -112,7 +112,7 @@ func TestSweepWorksInShortInvocations(t *testing.T) {
 			w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Hang: true, Times: 1000})
 			w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
 			w.Drain(24 * time.Hour)
-			if letters := w.AWS.Messages(w.Letters); len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" {
+			if letters := w.AWS.Messages(w.DeadLetterQueue); len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" {
 				t.Fatalf("the dead letters are %+v", letters)
 			}
 			if n := w.Adobe.Count(flowsim.OpRuns); n != 10 {

@@ -67,7 +67,7 @@ func TestUnlistableSandboxBecomesADeadLetter(t *testing.T) {
 				}
 				w.wantOnce(t, []string{second})
 				w.Drain(24 * time.Hour)
-				letters := w.AWS.Messages(w.Letters)
+				letters := w.AWS.Messages(w.DeadLetterQueue)
 				if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" || !strings.Contains(letters[0].Body, `"sandbox":["prod"]`) {
 					t.Fatalf("the dead letters are %+v", letters)
 				}
@@ -133,7 +133,7 @@ func TestDeadLetterOfASweepKeepsItsFilters(t *testing.T) {
 		wanted := []string{add("first", "f", "SLOW-1", time.Hour), add("second", "g", "SLOW-2", time.Hour)}
 		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusForbidden, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`})
 		w.sweep(`{"sweep":{"orgId":"` + worldOrg + `","flowId":["f","g"],"code":"slow-*","limit":2,"since":"3h"}}`)
-		letters := w.AWS.Messages(w.Letters)
+		letters := w.AWS.Messages(w.DeadLetterQueue)
 		if len(letters) != 1 {
 			t.Fatalf("the dead letters are %+v", letters)
 		}

@@ -29,7 +29,7 @@ func TestSweepOutlivesTheRetentionOfItsMessage(t *testing.T) {
 		w.pausing("resume", `"orgId":"`+worldOrg+`"`)
 		w.Drain(24 * time.Hour)
 		w.wantOnce(t, []string{id})
-		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+		if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
 			t.Errorf("there are %d dead letters", n)
 		}
 	})
@@ -107,7 +107,7 @@ func TestSweepIsRequeuedAtMostEightTimes(t *testing.T) {
 				if err != nil || string(response.Payload) != `{"batchItemFailures":[]}` {
 					t.Errorf("the answer is %+v, %v", response, err)
 				}
-				left, letters := w.AWS.Messages(w.Requests), w.AWS.Messages(w.Letters)
+				left, letters := w.AWS.Messages(w.Requests), w.AWS.Messages(w.DeadLetterQueue)
 				if ends {
 					if len(left) != 0 || len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "sweep_failed" || strings.Contains(letters[0].Body, `"id"`) || requeues(letters[0].Body) != 0 {
 						t.Fatalf("the dead letters are %+v, and %d messages are on the queue", letters, len(left))

@@ -26,7 +26,7 @@ func TestRunRequestedInAPauseWaitsForItsEnd(t *testing.T) {
 		w.pausing("resume", scope)
 		w.Drain(12 * time.Hour)
 		w.wantOnce(t, []string{id})
-		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+		if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
 			t.Errorf("there are %d dead letters", n)
 		}
 	})

@@ -60,7 +60,7 @@ func TestSweepRequestsTheNewestRunOfALineage(t *testing.T) {
 		if n := w.Lineages()[root]; n != 3 {
 			t.Errorf("the lineage has had %d re-triggers, want 3", n)
 		}
-		letters := w.AWS.Messages(w.Letters)
+		letters := w.AWS.Messages(w.DeadLetterQueue)
 		if len(letters) != 1 || letters[0].Attributes["reason"].StringValue != "attempts_exhausted" {
 			t.Errorf("the dead letters are %+v", letters)
 		}

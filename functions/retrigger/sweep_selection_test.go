@@ -146,11 +146,11 @@ func TestInvalidSweepIsRefused(t *testing.T) {
 			`{"sweep":{"since":"1h","until":"2h"}}`:      "can't begin at",
 			`{"sweep":{"since":"2999-01-01T00:00:00Z"}}`: "can't begin at",
 		} {
-			before := len(w.AWS.Messages(w.Letters))
+			before := len(w.AWS.Messages(w.DeadLetterQueue))
 			if r := w.sweep(payload); r.State != sweep.Refused {
 				t.Errorf("%s: the report is %+v", payload, r)
 			}
-			letters := w.AWS.Messages(w.Letters)[before:]
+			letters := w.AWS.Messages(w.DeadLetterQueue)[before:]
 			if len(letters) != 1 || !strings.Contains(letters[0].Attributes["error"].StringValue, want) {
 				t.Errorf("%s: the dead letters are %+v", payload, letters)
 			}

@@ -65,8 +65,8 @@ func TestProgressOfASweepFitsAnItemOfDynamoDB(t *testing.T) {
 		answering(w, http.StatusForbidden, http.Header{"Content-Type": {"text/html"}}, "<!DOCTYPE html><html><body><h1>403 Forbidden</h1>"+strings.Repeat("<b>Blocked.</b>", 100), listsRuns)
 		r := w.sweep(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
 		w.Drain(time.Hour)
-		if last := w.lastSweep(); last.Failures != 500 || len(r.Failures) > 20 || len(w.AWS.Messages(w.Letters)) != 500 {
-			t.Errorf("the last report is %+v, the first has %d failures; %d dead letters", last, len(r.Failures), len(w.AWS.Messages(w.Letters)))
+		if last := w.lastSweep(); last.Failures != 500 || len(r.Failures) > 20 || len(w.AWS.Messages(w.DeadLetterQueue)) != 500 {
+			t.Errorf("the last report is %+v, the first has %d failures; %d dead letters", last, len(r.Failures), len(w.AWS.Messages(w.DeadLetterQueue)))
 		}
 		most := 0
 		for _, e := range w.Memory.Records() {

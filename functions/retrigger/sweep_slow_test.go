@@ -36,7 +36,7 @@ func TestOverlappingSweepsAndEventsRetryEachRunOnce(t *testing.T) {
 		w.sweep(`{"sweep":{}}`)
 		w.Drain(time.Hour)
 		w.wantOnce(t, ids)
-		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+		if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
 			t.Errorf("there are %d dead letters", n)
 		}
 	})

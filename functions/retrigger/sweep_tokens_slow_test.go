@@ -63,7 +63,7 @@ func TestSweepWorksWithoutContinuationTokens(t *testing.T) {
 			if diff := cmp.Diff(want, last); diff != "" {
 				t.Errorf("the sweep (-want +got):\n%s", diff)
 			}
-			if n := len(w.AWS.Messages(w.Letters)); n != want.Failures {
+			if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != want.Failures {
 				t.Errorf("there are %d dead letters", n)
 			}
 		})
@@ -121,8 +121,8 @@ func TestSweepGoesOnAfterTokensRefusedNowAndThen(t *testing.T) {
 		})
 		w.sweep(onlySweep)
 		w.Drain(time.Hour)
-		if last := w.lastSweep(); last.State != "finished" || last.Restarts != 5 || last.Failures != 0 || len(w.AWS.Messages(w.Letters)) != 0 {
-			t.Errorf("the sweep is %+v, and there are %d dead letters", last, len(w.AWS.Messages(w.Letters)))
+		if last := w.lastSweep(); last.State != "finished" || last.Restarts != 5 || last.Failures != 0 || len(w.AWS.Messages(w.DeadLetterQueue)) != 0 {
+			t.Errorf("the sweep is %+v, and there are %d dead letters", last, len(w.AWS.Messages(w.DeadLetterQueue)))
 		}
 		for _, id := range ids {
 			if w.Entry(id) == nil {

@@ -65,7 +65,7 @@ func TestStormOf429RetriesEachRunOnce(t *testing.T) {
 		began := time.Now()
 		w.Drain(48 * time.Hour)
 		w.wantOnce(t, ids)
-		if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+		if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
 			t.Errorf("there are %d dead letters", n)
 		}
 		if n := within(w.sent(), began.Add(10*time.Minute), 10*time.Minute); n > 600 {

@@ -53,7 +53,7 @@ func TestTooLargeRunDoesNotStopASweep(t *testing.T) {
 				t.Errorf("%s was re-triggered %d times, want %d", id, n, want)
 			}
 		}
-		letters := w.AWS.Messages(w.Letters)
+		letters := w.AWS.Messages(w.DeadLetterQueue)
 		for _, letter := range letters {
 			if id, reason := letter.Attributes[deadletter.AttributeRunID].StringValue, letter.Attributes[deadletter.AttributeReason].StringValue; !huge[id] || reason != "run_too_large" {
 				t.Errorf("a dead letter of run %s: %s", id, reason)

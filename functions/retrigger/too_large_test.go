@@ -61,7 +61,7 @@ func TestPageThatTakesTooLongIsAskedForInSmallerParts(t *testing.T) {
 		}
 		w.Send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
 		w.Drain(24 * time.Hour)
-		if letters := w.AWS.Messages(w.Letters); len(letters) != 0 || len(w.sent()) != runs {
+		if letters := w.AWS.Messages(w.DeadLetterQueue); len(letters) != 0 || len(w.sent()) != runs {
 			t.Errorf("%d runs were re-triggered, and there are %d dead letters", len(w.sent()), len(letters))
 		}
 	})
@@ -75,7 +75,7 @@ func TestTooLargeRunIsNamedInItsDeadLetter(t *testing.T) {
 		w.Adobe.AddRun(flowsim.Run{ID: "huge", FlowID: "f", Status: flowsim.Failed, Document: func(d map[string]any) { d["padding"] = strings.Repeat("x", 9<<20) }})
 		w.Send(`{"runId":"huge","orgId":"` + worldOrg + `"}`)
 		w.Poll(w.Start(-1, false))
-		letters := w.AWS.Messages(w.Letters)
+		letters := w.AWS.Messages(w.DeadLetterQueue)
 		if text := fmt.Sprintf("%+v", letters); len(letters) != 1 || !strings.Contains(text, "answer too large: the answer is longer than 8 MiB") {
 			t.Errorf("%d dead letters: %s", len(letters), text)
 		}

@@ -19,7 +19,7 @@ func TestRedriveLosesNoDeadLetterOfAnEventWithoutARun(t *testing.T) {
 		for range 3 {
 			w.redrive()
 			w.Drain(time.Minute)
-			letters := w.AWS.Messages(w.Letters)
+			letters := w.AWS.Messages(w.DeadLetterQueue)
 			if len(letters) != 1 || !strings.Contains(letters[0].Body, "runIdentifier") || letters[0].Attributes["reason"].StringValue != "unrecognized" {
 				t.Fatalf("%d dead letters after a redrive\n%s", len(letters), w)
 			}
@@ -39,7 +39,7 @@ func TestEventsOfOneShapeInOneDeliveryAreOneDeadLetter(t *testing.T) {
 		}
 		w.Direct([]byte(`{"events":[`+strings.Join(page, ",")+`],"_page":{}}`), func() *process { return w.Start(-1, false) })
 		w.Drain(time.Minute)
-		if letters := w.AWS.Messages(w.Letters); len(letters) != 1 || w.Logs.Sum("unrecognized") != 40 || w.Adobe.Retriggers(id) != 1 {
+		if letters := w.AWS.Messages(w.DeadLetterQueue); len(letters) != 1 || w.Logs.Sum("unrecognized") != 40 || w.Adobe.Retriggers(id) != 1 {
 			t.Errorf("%d dead letters, %d counted, %d re-triggers", len(letters), w.Logs.Sum("unrecognized"), w.Adobe.Retriggers(id))
 		}
 	})
@@ -65,14 +65,14 @@ func TestEventsWithoutARunAreOneDeadLetterForEachShapeAndHour(t *testing.T) {
 		}
 		w.Send(onBus(`{"another":{"shape":1}}`))
 		w.Drain(20 * time.Minute)
-		letters := w.AWS.Messages(w.Letters)
+		letters := w.AWS.Messages(w.DeadLetterQueue)
 		if len(letters) != 2 || w.Logs.Sum("unrecognized") != 21 || w.Logs.Sum("dead_lettered") != 21 || w.Logs.Sum("skipped") != 0 {
 			t.Fatalf("%d dead letters, metrics unrecognized %d, dead_lettered %d, skipped %d", len(letters), w.Logs.Sum("unrecognized"), w.Logs.Sum("dead_lettered"), w.Logs.Sum("skipped"))
 		}
 		pass(time.Hour)
 		w.Send(onBus(`{"runIdentifier":"r","state":{"now":"FAILED"}}`))
 		w.Drain(20 * time.Minute)
-		letters = w.AWS.Messages(w.Letters)
+		letters = w.AWS.Messages(w.DeadLetterQueue)
 		if len(letters) != 3 || !strings.Contains(letters[2].Attributes["error"].StringValue, "so far: 21;") {
 			t.Fatalf("%d dead letters, the last says %q", len(letters), letters[len(letters)-1].Attributes["error"].StringValue)
 		}
@@ -89,7 +89,7 @@ func TestEventsWithoutARunAreDeadLettersWithoutTheLedger(t *testing.T) {
 		w.Send(onBus(`{"a":1}`))
 		w.Send(onBus(`{"a":2}`))
 		w.Drain(time.Minute)
-		if n := len(w.AWS.Messages(w.Letters)); n != 2 {
+		if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 2 {
 			t.Errorf("%d dead letters, want both", n)
 		}
 	})

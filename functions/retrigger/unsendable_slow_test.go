@@ -28,8 +28,8 @@ func TestSweepRequestsARunWithAGarbledErrorLikeTheOthers(t *testing.T) {
 				w.Send(`{"sweep":{"since":"48h","sandbox":"prod"}}`)
 				w.Drain(5 * time.Hour)
 				w.wantOnce(t, append(ids, "special"))
-				if n := len(w.AWS.Messages(w.Letters)); n != 0 {
-					t.Errorf("%d dead letters: %v", n, w.AWS.Messages(w.Letters)[0].Attributes)
+				if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
+					t.Errorf("%d dead letters: %v", n, w.AWS.Messages(w.DeadLetterQueue)[0].Attributes)
 				}
 				if r := w.lastSweep(); r.State != string(sweep.Finished) || r.Requested != tt.runs+1 || r.Failures != 0 {
 					t.Errorf("the sweep is %+v", r)
@@ -94,7 +94,7 @@ func TestPartLongerThanItsMessageIsKeptAsTheMessage(t *testing.T) {
 				if n := w.Poll(w.Start(-1, false)); n != 1 || len(w.AWS.Messages(w.Requests)) != 0 {
 					t.Errorf("%d delivered, %d messages are left", n, len(w.AWS.Messages(w.Requests)))
 				}
-				letters, whole := w.AWS.Messages(w.Letters), 0
+				letters, whole := w.AWS.Messages(w.DeadLetterQueue), 0
 				for _, letter := range letters {
 					if letter.Body == tt.body {
 						whole++

@@ -37,7 +37,7 @@ func backlogWith(w *world, runs, dataflows, at int, message string) []string {
 // letter returns the only dead letter.
 func (w *world) letter() awssim.Message {
 	w.TB.Helper()
-	letters := w.AWS.Messages(w.Letters)
+	letters := w.AWS.Messages(w.DeadLetterQueue)
 	if len(letters) != 1 {
 		w.TB.Fatalf("%d dead letters, want 1\n%s", len(letters), w)
 	}
@@ -121,11 +121,11 @@ func TestRunWhoseRequestSQSRefusesStopsNoSweep(t *testing.T) {
 func (w *world) redrive() {
 	w.TB.Helper()
 	if _, err := w.SQS().StartMessageMoveTask(context.Background(), &sqs.StartMessageMoveTaskInput{
-		SourceArn: aws.String(awssim.QueueARN("letters")), DestinationArn: aws.String(awssim.QueueARN("requests")),
+		SourceArn: aws.String(awssim.QueueARN("dead-letters")), DestinationArn: aws.String(awssim.QueueARN("requests")),
 	}); err != nil {
 		w.TB.Fatal(err)
 	}
-	if n := len(w.AWS.Messages(w.Letters)); n != 0 {
+	if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
 		w.TB.Errorf("%d letters are too large for the request queue", n)
 	}
 }
@@ -188,7 +188,7 @@ func TestLargePayloadOfADirectInvocationStaysWithItsSender(t *testing.T) {
 						t.Errorf("the error lacks %q: %.500s", want, response.FunctionError)
 					}
 				}
-				if n := len(w.AWS.Messages(w.Letters)) + len(w.AWS.Messages(w.Requests)); n != 0 {
+				if n := len(w.AWS.Messages(w.DeadLetterQueue)) + len(w.AWS.Messages(w.Requests)); n != 0 {
 					t.Errorf("%d messages were sent", n)
 				}
 				if w.Logs.Sum("returned") != 1 || w.Logs.Sum("dead_letter_queue_unavailable") != 0 {

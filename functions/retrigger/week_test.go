@@ -74,7 +74,7 @@ func aWeek(t *testing.T, breaker int, fails func(now time.Duration, scheduled bo
 // count counts the results at the end of the week.
 func (r *week) count(w *world, failedAt map[string]time.Time) {
 	runs := w.Adobe.Runs()
-	r.failures, r.letters = len(failedAt), len(w.AWS.Messages(w.Letters))
+	r.failures, r.letters = len(failedAt), len(w.AWS.Messages(w.DeadLetterQueue))
 	for _, one := range w.Logs.All() {
 		r.extra += one.Extra
 	}

@@ -22,7 +22,7 @@ func (w *world) outcomesOf(runID string) []string {
 // reasons counts the dead letters by reason.
 func (w *world) reasons() map[string]int {
 	counts := map[string]int{}
-	for _, m := range w.AWS.Messages(w.Letters) {
+	for _, m := range w.AWS.Messages(w.DeadLetterQueue) {
 		counts[m.Attributes["reason"].StringValue]++
 	}
 	return counts

@@ -71,9 +71,9 @@ type Run struct {
 	// FlowName is the dataflow's name for people, ErrorCode and ErrorText say why the run
 	// failed. Each is empty where it is not known.
 	FlowName, ErrorCode, ErrorText string
-	// Told is the fingerprint of what the run's request was told of it, by an event or by
+	// Fingerprint is that of what the run's request was told of it, by an event or by
 	// Flow Service. A message that waits is believed if it has the same.
-	Told string
+	Fingerprint string
 
 	State State
 	// Reason says why, where the state has reasons.
@@ -211,7 +211,7 @@ func NewRun(orgID, flowID, sandbox, runID string) Run {
 func (r *Run) record() store.Record {
 	return compact(store.Record{
 		"orgId": r.OrgID, "runId": r.RunID, "flowId": r.FlowID, "sandbox": r.Sandbox,
-		"flowName": r.FlowName, "errorCode": r.ErrorCode, "errorText": r.ErrorText, "told": r.Told,
+		"flowName": r.FlowName, "errorCode": r.ErrorCode, "errorText": r.ErrorText, "fingerprint": r.Fingerprint,
 		"state": string(r.State), "reason": r.Reason, "root": r.Root, "parent": r.Parent, "newRunId": r.Successor,
 		"attempt": number(r.Attempt), "sends": number(r.Sends), "forgiven": number(r.Forgiven), "call": callText(r.Call), "lost": callText(r.Lost), "settled": string(r.Settled),
 		"due": stamp(r.Due), "before": string(r.Before), "earlier": string(r.Earlier), "reservedBy": r.ReservedBy, "reservedUntil": stamp(r.ReservedUntil),
@@ -224,7 +224,7 @@ func runOf(r store.Record) Run {
 	f := fields{Record: r}
 	run := Run{
 		OrgID: r["orgId"], RunID: r["runId"], FlowID: r["flowId"], Sandbox: r["sandbox"],
-		FlowName: r["flowName"], ErrorCode: r["errorCode"], ErrorText: r["errorText"], Told: r["told"],
+		FlowName: r["flowName"], ErrorCode: r["errorCode"], ErrorText: r["errorText"], Fingerprint: r["fingerprint"],
 		State: State(r["state"]), Reason: r["reason"], Root: r["root"], Parent: r["parent"], Successor: r["newRunId"],
 		Attempt: f.count("attempt"), Sends: f.count("sends"), Forgiven: f.count("forgiven"), Settled: State(r["settled"]),
 		Due: f.instant("due"), Before: State(r["before"]), Earlier: State(r["earlier"]), ReservedBy: r["reservedBy"], ReservedUntil: f.instant("reservedUntil"),
@@ -266,26 +266,25 @@ type fields struct {
 	unreadable string
 }
 
-func (f *fields) check(name string, err error) {
-	if err != nil && f.Record[name] != "" { // it is missing where it is empty
+// read reads an attribute by parse, unless it is missing, as those that are empty are.
+func (f *fields) read(name string, parse func(string) error) {
+	if value := f.Record[name]; value != "" && parse(value) != nil {
 		f.unreadable = name
 	}
 }
 
-func (f *fields) count(name string) int {
-	n, err := strconv.Atoi(f.Record[name])
-	f.check(name, err)
+func (f *fields) count(name string) (n int) {
+	f.read(name, func(value string) (err error) { n, err = strconv.Atoi(value); return err })
 	return n
 }
 
-func (f *fields) instant(name string) time.Time {
-	t, err := time.Parse(stampFormat, f.Record[name])
-	f.check(name, err)
+func (f *fields) instant(name string) (t time.Time) {
+	f.read(name, func(value string) (err error) { t, err = time.Parse(stampFormat, value); return err })
 	return t
 }
 
 func (f *fields) decode(name string, into any) {
-	f.check(name, json.Unmarshal([]byte(f.Record[name]), into))
+	f.read(name, func(value string) error { return json.Unmarshal([]byte(value), into) })
 }
 
 // text is a value as JSON; empty for an empty one.

@@ -95,14 +95,14 @@ func (e Entries) ref() Ref {
 
 // Describe puts into the run's entry what people want to know of it. It is written with
 // the next operation.
-func (e *Entries) Describe(flowName, errorCode, errorText, told string) {
+func (e *Entries) Describe(flowName, errorCode, errorText, fingerprint string) {
 	set := func(field *string, value string) {
 		if value != "" {
 			*field = value
 		}
 	}
 	set(&e.Run.FlowName, flowName)
-	set(&e.Run.Told, told)
+	set(&e.Run.Fingerprint, fingerprint)
 	if errorCode != "" || errorText != "" {
 		e.Run.ErrorCode, e.Run.ErrorText = errorCode, errorText
 	}

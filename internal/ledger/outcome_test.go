@@ -180,7 +180,7 @@ func TestARunIsDescribedWithItsNextOperation(t *testing.T) {
 	e = w.load("a")
 	e.Describe("", "", "", "") // which tells nothing
 	e.Describe("", "", "other", "")
-	if r := e.Run; r.FlowName != "orders" || r.Told != "told" || r.ErrorCode != "" || r.ErrorText != "other" {
+	if r := e.Run; r.FlowName != "orders" || r.Fingerprint != "told" || r.ErrorCode != "" || r.ErrorText != "other" {
 		t.Errorf("the run is %+v", r)
 	}
 	if r := w.load("a").Run; r.ErrorCode != "code" || r.ErrorText != "text" {

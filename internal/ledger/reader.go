@@ -28,17 +28,21 @@ type Snapshot map[string]store.Record
 // Read reads the records under the keys, each once, however often it is named. Rule 1: one
 // call reads the entries of a whole batch.
 func (l *Reader) Read(ctx context.Context, keys ...string) (Snapshot, error) {
-	keys = slices.Clone(keys)
-	slices.Sort(keys)
-	records, err := l.table.Read(ctx, slices.Compact(keys)...)
+	records, err := l.read(ctx, slices.Clone(keys))
 	if err != nil {
 		return nil, err
 	}
-	found := Snapshot{}
+	found := make(Snapshot, len(records))
 	for _, r := range records {
 		found[r[store.AttributeKey]] = r
 	}
 	return found, nil
+}
+
+// read reads the records under the keys, which it sorts, each once.
+func (l *Reader) read(ctx context.Context, keys []string) ([]store.Record, error) {
+	slices.Sort(keys)
+	return l.table.Read(ctx, slices.Compact(keys)...)
 }
 
 // Entries are those of a run, whose keys the snapshot was read under.
@@ -65,7 +69,7 @@ func (l *Reader) Runs(ctx context.Context, orgID string, runIDs ...string) (map[
 	for i, id := range runIDs {
 		keys[i] = RunKey(orgID, id)
 	}
-	records, err := l.Read(ctx, keys...)
+	records, err := l.read(ctx, keys)
 	found := make(map[string]Run, len(records))
 	for _, r := range records {
 		run := runOf(r)

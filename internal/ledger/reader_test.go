@@ -24,7 +24,7 @@ func TestEntriesAreReadAsTheyWereWritten(t *testing.T) {
 		return ledger.Call{ID: fmt.Sprint("id-", n), RunID: "a", ClientID: client, Sandbox: sandbox, At: at(n), Until: at(n + 1)}
 	}
 	run := ledger.Run{
-		OrgID: org, RunID: "a", FlowID: flow, Sandbox: sandbox, FlowName: "Örders", ErrorCode: "code", ErrorText: "text\n\"", Told: "told",
+		OrgID: org, RunID: "a", FlowID: flow, Sandbox: sandbox, FlowName: "Örders", ErrorCode: "code", ErrorText: "text\n\"", Fingerprint: "told",
 		State: ledger.Reserved, Reason: "reason", Root: "root", Parent: "parent", Successor: "successor", Attempt: 3, Sends: 2, Forgiven: 1,
 		Call: call(1), Lost: call(2), Settled: ledger.CannotTell, Due: at(3), Before: ledger.Deferred, Earlier: ledger.DeadLettered, ReservedBy: "me", ReservedUntil: at(4),
 		Faults: 5, LastFault: "m/1", FaultAt: at(5), Counted: true, Superseded: true, FirstSeen: at(6), ChangedAt: w.now,

@@ -71,9 +71,9 @@ func (s Step) Acts() bool {
 }
 
 // Decide says what is to be done with a run. It is pure, and total: any facts lead to a
-// step. The questions stand in the order in which a person would ask them, and the first
+// step, and none is changed. The questions stand in the order in which a person would ask them, and the first
 // one that has an answer decides.
-func Decide(f Facts, r Rules, now time.Time) Step {
+func Decide(f *Facts, r *Rules, now time.Time) Step {
 	for _, ask := range []func(*Facts, *Rules, time.Time) (Step, bool){
 		isItDealtWith,      // Has a sweep found a run that somebody has dealt with?
 		isItWorkedOn,       // Does the run have a successor, or does a delivery work on it?
@@ -88,7 +88,7 @@ func Decide(f Facts, r Rules, now time.Time) Step {
 		whatSaysThePolicy,  // Do the user's rules, the catalog and the limits allow it?
 		isThereBudget,      // Does the dataflow, or the org, have a re-trigger left?
 	} {
-		if step, decided := ask(&f, &r, now); decided {
+		if step, decided := ask(f, r, now); decided {
 			return step
 		}
 	}

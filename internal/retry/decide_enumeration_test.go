@@ -94,7 +94,7 @@ func further() []dimension {
 		values("budget", nothing, set(orgBudgetSpent), set(flowBudgetSpent)),
 		values("attempts", nothing, set(used(1)), set(used(3))),
 		values("age", nothing, set(firstSeen(2*time.Hour)), set(failed(8*day, 0)), set(failed(8*day, 7*day+23*time.Hour))),
-		values("believed", nothing, set(func(f *Facts, _ *Rules) { f.Entries.Run.Told = "something else" })),
+		values("believed", nothing, set(func(f *Facts, _ *Rules) { f.Entries.Run.Fingerprint = "something else" })),
 		values("status", says("failed"), says("success"), says("inProgress")),
 		values("extra send", nothing, set(noExtraSend)),
 		values("clear", nothing, nothing, set(func(f *Facts, _ *Rules) { f.Entries.Run.Settled = ledger.CannotTell })),
@@ -205,7 +205,7 @@ func (s *situation) play() string {
 	const enough = 12
 	var done []Action
 	for range enough {
-		step := Decide(s.facts, s.rules, noon())
+		step := Decide(&s.facts, &s.rules, noon())
 		done = append(done, step.Do)
 		problem := s.check(step)
 		if problem == "" {
@@ -388,7 +388,7 @@ func (s *situation) inItsWay() []wrong {
 		{"it is sent after a refusal", f.Refusal != nil},
 		{"an unconfirmed run is sent", run.StateAt(noon()) == ledger.Unconfirmed},
 		{"it is sent unread, for a person", (f.By == ledger.AtHand || f.By == ledger.AForce) && f.Run == nil},
-		{"it is sent unread, for a message that the ledger does not know", f.By == ledger.AMessage && f.Run == nil && run.Told != f.Request.Fingerprint()},
+		{"it is sent unread, for a message that the ledger does not know", f.By == ledger.AMessage && f.Run == nil && run.Fingerprint != f.Request.Fingerprint()},
 		{"it is sent although it runs", f.Run != nil && f.Run.Status().Running()},
 	}
 }

@@ -55,7 +55,7 @@ func askedBy(by ledger.Asker) given {
 		f.By, f.Request.Force = by, by == ledger.AForce
 		if by == ledger.AMessage {
 			f.Request.Due = noon().Add(-time.Minute)
-			f.Entries.Run.Told = f.Request.Fingerprint()
+			f.Entries.Run.Fingerprint = f.Request.Fingerprint()
 		}
 	}
 }
@@ -337,7 +337,7 @@ func TestDecide(t *testing.T) {
 			for _, change := range row.given {
 				change(&f, &r)
 			}
-			got := Decide(f, r, noon())
+			got := Decide(&f, &r, noon())
 			short := Step{Do: got.Do, Outcome: got.Outcome, Reason: got.Reason, To: got.To, FromRun: got.FromRun, Due: got.Due, After: got.After, Extra: got.Extra, Exhausted: got.Exhausted, Restart: got.Restart, Fault: got.Fault}
 			if row.want.Do == Defer && row.want.Due.IsZero() && got.Due.After(noon()) { // a jitter is in it
 				short.Due = time.Time{}

@@ -252,7 +252,7 @@ func (w *attempt) retry() Result {
 		locked()
 	}()
 	for range maxSteps {
-		step := Decide(w.facts, w.Rules, w.Now())
+		step := Decide(&w.facts, &w.Rules, w.Now())
 		if w.facts.Request.DryRun && step.Acts() || step.Do == End && !step.busy() {
 			return w.end(step)
 		}

@@ -131,7 +131,7 @@ func (f *Facts) believed() bool {
 	case ledger.AnEvent, ledger.ASweep:
 		return true
 	case ledger.AMessage:
-		return f.Request.WasTold() && f.Entries.Run.State != ledger.NoEntry && f.Entries.Run.Told == f.Request.Fingerprint()
+		return f.Request.WasTold() && f.Entries.Run.State != ledger.NoEntry && f.Entries.Run.Fingerprint == f.Request.Fingerprint()
 	}
 	return f.Run != nil
 }

@@ -95,9 +95,9 @@ type World struct {
 	// Repeats lets the client repeat calls to Adobe, as in a deployment.
 	Repeats bool
 
-	// Requests and Letters are the URLs of the two queues.
-	Requests, Letters string
-	Logs              *Records
+	// Requests and DeadLetterQueue are the URLs of the two queues.
+	Requests, DeadLetterQueue string
+	Logs                      *Records
 	// Flows are the dataflows that were added by [World.Flow], Roots counts the runs that
 	// were added by [World.Fail].
 	Flows []string
@@ -115,13 +115,13 @@ func New(tb Fataler, wire func(Parts) Handler, skew, lag time.Duration) *World {
 		w.AWS.PutSecret("secret-"+org[:1], fmt.Sprintf(`{"client_id":"client-%s","client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, org[:1], org))
 		secrets = append(secrets, "secret-"+org[:1])
 	}
-	w.Letters = w.AWS.AddQueue(awssim.Queue{Name: "letters", VisibilityTimeout: time.Minute, MaximumMessageSize: sqstext.MaxMessage})
+	w.DeadLetterQueue = w.AWS.AddQueue(awssim.Queue{Name: "dead-letters", VisibilityTimeout: time.Minute, MaximumMessageSize: sqstext.MaxMessage})
 	w.Requests = w.AWS.AddQueue(awssim.Queue{
-		Name: "requests", VisibilityTimeout: 6 * time.Minute, DeadLetterQueue: "letters", MaxReceives: 1000, Retention: 14 * 24 * time.Hour,
+		Name: "requests", VisibilityTimeout: 6 * time.Minute, DeadLetterQueue: "dead-letters", MaxReceives: 1000, Retention: 14 * 24 * time.Hour,
 		MaximumMessageSize: sqstext.MaxRequest,
 	})
 	w.Config = config.Config{
-		SecretIDs: secrets, QueueURL: w.Requests, DeadLetterQueueURL: w.Letters, LedgerTTL: ledger.DefaultTTL, RetryDelays: policy.DefaultDelays(), MaxRunAge: policy.DefaultMaxAge,
+		SecretIDs: secrets, QueueURL: w.Requests, DeadLetterQueueURL: w.DeadLetterQueue, LedgerTTL: ledger.DefaultTTL, RetryDelays: policy.DefaultDelays(), MaxRunAge: policy.DefaultMaxAge,
 		BreakerThreshold: policy.DefaultBreakerThreshold, BreakerCooldown: policy.DefaultBreakerCooldown,
 		ReconcileAfter: config.DefaultReconcileAfter, ExtraSend: true, ExtraSendAfter: ledger.LostCallWindow, FaultInterval: ledger.DefaultFaultInterval, SweepSince: config.DefaultSweepSince, SweepLimit: config.DefaultSweepLimit,
 		FlowServiceURL: "http://127.0.0.1" + flowsim.FlowServicePath, IMSURL: "http://127.0.0.1", RetriggerOp: "re-trigger",
@@ -188,7 +188,7 @@ func (w *World) Direct(payload []byte, start func() *Process) {
 			return
 		}
 	}
-	w.Put(w.Letters, string(payload))
+	w.Put(w.DeadLetterQueue, string(payload))
 }
 
 // Pass lets the bubble's time pass.
@@ -297,7 +297,7 @@ func (w *World) Entry(runID string) store.Record {
 // DeadLetters counts the dead letters by run, those of SQS and Lambda included.
 func (w *World) DeadLetters() map[string]int {
 	counts := map[string]int{}
-	for _, m := range w.AWS.Messages(w.Letters) {
+	for _, m := range w.AWS.Messages(w.DeadLetterQueue) {
 		for _, r := range w.Adobe.Runs() {
 			if strings.Contains(m.Body, `"runId":"`+r.ID+`"`) || strings.Contains(m.Body, `"id":"`+r.ID+`"`) {
 				counts[r.ID]++

@@ -157,7 +157,7 @@ func (o outside) note(requests []requested, errs []error, mark string) error {
 		group.Go(func() error {
 			ctx, cancel := context.WithTimeout(o.ctx, maxCall)
 			defer cancel()
-			r.entry.Told = r.waiting.Request.Fingerprint()
+			r.entry.Fingerprint = r.waiting.Request.Fingerprint()
 			_, err := o.ledger.Note(ctx, ledger.Entries{Run: r.entry}, ledger.ASweep, ledger.Outcome{State: ledger.Deferred, Reason: mark, Due: r.waiting.Request.Due})
 			if err != nil && !errors.As(err, new(*store.ConflictError)) { // after a conflict somebody else deals with it
 				unnoted.Store(&err)

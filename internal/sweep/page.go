@@ -88,20 +88,20 @@ func (w *work) deal(target Target, runs []*flowclient.Run) error {
 	if f.entries, err = w.out.entries(target.OrgID, f.runs); err != nil {
 		return err
 	}
-	f.now = w.Now()
-	if w.dataflows == nil || len(w.dataflows) >= maxDataflows {
-		w.dataflows = dataflows{}
-	}
-	f.flows = w.dataflows
-	if err := w.out.learnFlows(target, q.unknownFlows(f), f.flows); err != nil {
-		w.dataflows = nil // ask again
-		return err
-	}
 	if f.pauses, err = w.out.pauses(target.OrgID, f.runs); err != nil {
 		return err
 	}
 	f.now = w.Now()
-	verdicts, limited := q.plan(f)
+	all := q.consider(f)
+	if w.dataflows == nil || len(w.dataflows) >= maxDataflows {
+		w.dataflows = dataflows{}
+	}
+	f.flows = w.dataflows
+	if err := w.out.learnFlows(target, f.unknownFlows(all), f.flows); err != nil {
+		w.dataflows = nil // ask again
+		return err
+	}
+	verdicts, limited := q.plan(f, all)
 	w.p.Report.Limited = w.p.Report.Limited || limited
 	var requests []requested
 	for i := range verdicts {

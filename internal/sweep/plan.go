@@ -48,6 +48,48 @@ type facts struct {
 	now       time.Time
 }
 
+// considered is a failed run of the page, and what is decided on it as on any other.
+type considered struct {
+	run     *flowclient.Run
+	entry   ledger.Run // the ledger's, or a new one
+	request event.Request
+	// own means that this sweep has requested the run already; then nothing is decided.
+	own  bool
+	step retry.Step
+}
+
+// consider decides on each of the page's failed runs.
+func (q question) consider(f facts) []considered {
+	all := make([]considered, len(f.runs))
+	on := retry.Facts{By: ledger.ASweep}
+	for i, run := range f.runs {
+		c := considered{run: run, entry: f.entry(run)}
+		c.request, c.own = q.request(f, run, c.entry), q.isOwn(c.entry)
+		if !c.own {
+			pause := f.pauses[run.FlowID]
+			on.Request, on.Entries.Run, on.Pause = c.request, c.entry, retry.Pause{Wait: pause.Wait, Detail: pause.Detail}
+			c.step = retry.Decide(&on, &q.rules, f.now)
+		}
+		all[i] = c
+	}
+	return all
+}
+
+// unknownFlows returns the dataflows to ask Flow Service about: of runs that may be
+// requested and of downstream runs. The ledger has the names of the others.
+func (f facts) unknownFlows(all []considered) (ids []string) {
+	for i := range all {
+		c, id := &all[i], all[i].run.FlowID
+		if c.own || c.step.Do == retry.End || id == "" || strings.Contains(id, ",") || slices.Contains(ids, id) {
+			continue
+		}
+		if _, known := f.flows[flowKey(f.target, id)]; !known {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // verdict is what is to be done with a failed run.
 type verdict struct {
 	run *flowclient.Run
@@ -62,30 +104,30 @@ type verdict struct {
 	request *event.Request
 }
 
-// plan says for each of the page's failed runs whether it is requested. limited means that
-// the sweep ends here: it may request no more runs. It is pure: the same facts lead to the
-// same plan.
-func (q question) plan(f facts) (verdicts []verdict, limited bool) {
-	for _, run := range f.runs {
-		v := verdict{run: run, entry: f.entry(run)}
-		request := q.request(f, run, v.entry)
-		v.reason, v.detail = q.judge(f, run, v.entry, request)
-		own := q.isOwn(v.entry)
-		v.entry.FlowName = cmp.Or(f.flows[flowKey(f.target, run.FlowID)].name, v.entry.FlowName)
-		request.FlowName = v.entry.FlowName
-		if len(request.Errors) > 0 {
-			v.entry.ErrorCode, v.entry.ErrorText = request.Errors[0].Code, request.Errors[0].Message
+// plan says for each of the failed runs whether it is requested: what is not skipped is,
+// since a delivery of the request decides again, with the entry of the dataflow at hand.
+// limited means that the sweep ends here: it may request no more runs. It is pure: the same
+// facts lead to the same plan.
+func (q question) plan(f facts, all []considered) (verdicts []verdict, limited bool) {
+	verdicts = make([]verdict, len(all))
+	for i := range all {
+		c, v := &all[i], &verdicts[i]
+		v.run, v.entry = c.run, c.entry
+		v.reason, v.detail = q.judge(f, c)
+		v.entry.FlowName = cmp.Or(f.flows[flowKey(f.target, c.run.FlowID)].name, v.entry.FlowName)
+		c.request.FlowName = v.entry.FlowName
+		if len(c.request.Errors) > 0 {
+			v.entry.ErrorCode, v.entry.ErrorText = c.request.Errors[0].Code, c.request.Errors[0].Message
 		}
 		switch v.reason {
 		case OverLimit:
 			limited = true
 		case "":
 			f.requested++
-			if !own {
-				v.entry.FlowID, v.entry.Sandbox, v.request = run.FlowID, f.target.Sandbox, &request
+			if !c.own {
+				v.entry.FlowID, v.entry.Sandbox, v.request = c.run.FlowID, f.target.Sandbox, &c.request
 			}
 		}
-		verdicts = append(verdicts, v)
 	}
 	return verdicts, limited
 }
@@ -100,35 +142,23 @@ func (f *facts) entry(run *flowclient.Run) ledger.Run {
 
 // judge returns why a failed run is not requested, or nothing; then the detail is
 // what a dry run says of it.
-func (q question) judge(f facts, run *flowclient.Run, entry ledger.Run, request event.Request) (reason Reason, detail string) {
-	pause := f.pauses[run.FlowID]
+func (q question) judge(f facts, c *considered) (reason Reason, detail string) {
+	pause := f.pauses[c.run.FlowID]
 	switch {
-	case q.isOwn(entry):
+	case c.own:
 		return "", ""
-	case run.Downstream():
+	case c.run.Downstream():
 		return DownstreamRun, "it follows a run of another dataflow, which is the one to retry"
-	}
-	if step := q.decide(f, request, entry, pause); step.Do == retry.End || step.Do == retry.SkipRun {
-		return Reason(step.Reason), step.Detail
-	}
-	switch {
+	case c.step.Do == retry.End, c.step.Do == retry.SkipRun:
+		return Reason(c.step.Reason), c.step.Detail
 	case f.requested >= q.limit:
 		return OverLimit, fmt.Sprintf("the sweep has requested %d runs, its limit", q.limit)
-	case f.flows[flowKey(f.target, run.FlowID)].streaming:
+	case f.flows[flowKey(f.target, c.run.FlowID)].streaming:
 		return StreamingRun, "its dataflow has no schedule, as those of streaming sources"
 	case pause.Wait > 0:
 		return "", "it waits on the request queue: " + pause.Detail
 	}
 	return "", ""
-}
-
-// decide decides on a listed run as on any other. What is not skipped is requested: then a
-// delivery of the request decides again, with the entry of the dataflow at hand.
-func (q question) decide(f facts, request event.Request, entry ledger.Run, pause throttle.PauseStatus) retry.Step {
-	return retry.Decide(retry.Facts{
-		Request: request, By: ledger.ASweep, Entries: ledger.Entries{Run: entry},
-		Pause: retry.Pause{Wait: pause.Wait, Detail: pause.Detail},
-	}, q.rules, f.now)
 }
 
 // request is the request for a run.
@@ -186,20 +216,4 @@ func (q question) hasCode(run *flowclient.Run) bool {
 	}
 	codes := policy.Patterns(q.codes)
 	return slices.ContainsFunc(run.Errors(), func(e flowclient.RunError) bool { return codes.Match(e.Code) })
-}
-
-// unknownFlows returns the dataflows to ask Flow Service about: of runs that may be
-// requested and of downstream runs. The ledger has the names of the others.
-func (q question) unknownFlows(f facts) (ids []string) {
-	for _, run := range f.runs {
-		_, known := f.flows[flowKey(f.target, run.FlowID)]
-		if known || run.FlowID == "" || strings.Contains(run.FlowID, ",") || slices.Contains(ids, run.FlowID) || q.isOwn(f.entries[run.ID]) {
-			continue
-		}
-		entry := f.entry(run)
-		if q.decide(f, q.request(f, run, entry), entry, throttle.PauseStatus{}).Do != retry.End {
-			ids = append(ids, run.FlowID)
-		}
-	}
-	return ids
 }

@@ -36,7 +36,7 @@ func (h *history) dump() string {
 		}
 		fmt.Fprintln(&b, m.ID, m.Body, m.Attributes, m.Receives, stamp(at), stamp(m.SentAt()))
 	}
-	for _, m := range h.world.AWS.Messages(h.world.Letters) {
+	for _, m := range h.world.AWS.Messages(h.world.DeadLetterQueue) {
 		fmt.Fprintln(&b, m.Body, m.Attributes)
 	}
 	for _, d := range h.deliveries {
