@@ -10,6 +10,7 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation/explore"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
 // TestTheExplorerFindsMutants is the test of the test: each mutant is found within small
@@ -41,16 +42,32 @@ func TestTheExplorerFindsMutants(t *testing.T) {
 			p.Config.ExtraSendAfter = 0
 			return function(p)
 		}, "once"},
+		{"faults are not counted", func(p parts) simulation.Handler {
+			p.Store = changedCommits{p.Store, withoutFaults}
+			return function(p)
+		}, "it ends"},
 	} {
 		t.Run(tt.mutant, func(t *testing.T) {
 			t.Parallel()
-			r := explore.Explore(t, explore.Setup{Wire: tt.wire, Runs: []string{"f"}, Messages: []int{0, 0}, Attempts: 2, Faults: 1, Together: 2, Hurry: true, Late: true, Quick: !everything()})
+			setup := explore.Setup{Wire: tt.wire, Runs: []string{"f"}, Messages: []int{0, 0}, Attempts: 2, Faults: 1, Together: 2, Hurry: true, Late: true, Quick: !everything()}
+			if tt.invariants == "it ends" {
+				setup.Messages, setup.Refuse = []int{0}, notYet()
+			}
+			r := explore.Explore(t, setup)
 			if r.Broken == nil || !strings.Contains(tt.invariants, r.Broken.Invariant) {
 				t.Fatalf("%s: %v, want one of %q to be broken", r, r.Broken, tt.invariants)
 			}
 			t.Logf("%s; a history that shows it:\n%s", r, r.Broken)
 		})
 	}
+}
+
+// withoutFaults counts no fault.
+func withoutFaults(writes []store.Write) []store.Write {
+	for _, w := range writes {
+		delete(w.New, "faults")
+	}
+	return writes
 }
 
 // TestExplored explores the small bounds. `make explore` sets EXPLORE: then all are

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"slices"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation/explore"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
 // The explorer plays every history within these bounds against the function. The model
@@ -36,10 +38,16 @@ func bounds() []bound {
 		{"two deliveries of a run, made runs fail or succeed, one fault", explore.Setup{Runs: run, Messages: duplicates, Attempts: 2, Faults: 1, Together: 2, Succeed: true}, false},
 		{"two runs of a dataflow, two faults", explore.Setup{Runs: runs, Messages: two, Attempts: 1, Faults: 2, Together: 2}, false},
 		{"one delivery whose call may arrive late, one fault", explore.Setup{Runs: run, Messages: one, Attempts: 2, Faults: 1, Together: 1, Late: true}, false},
+		{"one delivery of a run that Adobe does not re-trigger yet, one fault", explore.Setup{Runs: run, Messages: one, Attempts: 1, Faults: 1, Together: 1, Refuse: notYet()}, true},
 		{"three deliveries of a run, one fault", explore.Setup{Runs: run, Messages: three, Attempts: 2, Faults: 1, Together: 3}, false},
 		{"one delivery and two weeks, two faults", explore.Setup{Runs: run, Messages: one, Attempts: 2, Faults: 2, Together: 1, Weeks: 2}, false},
 		{"two runs of a dataflow and a week, one fault", explore.Setup{Runs: runs, Messages: two, Attempts: 2, Faults: 1, Together: 1, Weeks: 1}, false},
 	}
+}
+
+// notYet is Adobe's answer to a re-trigger that came too early.
+func notYet() *flowsim.Fault {
+	return &flowsim.Fault{Status: http.StatusBadRequest, Body: `{"message":"The flow run is not in a state that allows it.","error_code":"FLOW-1387-400"}`}
 }
 
 // restful reports whether a failed run may rest with what the log says of it. One that was

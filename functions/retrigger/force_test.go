@@ -103,6 +103,28 @@ func TestForcedRunIsSentOnceMoreAfterALostCall(t *testing.T) {
 	}
 }
 
+// TestForcedRunThatALostCallMadeStaysInItsLineage: A re-trigger gets no answer, and makes a
+// run that fails. A person forces that run before the call is looked for a second time. Then
+// the parent is not sent again.
+func TestForcedRunThatALostCallMadeStaysInItsLineage(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, 0, 5*time.Minute) // so late that the first search does not find the run
+		w.Flow("f", worldOrg)
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: http.StatusBadGateway, AfterEffect: true})
+		root := w.Fail("f")
+		w.Told(root)
+		w.Drain(2 * time.Minute)
+		child := w.Adobe.Runs()[1].ID
+		w.Adobe.End(child, flowsim.Fail("CONNECTOR-1001-500", "again"))
+		w.Send(`{"runId":"` + child + `","flowId":"f","force":true,"orgId":"` + worldOrg + `"}`)
+		w.Drain(24 * time.Hour)
+		if n, e := w.Adobe.Retriggers(root), w.Entry(child); n != 1 || w.Adobe.Retriggers(child) != 1 || e["parent"] != root {
+			t.Errorf("the root was re-triggered %d times, its run is %v\n%s", n, e, w)
+		}
+	})
+}
+
 // TestForcePassesTheBudget: A forced request goes although the budget of its dataflow is
 // used up.
 func TestForcePassesTheBudget(t *testing.T) {

@@ -344,10 +344,11 @@ func isTheSlotTaken(f *Facts, r *Rules, now time.Time) (Step, bool) {
 //
 // Rule 17: a failed run without parent and sends is compared with the kept calls and the
 // cut mark; it is linked to the one call that fits, is a dead letter if several or the mark
-// do, and is a root otherwise.
+// do, and is a root otherwise. Force passes the doubt alone: without the link, the search
+// for the lost call would not find a run that was sent, and the parent would be sent again.
 func whoMadeIt(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 	run, flow := &f.Entries.Run, &f.Entries.Flow
-	if f.By == ledger.ASweep || f.Request.Force || run.Parent != "" || run.Sends > 0 || len(flow.Kept) == 0 && flow.Cut == nil {
+	if f.By == ledger.ASweep || run.Parent != "" || run.Sends > 0 || len(flow.Kept) == 0 && flow.Cut == nil {
 		return Step{}, false
 	}
 	if f.Run == nil && (f.Request.CreatedAt.IsZero() || f.Request.CreatedClient == "") {
@@ -358,6 +359,9 @@ func whoMadeIt(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 	case len(calls) == 0 && !cut:
 		return Step{}, false
 	case cut, severalRuns(calls):
+		if f.Request.Force { // a person has looked at the dataflow's runs
+			return Step{}, false
+		}
 		return Step{Do: DeadLetter, Reason: MadeByUnknownCall, Detail: "a re-trigger without an answer has made this run, and which one can't be told: its lineage, and how often that was retried, are not known. Look at the dataflow's runs, and send this one with force if it is to be retried"}, true
 	case !f.parentKnown(calls[0]):
 		return Step{Do: ReadParent, Call: calls[0]}, true

@@ -289,6 +289,8 @@ func TestDecide(t *testing.T) {
 		{"a link waits for a reserved parent", []given{madeByUs, kept("other"), parentRead("other", ledger.Reserved)}, ends(Returned, FlowBusy)},
 		{"the run of one of two kept calls is a dead letter", []given{madeByUs, kept("other", "third")}, gives(MadeByUnknownCall)},
 		{"the run of a call that was cut is a dead letter", []given{madeByUs, cut}, gives(MadeByUnknownCall)},
+		{"force links the run of a kept call, too", []given{forced, failedAtAdobe, madeByUs, kept("other"), parentRead("other", ledger.Searched)}, Step{Do: LinkRun, FromRun: true}},
+		{"force sends the run of one of two kept calls", []given{forced, failedAtAdobe, madeByUs, kept("other", "third")}, Step{Do: Send}},
 		{"a run of another client is a root, whatever is kept", []given{kept("other", "third"), cut}, Step{Do: Send}},
 
 		{"a lost call is searched for again after half an hour", []given{lostCall(10*time.Minute, 1)}, at(20*time.Minute, Step{Do: Defer, Reason: OutcomeUnknown})},

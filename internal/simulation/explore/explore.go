@@ -36,6 +36,7 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
 // Setup is what is explored, and how far.
@@ -70,6 +71,8 @@ type Setup struct {
 	Hurry bool
 	// Succeed allows that runs succeed; otherwise every run fails.
 	Succeed bool
+	// Refuse is Adobe's answer to every re-trigger, which it refuses; nil for none.
+	Refuse *flowsim.Fault
 	// Accepted says whether a skipped run may rest; nil accepts every reason.
 	Accepted func(simulation.Record) bool
 	// Quick returns the first history that breaks an invariant, and looks for no shorter one.

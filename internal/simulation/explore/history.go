@@ -86,6 +86,11 @@ func begin(t *testing.T, s *Setup, shared map[string]bool, delays []time.Duratio
 	if s.Configure != nil {
 		s.Configure(&h.world.Config)
 	}
+	if s.Refuse != nil {
+		always := *s.Refuse
+		always.Op, always.Times = flowsim.OpRetrigger, 2*mostSteps
+		h.world.Adobe.Inject(always)
+	}
 	var runs []string
 	for i, flow := range s.Runs {
 		if !slices.Contains(h.world.Flows, flow) {
