@@ -34,11 +34,13 @@ const (
 	AttributeAt = "at"
 )
 
-// The indexes, by the attribute that they are on. Both are ordered by
-// [AttributeAt].
+// The indexes, by the attribute that they are on. All are ordered by [AttributeAt].
 const (
 	IndexLineage = "lineage"
 	IndexFlow    = "flow"
+	// IndexList is for lists of items that few are on at a time, each under a name of its
+	// own: an item is on one list at most. So a new list needs no new index.
+	IndexList = "listed"
 )
 
 // Write replaces one item, or adds to a counter.

@@ -55,9 +55,9 @@ func Schema(name string) *dynamodb.CreateTableInput {
 	}
 	return &dynamodb.CreateTableInput{
 		TableName: &name, BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions:   text(store.AttributeKey, store.IndexLineage, store.IndexFlow, store.AttributeAt),
+		AttributeDefinitions:   text(store.AttributeKey, store.IndexLineage, store.IndexFlow, store.IndexList, store.AttributeAt),
 		KeySchema:              []types.KeySchemaElement{{AttributeName: aws.String(store.AttributeKey), KeyType: types.KeyTypeHash}},
-		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{index(store.IndexLineage), index(store.IndexFlow)},
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{index(store.IndexLineage), index(store.IndexFlow), index(store.IndexList)},
 	}
 }
 

@@ -146,7 +146,11 @@ func indexInOrder(t *testing.T, s store.Table) {
 	if diff := cmp.Diff([]string{"k03"}, list(store.IndexLineage, "org#k03", 100)); diff != "" {
 		t.Errorf("the other index (-want +got):\n%s", diff)
 	}
-	if got := list(store.IndexFlow, "org#none", 100); len(got) != 0 {
+	commit(t, s, store.Write{Key: "k03", Old: "1", New: record("k03", "2", store.IndexList, "open", store.AttributeAt, "2026-01-01T00:00:03.000Z")})
+	if diff := cmp.Diff([]string{"k03"}, list(store.IndexList, "open", 100)); diff != "" {
+		t.Errorf("the list (-want +got):\n%s", diff)
+	}
+	if got := append(list(store.IndexFlow, "org#none", 100), list(store.IndexLineage, "org#k03", 100)...); len(got) != 0 {
 		t.Errorf("of no flow: %v", got)
 	}
 }
