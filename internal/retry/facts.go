@@ -71,7 +71,8 @@ const (
 	FoundNothing Found = iota
 	// FoundOne means that the call has made the run of the search's Child.
 	FoundOne
-	// FoundAmbiguous means that another lost call may have made the run that was found.
+	// FoundAmbiguous means that another lost call may have made the run that was found, or
+	// that a person has forced that run on as the beginning of a lineage.
 	FoundAmbiguous
 	// FoundNoWay means that the search can't be made: Adobe refuses it, there are too many
 	// runs, or it has failed for a day.

@@ -28,9 +28,10 @@ var errTooMany = fmt.Errorf("the dataflow has more than %d newer runs", maxListe
 // fails for now returns the request; one that can't be made is an answer.
 //
 // Rule 11: the oldest run counts that the call may have made ([ledger.Call.MayHaveMade]),
-// that has no parent and that was never claimed.
+// that has no parent.
 //
-// Rule 12: if another lost call may have made that run, too, the answer is ambiguous.
+// Rule 12: if another lost call may have made that run, too, or if a person has forced it
+// on as the beginning of a lineage, the answer is ambiguous.
 func (w learner) search(call ledger.Call) *Result {
 	f := &w.facts
 	found, fault := w.candidates(call)
@@ -57,8 +58,12 @@ func (w learner) search(call ledger.Call) *Result {
 		if !ok {
 			child = ledger.NewRun(f.Request.OrgID, f.Request.FlowID, call.Sandbox, run.ID)
 		}
-		if child.Parent != "" || child.Sends > 0 || child.State == ledger.Retriggered {
-			continue // it is known as made by another call, or by Adobe
+		if child.Parent != "" {
+			continue // another call has made it
+		}
+		if child.Sends > 0 || child.State == ledger.Retriggered {
+			f.Search.Found, f.Search.Detail = FoundAmbiguous, fmt.Sprintf("run %s may have been made by it, and was re-triggered by force while that was not known", child.RunID)
+			return nil
 		}
 		f.Search.Found, f.Search.Child, f.Search.Client, f.Search.CreatedAt = FoundOne, child, run.CreatedClient, run.CreatedAt.Time()
 		f.compare(call)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	. "github.com/aep-retrigger/aep-retrigger/internal/retry"
@@ -170,6 +171,11 @@ func TestARunThatTwoLostCallsMayHaveMadeIsNobodys(t *testing.T) {
 		w.adobe.End(child, flowsim.Fail("X", "no"))
 		w.want(w.deliver(w.event(child)), DeadLettered, MadeByUnknownCall)
 		w.wantRetriggers(2)
+		// A person sends it on. It may be the first one's, which is not sent again.
+		w.want(w.deliver(event.Request{RunID: child, OrgID: org, Force: true}), Retriggered, "")
+		pass(secondSearch)
+		w.want(w.deliver(w.message()), DeadLettered, OutcomeUnknown)
+		w.wantRetriggers(3)
 	})
 }
 
