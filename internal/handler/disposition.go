@@ -128,8 +128,8 @@ var table = []row{
 	{"no ledger, and most receives were for waiting", func(m *message) bool { return m.outOfFaults() && m.HasWaited && m.mayRequeue() }, RequeueCopy},
 	{"no ledger, and received too often", func(m *message) bool { return m.outOfFaults() }, GiveUp},
 	{"a fault, which the ledger counts", func(m *message) bool { return m.Faulty }, Return},
-	{"a pause, of which no end is known", func(m *message) bool { return m.ForPause }, Return},
 	{"waiting that could be taken for poison", func(m *message) bool { return !m.HasWaited && m.Receives >= copyBefore }, RequeueCopy},
+	{"a pause, of which no end is known", func(m *message) bool { return m.ForPause }, Return},
 	{"waiting that has used up its receives", func(m *message) bool { return m.Receives >= copyAfter && m.mayRequeue() }, RequeueCopy},
 	{"waiting", func(*message) bool { return true }, Return},
 }

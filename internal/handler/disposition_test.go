@@ -45,7 +45,8 @@ func TestEachRowOfTheDispositionTable(t *testing.T) {
 		{"no ledger, and received too often", message{Returned: 1, Faulty: true, NoLedger: true, Receives: 10}, GiveUp},
 		{"a fault, which the ledger counts", message{Returned: 1, Faulty: true, NoLedger: true, Receives: 9}, Return},
 		{"a fault, which the ledger counts", message{Returned: 1, Faulty: true, Receives: 999, Age: 14 * day}, Return},
-		{"a pause, of which no end is known", message{Returned: 1, ForPause: true, Receives: 999}, Return},
+		{"a pause, of which no end is known", message{Returned: 1, ForPause: true, HasWaited: true, Receives: 999}, Return},
+		{"waiting that could be taken for poison", message{Returned: 1, ForPause: true, Receives: copyBefore}, RequeueCopy},
 
 		{"waiting that could be taken for poison", message{Returned: 1, Receives: 40}, RequeueCopy},
 		{"waiting", message{Returned: 1, Receives: 39}, Return},

@@ -140,7 +140,10 @@ func (b *Batch) entries(ref ledger.Ref) (ledger.Entries, bool) {
 	if flow, ok := b.flows[ledger.FlowKey(ref.OrgID, ref.FlowID)]; ok {
 		e.Flow = flow
 	}
-	return e, true
+	// A run's claim and its dataflow's slot are written together. Where they differ, another
+	// request has found out what became of the run's call.
+	claimed := e.Run.State == ledger.InFlight
+	return e, !claimed || e.Flow.Slot != nil && e.Flow.Slot.ID == e.Run.Call.ID
 }
 
 // learn takes the entries as a request has written or read them.

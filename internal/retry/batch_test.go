@@ -93,6 +93,27 @@ func TestWhatABatchDoesNotSendIsGivenBack(t *testing.T) {
 	})
 }
 
+func TestARunWhoseCallAnotherOfItsBatchHasLookedUpIsReadAnew(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		made    bool
+		outcome Outcome
+		reason  Reason
+	}{"it made a run": {true, Retriggered, ReasonDuplicate}, "it made none": {false, Deferred, OutcomeUnknown}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				lost, other := w.fail("lost"), w.fail("other")
+				w.lose(lost, tt.made)
+				pass(reconcile)
+				results := w.batch(w.engine(), other, lost)
+				w.want(results[0], Retriggered, "")
+				w.want(results[1], tt.outcome, tt.reason)
+			})
+		})
+	}
+}
+
 func TestASingleDeliveryGivesItsPartOfTheBudgetBack(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {

@@ -305,7 +305,8 @@ func isItUnderstood(f *Facts, r *Rules, now time.Time) (Step, bool) {
 // message is returned; that is a wait and no fault.
 //
 // Rule 10: afterwards the next delivery for the dataflow, of any run, first searches for what
-// the unconfirmed call did.
+// the unconfirmed call did. A failed run that fits that call and no other is linked to it
+// without a search, as soon as its lease has ended.
 //
 // Rule 13: a call for which the search finds nothing is settled as searched, and one of
 // which no search can tell as cannot_tell.
@@ -317,6 +318,9 @@ func isTheSlotTaken(f *Facts, r *Rules, now time.Time) (Step, bool) {
 	wait := Step{Do: End, Outcome: Returned, Reason: FlowBusy, Detail: fmt.Sprintf("run %s of the same dataflow is being re-triggered", call.RunID)}
 	if call.InFlight(now) {
 		return wait, true
+	}
+	if f.isChildOf(call) {
+		return linkTo(f, *call, now), true
 	}
 	if rest := call.Until.Add(r.ReconcileAfter).Sub(now); rest > 0 {
 		wait.After = rest
@@ -363,12 +367,29 @@ func whoMadeIt(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 			return Step{}, false
 		}
 		return Step{Do: DeadLetter, Reason: MadeByUnknownCall, Detail: "a re-trigger without an answer has made this run, and which one can't be told: its lineage, and how often that was retried, are not known. Look at the dataflow's runs, and send this one with force if it is to be retried"}, true
-	case !f.parentKnown(calls[0]):
-		return Step{Do: ReadParent, Call: calls[0]}, true
-	case f.Parent.Run.StateAt(now) == ledger.Reserved:
-		return Step{Do: End, Outcome: Returned, Reason: FlowBusy, Detail: fmt.Sprintf("run %s, of which this one was made, is being written to a queue", calls[0].RunID)}, true
 	}
-	return Step{Do: LinkRun, Call: calls[0], FromRun: true}, true
+	return linkTo(f, calls[0], now), true
+}
+
+// isChildOf reports whether the run is one that the slot's lost call has made, and that no
+// other may have made. Its event says so before a search can.
+func (f *Facts) isChildOf(call *ledger.Call) bool {
+	run, req := &f.Entries.Run, &f.Request
+	if run.Parent != "" || run.Sends > 0 || req.CreatedAt.IsZero() || !call.MayHaveMade(run.RunID, req.CreatedClient, req.CreatedAt) {
+		return false
+	}
+	return !f.Entries.Flow.FitsOther(call.RunID, run.RunID, req.CreatedClient, req.CreatedAt)
+}
+
+// linkTo links the request's run to the call that made it.
+func linkTo(f *Facts, call ledger.Call, now time.Time) Step {
+	switch {
+	case !f.parentKnown(call):
+		return Step{Do: ReadParent, Call: call}
+	case f.Parent.Run.StateAt(now) == ledger.Reserved:
+		return Step{Do: End, Outcome: Returned, Reason: FlowBusy, Detail: fmt.Sprintf("run %s, of which this one was made, is being written to a queue", call.RunID)}
+	}
+	return Step{Do: LinkRun, Call: call, FromRun: true}
 }
 
 // severalRuns reports whether the calls are of more than one run.
@@ -426,7 +447,9 @@ func mayItBeSentAgain(f *Facts, r *Rules, now time.Time) (Step, bool) {
 	tooLate := now.After(run.Lost.Until.Add(ledger.LostCallRetention))
 	wait := run.Lost.Until.Add(r.ExtraSendAfter).Sub(now)
 	switch {
-	case !again && (cannotTell(run, now) || run.Sends >= 2 || r.NoExtraSend || outOfAttempts(f, r, now)):
+	case !again && cannotTell(run, now):
+		return lost("it was re-triggered without a clear answer, and whether this made a run can't be told"), true
+	case !again && (run.Sends >= 2 || r.NoExtraSend || outOfAttempts(f, r, now)):
 		return lost("it was re-triggered %d times without a clear answer, and no run that this made is there", run.Sends), true
 	case !again && tooLate:
 		return lost("it was re-triggered at %s without a clear answer, too long ago to look for a run that this made", run.Lost.At.Format(time.RFC3339)), true

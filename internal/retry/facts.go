@@ -147,9 +147,15 @@ func (f *Facts) stale() bool {
 	case ledger.AMessage:
 		return ended.After(f.Request.Due)
 	case ledger.AForce: // whoever sent it did not know of the end; a redrive does
-		return ended.After(f.Request.FirstSeen) && ended.After(f.Request.SentAt)
+		return ended.After(f.Request.FirstSeen) && ended.After(f.Request.SentAt) && !passedByForce(Reason(f.Entries.Run.Reason))
 	}
 	return false
+}
+
+// passedByForce reports whether force passes over what a run has ended for: then another
+// request has ended it, and the forced one is still to be done.
+func passedByForce(r Reason) bool {
+	return slices.Contains([]Reason{AttemptsExhausted, BreakerOpen, TooOld, WaitedTooLong, ByPolicy, DataError, DuplicateBatch}, r)
 }
 
 // waitsOnQueue reports whether a message of the request queue brings the request, so that

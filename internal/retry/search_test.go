@@ -200,6 +200,21 @@ func TestAFailedRunOfAKeptCallIsLinkedToItsParent(t *testing.T) {
 	})
 }
 
+func TestTheFailureOfTheRunThatALostCallMadeIsLinkedThoughNothingIsListed(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.lose(w.fail("run"), true)
+		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusServiceUnavailable, Times: 999})
+		child := w.adobe.MadeOf("run")
+		w.adobe.End(child, flowsim.Fail("X", "no"))
+		w.want(w.deliver(w.event(child)), Deferred, RetryDelay)
+		w.wantState("run", ledger.Retriggered)
+		if e := w.entries(child); e.Run.Parent != "run" || e.Flow.Slot != nil {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
 func TestASearchThatCanNotBeMadeMakesADeadLetterOfItsRun(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
