@@ -434,10 +434,11 @@ func forcedAgain(f *Facts) bool {
 
 // mayItBeSentAgain decides on a run whose lost call has made no run that can be found.
 //
-// Rule 15: cannot_tell, two sends, or no attempts left are a dead letter.
+// Rule 15: cannot_tell is a dead letter at once; two sends, or no attempts left, are one
+// after a second search.
 //
-// Rule 16: a searched run with one send waits until LostCallWindow after its lease, is
-// searched for again, and is sent once more if there is still no run.
+// Rule 16: a searched run waits until EXTRA_SEND_AFTER after its lease, is searched for
+// again, and with one send it is sent once more if there is still no run.
 func mayItBeSentAgain(f *Facts, r *Rules, now time.Time) (Step, bool) {
 	run := &f.Entries.Run
 	if run.Sends == 0 || f.By == ledger.ASweep {
@@ -449,8 +450,6 @@ func mayItBeSentAgain(f *Facts, r *Rules, now time.Time) (Step, bool) {
 	switch {
 	case !again && cannotTell(run, now):
 		return lost("it was re-triggered without a clear answer, and whether this made a run can't be told"), true
-	case !again && (run.Sends >= 2 || r.NoExtraSend || outOfAttempts(f, r, now)):
-		return lost("it was re-triggered %d times without a clear answer, and no run that this made is there", run.Sends), true
 	case !again && tooLate:
 		return lost("it was re-triggered at %s without a clear answer, too long ago to look for a run that this made", run.Lost.At.Format(time.RFC3339)), true
 	case tooLate:
@@ -459,6 +458,8 @@ func mayItBeSentAgain(f *Facts, r *Rules, now time.Time) (Step, bool) {
 		return Step{Do: Defer, Reason: OutcomeUnknown, Due: now.Add(wait), Detail: "an earlier re-trigger got no answer, and may still take effect; then it is looked for again"}, true
 	case !f.searched(run.Lost):
 		return Step{Do: SearchCall, Call: run.Lost}, true
+	case !again && (run.Sends >= 2 || r.NoExtraSend || outOfAttempts(f, r, now)):
+		return lost("it was re-triggered %d times without a clear answer, and no run that this made is there", run.Sends), true
 	}
 	if step, spent := isThereBudget(f, r, now); spent {
 		return step, true
