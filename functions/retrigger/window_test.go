@@ -9,12 +9,9 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
-// hour is a data window: from one hour to the next.
-func hour(text string) flowclient.Window {
-	end, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		panic(err)
-	}
+// hour is a data window: from 5 to 6 o'clock.
+func hour() flowclient.Window {
+	end := time.Date(2026, time.November, 23, 6, 0, 0, 0, time.UTC)
 	return flowclient.Window{Start: end.Add(-time.Hour), End: end}
 }
 
@@ -36,10 +33,10 @@ func TestDataWindowOfARunStandsEverywhere(t *testing.T) {
 	const inBody = `"windowStart":"` + start + `","windowEnd":"` + end + `"`
 	inWorld(t, func(t *testing.T, w *world) {
 		w.Config.RetryDelays = []time.Duration{0, 5 * time.Minute}
-		w.failWindow("r", hour(end))
+		w.failWindow("r", hour())
 		w.failing(2)
 		answer := w.invoke(w.Start(-1, false), `{"runId":"r","orgId":"`+worldOrg+`"}`).Results[0]
-		if got := (flowclient.Window{Start: answer.WindowStart, End: answer.WindowEnd}); got != hour(end) {
+		if got := (flowclient.Window{Start: answer.WindowStart, End: answer.WindowEnd}); got != hour() {
 			t.Errorf("the answer has the window %s", got)
 		}
 		made := w.Adobe.MadeOf("r")
@@ -61,7 +58,7 @@ func TestDataWindowOfARunStandsEverywhere(t *testing.T) {
 			t.Errorf("the dead letters are %+v", letters)
 		}
 		for _, r := range w.Logs.Outcomes() {
-			if (flowclient.Window{Start: r.WindowStart, End: r.WindowEnd}) != hour(end) {
+			if (flowclient.Window{Start: r.WindowStart, End: r.WindowEnd}) != hour() {
 				t.Errorf("the log says %+v", r)
 			}
 		}

@@ -135,6 +135,7 @@ func attributes(r retry.Result) []slog.Attr {
 		{"runId", r.RunID},
 		{"reason", string(r.Reason)},
 		{"newRunId", r.NewRunID},
+		{"supersededBy", r.SupersededBy},
 		{"root", r.Root},
 		{"parent", r.Parent},
 		{"flowId", r.FlowID},

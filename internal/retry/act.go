@@ -63,7 +63,7 @@ func (w closer) settle(s Step) *Result {
 func (w closer) skip(s Step) *Result {
 	w.takeOver()
 	done, end := w.change(func(ctx context.Context) (ledger.Entries, error) {
-		return w.ledger.Note(ctx, w.facts.Entries, w.facts.By, ledger.Outcome{State: ledger.Skipped, Reason: string(s.Reason)})
+		return w.ledger.Note(ctx, w.facts.Entries, w.facts.By, ledger.Outcome{State: ledger.Skipped, Reason: string(s.Reason), SupersededBy: s.By})
 	})
 	if !done {
 		return end

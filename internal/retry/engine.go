@@ -118,6 +118,8 @@ type Engine struct {
 	Options
 	locks flowLocks
 	names names
+	// newest are the newest runs of dataflows.
+	newest newest
 }
 
 // New returns an Engine. Without a request queue (nil) nothing can wait, and what would
@@ -256,7 +258,7 @@ func (w *attempt) retry() Result {
 		if w.facts.Request.DryRun && step.Acts() || step.Do == End && !step.busy() {
 			return w.end(step)
 		}
-		if step.Acts() || step.Do == SearchCall || step.busy() {
+		if step.needsLock() {
 			again, end := w.lock(&locked)
 			if end != nil {
 				return *end

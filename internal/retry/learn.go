@@ -8,6 +8,21 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
+// learn gives the facts one more answer. It returns a result where that ends the request.
+func (w learner) learn(s Step) *Result {
+	switch s.Do {
+	case ReadRun:
+		return w.readRun()
+	case SearchCall:
+		return w.search(s.Call)
+	case ReadParent:
+		return w.readParent(s.Call)
+	case AskSuccess:
+		return w.askSuccess()
+	}
+	return w.askNewer()
+}
+
 // readRun completes the request by what Flow Service tells of its run.
 func (w learner) readRun() *Result {
 	f := &w.facts

@@ -62,6 +62,9 @@ const (
 	// Superseded means that the run is not the one to retry: its lineage goes on with
 	// another run.
 	Superseded = Reason(ledger.ReasonSuperseded)
+	// SupersededByHand means that a newer run of the same dataflow and the same data
+	// window, which this function did not make, has succeeded or is running.
+	SupersededByHand Reason = "superseded_by_hand"
 	// Waiting means that a sweep has found a run for which a request waits.
 	Waiting Reason = "waiting"
 	// RunInProgress and RunSucceeded are the run's state when Flow Service
@@ -159,6 +162,8 @@ type Result struct {
 	Reason   Reason  `json:"reason,omitempty"`
 	Message  string  `json:"message,omitempty"`
 	NewRunID string  `json:"newRunId,omitempty"`
+	// SupersededBy is the run with which somebody has retried this one by hand.
+	SupersededBy string `json:"supersededBy,omitempty"`
 	// Attempt counts the re-triggers sent for the run's lineage, this one included.
 	Attempt int `json:"attempt,omitempty"`
 	// Root is the first run of the lineage, where the ledger knows the run.

@@ -2,6 +2,7 @@ package flowsim
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -22,6 +23,8 @@ type Run struct {
 	CreatedClient          string
 	// Of is the run whose re-trigger made this one.
 	Of string
+	// ByHandOf is the run that a person has retried with this one; see [Server.RetryByHand].
+	ByHandOf string
 	// Downstream marks a run that follows another dataflow's run.
 	Downstream bool
 	// NeverStarted marks a run that failed before it began.
@@ -74,6 +77,24 @@ func addRun(s *Server, r *Run) {
 		s.order = append(s.order, r.ID)
 	}
 	s.runs[r.ID] = r
+}
+
+// ByHandClient makes the runs of [Server.RetryByHand]: Adobe's UI.
+const ByHandClient = "exc_app"
+
+// RetryByHand retries a run as a person does in Adobe's UI: a new run of the same data window
+// is in progress, which another client than ours has made. It returns the new run's id.
+func (s *Server) RetryByHand(runID string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.runs[runID]
+	s.serial++
+	made := &Run{
+		ID: fmt.Sprintf("by-hand-%d-of-%s", s.serial, runID), FlowID: r.FlowID, Status: InProgress, CreatedAt: s.now(), CreatedClient: ByHandClient,
+		ByHandOf: runID, Window: r.Window, NoWindow: r.NoWindow,
+	}
+	addRun(s, made)
+	return made.ID
 }
 
 // Script sets the fate of the next runs that re-triggers make of a dataflow.
