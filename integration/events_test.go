@@ -132,10 +132,10 @@ func TestBatchOfTenTakesFewCalls(t *testing.T) {
 	deliver(t, s, failures...)
 	wantOutcomes(t, s, map[string]int{"retriggered": 10})
 	got := map[string]int{
-		"token": s.Adobe.Count(flowsim.OpToken), "retrigger": s.Adobe.Count(flowsim.OpRetrigger), "run": s.Adobe.Count(flowsim.OpRun),
+		"token": s.Adobe.Count(flowsim.OpToken), "retrigger": s.Adobe.Count(flowsim.OpRetrigger), "run": s.Adobe.Count(flowsim.OpRun), "runs": s.Adobe.Count(flowsim.OpRuns),
 		"GetSecretValue": s.AWS.Count("GetSecretValue"), "SendMessage": s.AWS.Count("SendMessage"), "ledger": s.LedgerCalls() - began,
 	}
-	want := map[string]int{"token": 1, "retrigger": 10, "run": 0, "GetSecretValue": 1, "SendMessage": 10, "ledger": 22} // messages: those sent by the test; the ledger's: one read, one budget, two for each run
+	want := map[string]int{"token": 1, "retrigger": 10, "run": 0, "runs": 0, "GetSecretValue": 1, "SendMessage": 10, "ledger": 22} // messages: those sent by the test; the ledger's: one read, one budget, two for each run
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("calls for 10 retries (-want +got):\n%s", diff)
 	}

@@ -148,7 +148,8 @@ func TestCrashWhileWaitingOrSearchingLosesNoRun(t *testing.T) {
 			}, 3,
 			[][2]crash{
 				{sent, sent}, // read
-				{sent, sent}, // list
+				{sent, sent}, // list, in search of its run
+				{sent, sent}, // list, in search of a retry by hand
 				{sent, once}, // claim: whether it was sent is not known a second time
 				{once, sent}, // re-trigger
 				{sent, sent}, // record

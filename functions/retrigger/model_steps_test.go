@@ -47,7 +47,7 @@ func (h *history) aFailedRun() (string, bool) {
 // step does one random thing.
 func (h *history) step() {
 	switch rapid.SampledFrom([]string{
-		"fail", "fail", "settle", "settle", "settle", "poll", "poll", "poll", "poll", "poll", "polls", "duplicate", "direct", "pass", "pass", "pass long", "fault", "ledger", "by hand", "force", "unheard", "sweep", "pause", "PAUSED", "redrive", "rotate", "week", "the same pause again", "slow listings",
+		"fail", "fail", "settle", "settle", "settle", "poll", "poll", "poll", "poll", "poll", "polls", "duplicate", "direct", "pass", "pass", "pass long", "fault", "ledger", "by hand", "in Adobe's UI", "force", "unheard", "sweep", "pause", "PAUSED", "redrive", "rotate", "week", "the same pause again", "slow listings",
 	}).Draw(h.t, "step") {
 	case "fail":
 		if len(h.Flows) == 0 || h.Roots > 8 {
@@ -77,6 +77,12 @@ func (h *history) step() {
 			id := rapid.SampledFrom(runs).Draw(h.t, "run").ID
 			named := rapid.SampledFrom([]string{"", `"flowId":"f",`, `"sandbox":"dev",`}).Draw(h.t, "named")
 			h.Send(`{"runId":"` + id + `",` + named + `"orgId":"` + h.orgOf(id) + `"}`)
+		}
+	case "in Adobe's UI": // a person retries a failed run there
+		if id, ok := h.aFailedRun(); ok && h.Roots <= 8 {
+			h.Roots++
+			h.Adobe.RetryByHand(id)
+			pass(rapid.SampledFrom([]time.Duration{0, 11 * time.Minute}).Draw(h.t, "later"))
 		}
 	case "PAUSED":
 		h.Config.Paused = rapid.Bool().Draw(h.t, "is")

@@ -182,7 +182,21 @@ func (h *history) finish() {
 			h.violated("nothing vanishes", "run %s is nowhere: its entry is %v, and it has no dead letter", r.ID, entry)
 		}
 		h.agree(r.ID, entry, letters[r.ID])
+		if entry["reason"] == "superseded_by_hand" && entry["state"] == "skipped" && !h.doneByHand(r, entry["supersededBy"]) {
+			h.violated("only what people do is left to them", "run %s is skipped for run %s", r.ID, entry["supersededBy"])
+		}
 	}
+}
+
+// doneByHand reports whether a run is a newer one of the same data window that our client has
+// not made. Weeks later, nobody knows of a run that a lost call of ours made.
+func (h *history) doneByHand(failed flowsim.Run, by string) bool {
+	for _, r := range h.Adobe.Runs() {
+		if r.ID == by {
+			return r.FlowID == failed.FlowID && r.Window == failed.Window && r.CreatedAt.After(failed.CreatedAt) && (r.ByHandOf != "" || h.weeks || h.late())
+		}
+	}
+	return false
 }
 
 // agree checks that the last outcome in the log agrees with the ledger.

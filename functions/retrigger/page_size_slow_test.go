@@ -117,6 +117,9 @@ func TestSweepWithoutProgressIsGivenUp(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		calls := 0
 		w.runsCalls(func(answer http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Query().Get("orderby") == "-createdAt" { // in search of a retry by hand
+				return true
+			}
 			calls++
 			switch {
 			case r.URL.Query().Has("continuationToken"):

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/pkg/aeptime"
 )
 
 // Schema is the number of the entries' form. A function that meets an entry with a greater
@@ -53,11 +54,9 @@ func (c *Call) InFlight(now time.Time) bool { return now.Before(c.Until) }
 // call of its client. For example, a call that was claimed at 12:00 with a lease until
 // 12:01 may have made a run that was created between 11:58 and 12:33.
 //
-// Windows are not known: the times of the source files that the two runs work on are not
-// compared. Adobe shows a run's window in its activities (durationSummary.extensions, as
-// windowStart and windowEnd), but an event need not have it, and no source says that the run
-// of a re-trigger shows the same one. A comparison that says no by mistake would send the run
-// twice.
+// The data windows of the two runs are not compared: an event need not have one, and no
+// source says that the run of a re-trigger shows the same one. A comparison that says no by
+// mistake would send the run twice.
 func (c *Call) MayHaveMade(runID, clientID string, createdAt time.Time) bool {
 	if runID == c.RunID || clientID != c.ClientID {
 		return false
@@ -74,6 +73,9 @@ type Run struct {
 	// Fingerprint is that of what the run's request was told of it, by an event or by
 	// Flow Service. A message that waits is believed if it has the same.
 	Fingerprint string
+	// Window is the run's data window, which all runs of a lineage share; zero where it is
+	// not known.
+	Window aeptime.Window
 
 	State State
 	// Reason says why, where the state has reasons.
@@ -109,6 +111,9 @@ type Run struct {
 	// Superseded means that the run's parent has another successor, with which the lineage
 	// goes on, and that no person has asked for this run since.
 	Superseded bool
+	// SupersededBy is the run with which somebody has retried this one by hand, so that it
+	// was skipped; empty for none.
+	SupersededBy string
 	// Counted means that the dataflow's breaker has counted this run.
 	Counted bool
 	// FirstSeen is when the failure was first seen, ChangedAt when the entry was last
@@ -212,10 +217,11 @@ func (r *Run) record() store.Record {
 	return compact(store.Record{
 		"orgId": r.OrgID, "runId": r.RunID, "flowId": r.FlowID, "sandbox": r.Sandbox,
 		"flowName": r.FlowName, "errorCode": r.ErrorCode, "errorText": r.ErrorText, "fingerprint": r.Fingerprint,
+		"windowStart": stamp(r.Window.Start), "windowEnd": stamp(r.Window.End),
 		"state": string(r.State), "reason": r.Reason, "root": r.Root, "parent": r.Parent, "newRunId": r.Successor,
 		"attempt": number(r.Attempt), "sends": number(r.Sends), "forgiven": number(r.Forgiven), "call": callText(r.Call), "lost": callText(r.Lost), "settled": string(r.Settled),
 		"due": stamp(r.Due), "before": string(r.Before), "earlier": string(r.Earlier), "reservedBy": r.ReservedBy, "reservedUntil": stamp(r.ReservedUntil),
-		"faults": number(r.Faults), "lastFault": r.LastFault, "faultAt": stamp(r.FaultAt), "counted": flag(r.Counted), "superseded": flag(r.Superseded), "firstSeen": stamp(r.FirstSeen),
+		"faults": number(r.Faults), "lastFault": r.LastFault, "faultAt": stamp(r.FaultAt), "counted": flag(r.Counted), "superseded": flag(r.Superseded), "supersededBy": r.SupersededBy, "firstSeen": stamp(r.FirstSeen),
 		store.AttributeAt: stamp(r.FirstSeen), store.IndexLineage: group(r.OrgID, r.Root), store.IndexFlow: group(r.OrgID, r.FlowID),
 	})
 }
@@ -225,10 +231,11 @@ func runOf(r store.Record) Run {
 	run := Run{
 		OrgID: r["orgId"], RunID: r["runId"], FlowID: r["flowId"], Sandbox: r["sandbox"],
 		FlowName: r["flowName"], ErrorCode: r["errorCode"], ErrorText: r["errorText"], Fingerprint: r["fingerprint"],
-		State: State(r["state"]), Reason: r["reason"], Root: r["root"], Parent: r["parent"], Successor: r["newRunId"],
+		Window: aeptime.Window{Start: f.instant("windowStart"), End: f.instant("windowEnd")},
+		State:  State(r["state"]), Reason: r["reason"], Root: r["root"], Parent: r["parent"], Successor: r["newRunId"],
 		Attempt: f.count("attempt"), Sends: f.count("sends"), Forgiven: f.count("forgiven"), Settled: State(r["settled"]),
 		Due: f.instant("due"), Before: State(r["before"]), Earlier: State(r["earlier"]), ReservedBy: r["reservedBy"], ReservedUntil: f.instant("reservedUntil"),
-		Faults: f.count("faults"), LastFault: r["lastFault"], FaultAt: f.instant("faultAt"), Counted: r["counted"] != "", Superseded: r["superseded"] != "",
+		Faults: f.count("faults"), LastFault: r["lastFault"], FaultAt: f.instant("faultAt"), Counted: r["counted"] != "", Superseded: r["superseded"] != "", SupersededBy: r["supersededBy"],
 		FirstSeen: f.instant("firstSeen"), ChangedAt: f.instant("changedAt"), version: r[store.AttributeRev], schema: f.count("schema"),
 	}
 	f.decode("call", &run.Call)

@@ -36,6 +36,8 @@ type Outcome struct {
 	State  State
 	Reason string
 	Due    time.Time // of a deferred run
+	// SupersededBy is the run with which somebody has retried a skipped one by hand.
+	SupersededBy string
 	// Exhausted counts the run's lineage for the breaker, unless it is counted already.
 	// Restart begins the count anew with it, since a run of the dataflow has succeeded.
 	Exhausted, Restart bool
@@ -54,7 +56,7 @@ func (l *Ledger) Note(ctx context.Context, e Entries, by Asker, o Outcome) (Entr
 		before = earlier
 	}
 	next.Run.become(o.State, o.Reason, now)
-	next.Run.Due = milli(o.Due)
+	next.Run.Due, next.Run.SupersededBy = milli(o.Due), o.SupersededBy
 	if o.State == DeadLettered { // who sends it again has ten faults again
 		next.Run.Faults = 0
 	}
@@ -148,7 +150,7 @@ func (l *Ledger) CountFault(ctx context.Context, e Entries, by Asker, delivery, 
 // become changes the state, and forgets what belongs to the state before.
 func (r *Run) become(s State, reason string, now time.Time) {
 	r.State, r.Reason = s, reason
-	r.Due, r.Before, r.Earlier, r.ReservedBy, r.ReservedUntil = time.Time{}, "", "", "", time.Time{}
+	r.Due, r.Before, r.Earlier, r.ReservedBy, r.ReservedUntil, r.SupersededBy = time.Time{}, "", "", "", time.Time{}, ""
 	if r.FirstSeen.IsZero() {
 		r.FirstSeen = now
 	}

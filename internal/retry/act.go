@@ -63,7 +63,7 @@ func (w closer) settle(s Step) *Result {
 func (w closer) skip(s Step) *Result {
 	w.takeOver()
 	done, end := w.change(func(ctx context.Context) (ledger.Entries, error) {
-		return w.ledger.Note(ctx, w.facts.Entries, w.facts.By, ledger.Outcome{State: ledger.Skipped, Reason: string(s.Reason)})
+		return w.ledger.Note(ctx, w.facts.Entries, w.facts.By, ledger.Outcome{State: ledger.Skipped, Reason: string(s.Reason), SupersededBy: s.By})
 	})
 	if !done {
 		return end
@@ -213,6 +213,9 @@ func (w closer) writeDeadLetter(s Step) Result {
 	run := &w.facts.Entries.Run
 	req := w.facts.Request
 	req.Due, req.Root, req.Parent, req.Attempts, req.Requeues = time.Time{}, rootOf(&w.facts), run.Parent, run.Used(), 0
+	if req.Window.IsZero() {
+		req.Window = run.Window
+	}
 	ctx, cancel := w.recording()
 	err := w.deadLetters.Send(ctx, deadletter.Message{
 		Request: req, Reason: string(s.Reason), Detail: s.Detail, FirstTime: req.FirstSeen, LastTime: w.Now(),

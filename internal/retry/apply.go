@@ -18,14 +18,8 @@ func (w *attempt) apply(s Step) *Result {
 		learner{w}.askName()
 	}
 	switch s.Do {
-	case ReadRun:
-		return learner{w}.readRun()
-	case SearchCall:
-		return learner{w}.search(s.Call)
-	case ReadParent:
-		return learner{w}.readParent(s.Call)
-	case AskSuccess:
-		return learner{w}.askSuccess()
+	case ReadRun, SearchCall, ReadParent, AskSuccess, AskNewer:
+		return learner{w}.learn(s)
 	case CloseBreaker:
 		_, end := w.change(func(ctx context.Context) (ledger.Entries, error) { return w.ledger.CloseBreaker(ctx, w.facts.Entries) })
 		return end

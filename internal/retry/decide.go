@@ -14,12 +14,13 @@ import (
 // Action is what a step does.
 type Action string
 
-// The actions. The first four learn something, the next seven act, and the last one ends.
+// The actions. The first five learn something, the next seven act, and the last one ends.
 const (
 	ReadRun      Action = "read the run"
 	SearchCall   Action = "search for the run that a lost call made"
 	ReadParent   Action = "read the entries of the lost call's run"
 	AskSuccess   Action = "ask whether a run of the dataflow has succeeded"
+	AskNewer     Action = "ask whether somebody has retried the run by hand"
 	CloseBreaker Action = "close the breaker"
 	LinkRun      Action = "link the run that was found"
 	SettleCall   Action = "settle the lost call"
@@ -49,6 +50,8 @@ type Step struct {
 	After time.Duration
 	// Released means that a pause has kept the run, and that it is over.
 	Released bool
+	// By is the run by which a skipped one is superseded.
+	By string
 	// Extra means that the run is sent once more, since its first call left no trace.
 	Extra bool
 	// Exhausted means that the lineage has used up its attempts. Restart means that the
@@ -70,9 +73,16 @@ func (s Step) Acts() bool {
 	return false
 }
 
+// needsLock reports whether the step is taken by one run of the dataflow after the other: it
+// acts, its answer serves the others as well, or it ends since another run is at work.
+func (s Step) needsLock() bool {
+	return s.Acts() || s.Do == SearchCall || s.Do == AskNewer || s.busy()
+}
+
 // Decide says what is to be done with a run. It is pure, and total: any facts lead to a
 // step, and none is changed. The questions stand in the order in which a person would ask them, and the first
-// one that has an answer decides.
+// one that has an answer decides. What is about to be sent asks one question more: has
+// somebody done it by hand?
 func Decide(f *Facts, r *Rules, now time.Time) Step {
 	for _, ask := range []func(*Facts, *Rules, time.Time) (Step, bool){
 		isItDealtWith,      // Has a sweep found a run that somebody has dealt with?
@@ -89,10 +99,10 @@ func Decide(f *Facts, r *Rules, now time.Time) Step {
 		isThereBudget,      // Does the dataflow, or the org, have a re-trigger left?
 	} {
 		if step, decided := ask(f, r, now); decided {
-			return step
+			return unlessByHand(f, step, now)
 		}
 	}
-	return Step{Do: Send}
+	return unlessByHand(f, Step{Do: Send}, now)
 }
 
 func isItWorkedOn(f *Facts, _ *Rules, now time.Time) (Step, bool) {

@@ -20,6 +20,7 @@ type situation struct {
 	found   Found
 	parent  ledger.State
 	success Answer
+	newer   Newer
 	status  flowclient.Status
 }
 
@@ -76,6 +77,7 @@ func mattering() []dimension {
 func further() []dimension {
 	parent := func(state ledger.State) func(*situation) { return func(s *situation) { s.parent = state } }
 	says := func(status flowclient.Status) func(*situation) { return func(s *situation) { s.status = status } }
+	retried := func(n Newer) func(*situation) { return func(s *situation) { s.newer = n } }
 	succeeded := func(a Answer) func(*situation) { return func(s *situation) { s.success = a } }
 	refusal := func(kind flowclient.Kind) func(*situation) {
 		return func(s *situation) {
@@ -91,6 +93,7 @@ func further() []dimension {
 		values("dry run", nothing, set(dryRun)),
 		values("breaker", nothing, set(breakerOpen), set(almostOpen)),
 		values("success", succeeded(No), succeeded(Yes)),
+		values("by hand", retried(Newer{Answer: No}), retried(Newer{Answer: Yes, By: ListedRun{ID: "by-hand"}}), retried(Newer{Answer: No, Unclear: "no window"})),
 		values("budget", nothing, set(orgBudgetSpent), set(flowBudgetSpent)),
 		values("attempts", nothing, set(used(1)), set(used(3))),
 		values("age", nothing, set(firstSeen(2*time.Hour)), set(failed(8*day, 0)), set(failed(8*day, 7*day+23*time.Hour))),
@@ -224,11 +227,11 @@ func (s *situation) play() string {
 // answer does what the engine does, without a ledger and without Adobe.
 func (s *situation) answer(step Step) (end bool, problem string) {
 	f := &s.facts
-	if f.By == ledger.ASweep || f.Request.DryRun && step.Acts() {
+	if f.By == ledger.ASweep && step.Do != AskNewer || f.Request.DryRun && step.Acts() {
 		return true, ""
 	}
 	switch step.Do {
-	case ReadRun, SearchCall, ReadParent, AskSuccess:
+	case ReadRun, SearchCall, ReadParent, AskSuccess, AskNewer:
 		return false, s.learn(step)
 	case CloseBreaker:
 		f.Entries.Flow.BlockedUntil, f.Entries.Flow.Exhausted = time.Time{}, 0
@@ -268,6 +271,16 @@ func (s *situation) learn(step Step) (problem string) {
 			return "a success is asked for twice"
 		}
 		f.Succeeded = s.success
+	case AskNewer:
+		switch {
+		case f.Newer.Answer != NotAsked:
+			return "a retry by hand is asked for twice"
+		case f.Request.Force:
+			return "force asks for a retry by hand"
+		case !s.isLate():
+			return "a retry at once asks for one by hand"
+		}
+		f.Newer = s.newer
 	}
 	return ""
 }
@@ -306,8 +319,11 @@ func (s *situation) check(step Step) string {
 	f := &s.facts
 	state := f.Entries.Run.StateAt(noon())
 	if f.By == ledger.ASweep {
-		if !slices.Contains([]Action{End, Send, Defer, SkipRun, DeadLetter}, step.Do) {
+		switch {
+		case !slices.Contains([]Action{End, Send, Defer, SkipRun, DeadLetter, AskNewer}, step.Do):
 			return "a sweep must not " + string(step.Do)
+		case step.By != "": // which the sweep notes
+			return allowed(state, ledger.OpNote, f.By, ledger.Skipped)
 		}
 		return ""
 	}
@@ -353,6 +369,12 @@ func (s *situation) checkLink(step Step, state ledger.State) string {
 	return allowed(state, ledger.OpLinkChild, ledger.AnEvent, to)
 }
 
+// isLate reports whether the attempt begins more than ten minutes after the failure.
+func (s *situation) isLate() bool {
+	begin := noon().Add(-10 * time.Minute)
+	return s.facts.Request.FailedAt.Before(begin) || s.facts.Request.FirstSeen.Before(begin)
+}
+
 // wrong is a problem, where it is one.
 type wrong struct {
 	problem string
@@ -367,6 +389,8 @@ func (s *situation) checkSend(step Step, table string) string {
 		all = append(all, s.wrongAgain(step)...)
 	}
 	if !s.facts.Request.Force {
+		all = append(all, wrong{"it is sent although somebody has retried it by hand", s.facts.Newer.Answer == Yes},
+			wrong{"it is sent without asking for a retry by hand", s.facts.Newer.Answer == NotAsked && s.isLate()})
 		all = append(all, s.overLimits()...)
 	}
 	for _, w := range all {

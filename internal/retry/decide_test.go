@@ -179,6 +179,18 @@ func almostOpen(f *Facts, _ *Rules) { f.Entries.Flow.Exhausted = 2 }
 
 func success(a Answer) given { return func(f *Facts, _ *Rules) { f.Succeeded = a } }
 
+func newer(a Answer) given {
+	return func(f *Facts, _ *Rules) {
+		f.Newer = Newer{Answer: a, By: ListedRun{ID: "by-hand", Status: "success"}}
+	}
+}
+
+// entryFirstSeen is when the ledger first heard of the run: of a run that our re-trigger
+// made, that was when it was made.
+func entryFirstSeen(ago time.Duration) given {
+	return func(f *Facts, _ *Rules) { f.Entries.Run.FirstSeen = noon().Add(-ago) }
+}
+
 func paused(f *Facts, _ *Rules) { f.Pause = Pause{Wait: time.Hour, Detail: "paused"} }
 
 func slowedDown(f *Facts, _ *Rules) { f.SlowDown = time.Hour }
@@ -329,8 +341,23 @@ func TestDecide(t *testing.T) {
 		{"a run beyond its org's budget waits for the next window", []given{orgBudgetSpent}, Step{Do: Defer, Reason: BudgetSpent}},
 		{"force passes over the budgets", []given{flowBudgetSpent, orgBudgetSpent, forced, failedAtAdobe}, Step{Do: Send}},
 
+		{"an attempt within ten minutes of the failure does not ask for a retry by hand", []given{failed(10*time.Minute, 0)}, Step{Do: Send}},
+		{"a later one asks", []given{failed(11*time.Minute, 0)}, Step{Do: AskNewer}},
+		{"so does a run of ours that has just failed, and was made more than ten minutes ago", []given{in(ledger.Made), used(1), firstSeen(6 * time.Minute), entryFirstSeen(11 * time.Minute)}, Step{Do: AskNewer}},
+		{"so does a person's request for a run that failed long ago", []given{atHand, failedAtAdobe, in(ledger.DeadLettered), firstSeen(time.Hour)}, Step{Do: AskNewer}},
+		{"so does one more re-trigger of a run whose call was lost", []given{lostCall(time.Hour, 1), searchedFor("run", FoundNothing), firstSeen(2 * time.Hour)}, Step{Do: AskNewer}},
+		{"a run that was not retried by hand, as far as can be told, is sent", []given{firstSeen(time.Hour), newer(No)}, Step{Do: Send}},
+		{"a run that somebody has retried by hand is skipped", []given{firstSeen(time.Hour), newer(Yes)}, Step{Do: SkipRun, Reason: SupersededByHand}},
+		{"so is one more re-trigger of it", []given{lostCall(time.Hour, 1), searchedFor("run", FoundNothing), firstSeen(2 * time.Hour), newer(Yes)}, Step{Do: SkipRun, Reason: SupersededByHand}},
+		{"force does not ask", []given{forced, failedAtAdobe, firstSeen(time.Hour)}, Step{Do: Send}},
+		{"what is not sent does not ask", []given{firstSeen(time.Hour), flowBudgetSpent}, Step{Do: Defer, Reason: BudgetSpent}},
+		{"a later event of a run that was retried by hand is a duplicate", []given{in(ledger.Skipped), because(SupersededByHand)}, ends(Skipped, ReasonDuplicate)},
+
 		{"a sweep requests a run that nobody knows", []given{bySweep}, Step{Do: Send}},
-		{"a sweep requests a searched run", []given{bySweep, lostCall(time.Hour, 1), firstSeen(time.Hour)}, Step{Do: Send}},
+		{"a sweep asks for a retry by hand, too", []given{bySweep, firstSeen(time.Hour)}, Step{Do: AskNewer}},
+		{"a sweep skips a run that somebody has retried by hand", []given{bySweep, firstSeen(time.Hour), newer(Yes)}, Step{Do: SkipRun, Reason: SupersededByHand}},
+		{"a sweep leaves a run that was skipped for that", []given{bySweep, in(ledger.Skipped), because(SupersededByHand)}, ends(Skipped, SupersededByHand)},
+		{"a sweep requests a searched run", []given{bySweep, lostCall(time.Hour, 1), firstSeen(time.Hour), newer(No)}, Step{Do: Send}},
 		{"a sweep requests a run whose claim has ended", []given{bySweep, slot("run", time.Hour), firstSeen(time.Hour)}, Step{Do: Send}},
 		{"a sweep leaves a run that waits", []given{bySweep, in(ledger.Deferred)}, ends(Skipped, Waiting)},
 		{"a sweep makes up for a message that was lost", []given{bySweep, in(ledger.Deferred), changed(13 * time.Hour), dueIn(-13 * time.Hour)}, Step{Do: Send}},

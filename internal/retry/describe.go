@@ -10,12 +10,15 @@ import (
 func (w *attempt) result() Result {
 	run := &w.facts.Entries.Run
 	result := newResult(w.facts.Request)
-	result.Root, result.facts = rootOf(&w.facts), w.facts
+	result.Root, result.SupersededBy, result.facts = rootOf(&w.facts), run.SupersededBy, w.facts
 	if result.FlowName == "" {
 		result.FlowName = run.FlowName
 	}
 	if result.ErrorCode == "" && result.ErrorText == "" {
 		result.ErrorCode, result.ErrorText = run.ErrorCode, run.ErrorText
+	}
+	if result.WindowStart.IsZero() {
+		result.WindowStart, result.WindowEnd = run.Window.Start, run.Window.End
 	}
 	return result
 }
@@ -30,6 +33,7 @@ func rootOf(f *Facts) string {
 
 // describeStep is the answer of a dry run: what the step would do.
 func describeStep(f *Facts, result Result, s Step) Result {
+	result.SupersededBy = s.By
 	would := func(word string) Result {
 		return result.skipped(DryRun, fmt.Sprintf("would be %s (%s): %s", word, s.Reason, s.Detail))
 	}
@@ -43,6 +47,9 @@ func describeStep(f *Facts, result Result, s Step) Result {
 			return dry("would wait: %s", f.Pause.Detail)
 		case f.Run != nil && !f.Run.Status().Failed():
 			return dry("would be sent to Flow Service, which decides: its status is %q", f.Run.Status())
+		}
+		if f.Newer.Unclear != "" {
+			return dry("would be re-triggered, as attempt %d: it has failed, and whether somebody has retried it by hand can't be told (%s)", f.Entries.Run.Used()+1, f.Newer.Unclear)
 		}
 		return dry("would be re-triggered, as attempt %d: it has failed", f.Entries.Run.Used()+1)
 	case Defer:

@@ -118,6 +118,8 @@ type Engine struct {
 	Options
 	locks flowLocks
 	names names
+	// newest are the newest runs of dataflows.
+	newest newest
 }
 
 // New returns an Engine. Without a request queue (nil) nothing can wait, and what would
@@ -256,7 +258,7 @@ func (w *attempt) retry() Result {
 		if w.facts.Request.DryRun && step.Acts() || step.Do == End && !step.busy() {
 			return w.end(step)
 		}
-		if step.Acts() || step.Do == SearchCall || step.busy() {
+		if step.needsLock() {
 			again, end := w.lock(&locked)
 			if end != nil {
 				return *end
@@ -364,6 +366,9 @@ func (w *attempt) describe() {
 		told = f.Request.Fingerprint()
 	}
 	f.Entries.Describe(f.Request.FlowName, cause.Code, cause.Message, told)
+	if told != "" && !f.Request.Window.IsZero() {
+		run.Window = f.Request.Window
+	}
 }
 
 // unavailable returns a request whose entries could not be read or written: nothing was sent.

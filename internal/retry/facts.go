@@ -36,6 +36,8 @@ type Facts struct {
 	// Succeeded tells whether a run of the dataflow has succeeded since the breaker began
 	// to count.
 	Succeeded Answer
+	// Newer tells whether somebody has retried the run by hand.
+	Newer Newer
 	// BudgetSpent is until when the org has had its re-triggers; zero where it has some left.
 	BudgetSpent time.Time
 	// Refusal is Adobe's answer to the re-trigger that this delivery has sent, if it took

@@ -8,6 +8,21 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
+// learn gives the facts one more answer. It returns a result where that ends the request.
+func (w learner) learn(s Step) *Result {
+	switch s.Do {
+	case ReadRun:
+		return w.readRun()
+	case SearchCall:
+		return w.search(s.Call)
+	case ReadParent:
+		return w.readParent(s.Call)
+	case AskSuccess:
+		return w.askSuccess()
+	}
+	return w.askNewer()
+}
+
 // readRun completes the request by what Flow Service tells of its run.
 func (w learner) readRun() *Result {
 	f := &w.facts
@@ -40,7 +55,7 @@ func (w learner) readRun() *Result {
 		f.By, req.Due = ledger.AtHand, time.Time{}
 	}
 	req.CreatedAt, req.CreatedClient = run.CreatedAt.Time(), run.CreatedClient
-	req.FailedAt, req.Errors = run.Ended(), ErrorsOf(run)
+	req.FailedAt, req.Window, req.Errors = run.Ended(), run.Window(), ErrorsOf(run)
 	w.names.remember(&w.facts.Request, w.facts.By)
 	if moved {
 		return w.look(nil)

@@ -62,6 +62,9 @@ const (
 	// Superseded means that the run is not the one to retry: its lineage goes on with
 	// another run.
 	Superseded = Reason(ledger.ReasonSuperseded)
+	// SupersededByHand means that a newer run of the same dataflow and the same data
+	// window, which this function did not make, has succeeded or is running.
+	SupersededByHand Reason = "superseded_by_hand"
 	// Waiting means that a sweep has found a run for which a request waits.
 	Waiting Reason = "waiting"
 	// RunInProgress and RunSucceeded are the run's state when Flow Service
@@ -159,6 +162,8 @@ type Result struct {
 	Reason   Reason  `json:"reason,omitempty"`
 	Message  string  `json:"message,omitempty"`
 	NewRunID string  `json:"newRunId,omitempty"`
+	// SupersededBy is the run with which somebody has retried this one by hand.
+	SupersededBy string `json:"supersededBy,omitempty"`
 	// Attempt counts the re-triggers sent for the run's lineage, this one included.
 	Attempt int `json:"attempt,omitempty"`
 	// Root is the first run of the lineage, where the ledger knows the run.
@@ -170,8 +175,12 @@ type Result struct {
 	// known.
 	ErrorCode string `json:"errorCode,omitempty"`
 	ErrorText string `json:"errorText,omitempty"`
-	Sandbox   string `json:"sandbox,omitempty"`
-	OrgID     string `json:"orgId,omitempty"`
+	// WindowStart and WindowEnd are the run's data window, where that is known: a
+	// re-trigger works on the source's files of this time, and on none that came later.
+	WindowStart time.Time `json:"windowStart,omitzero"`
+	WindowEnd   time.Time `json:"windowEnd,omitzero"`
+	Sandbox     string    `json:"sandbox,omitempty"`
+	OrgID       string    `json:"orgId,omitempty"`
 	// RetryAfter is the least time before a returned request is worth another
 	// delivery; zero if nothing is known.
 	RetryAfter time.Duration `json:"-"`
@@ -228,7 +237,7 @@ func Return(req event.Request, reason Reason, message string) Result {
 func newResult(req event.Request) Result {
 	return Result{
 		RunID: req.RunID, FlowID: req.FlowID, FlowName: req.FlowName, ErrorCode: req.Cause().Code, ErrorText: req.Cause().Message,
-		Sandbox: req.Sandbox, OrgID: req.OrgID, facts: Facts{Request: req},
+		WindowStart: req.Window.Start, WindowEnd: req.Window.End, Sandbox: req.Sandbox, OrgID: req.OrgID, facts: Facts{Request: req},
 	}
 }
 

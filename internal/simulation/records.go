@@ -20,8 +20,10 @@ type Records struct {
 type Record struct {
 	Timestamp                        time.Time
 	RunID, Outcome, Reason, NewRunID string
+	SupersededBy                     string
 	Detail                           string
 	FlowName, ErrorCode, ErrorText   string
+	WindowStart, WindowEnd           time.Time
 	Attempt                          int
 	Extra                            int `json:"extra_retriggers"`
 }

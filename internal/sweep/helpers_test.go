@@ -43,6 +43,7 @@ type stage struct {
 	noQueue bool
 	refuse  func(runID string) error // by the request queue
 
+	pages     int // of sweeps, so far
 	letters   []event.Sweep
 	runs      []event.Request // dead letters of runs
 	noLetters bool            // the dead-letter queue is not available

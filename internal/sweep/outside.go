@@ -147,18 +147,45 @@ func (o outside) send(requests []requested) []error {
 // note notes in the ledger that those requests wait that were sent without an error. It
 // returns an error of the ledger, if there was one.
 func (o outside) note(requests []requested, errs []error, mark string) error {
-	var unnoted atomic.Pointer[error]
-	var group errgroup.Group
-	group.SetLimit(concurrentNotes)
+	var notes []noted
 	for i, r := range requests {
 		if errs[i] != nil || r.entry.State == ledger.InFlight { // its lost call is in the dataflow's slot, and stays there
 			continue
 		}
+		r.entry.Fingerprint = r.waiting.Request.Fingerprint()
+		if window := r.waiting.Request.Window; !window.IsZero() {
+			r.entry.Window = window
+		}
+		notes = append(notes, noted{r.entry, ledger.Outcome{State: ledger.Deferred, Reason: mark, Due: r.waiting.Request.Due}})
+	}
+	return o.noteAll(notes)
+}
+
+// noteByHand notes in the ledger that somebody has retried the runs by hand.
+func (o outside) noteByHand(verdicts []verdict) error {
+	var notes []noted
+	for _, v := range verdicts {
+		notes = append(notes, noted{v.entry, ledger.Outcome{State: ledger.Skipped, Reason: string(v.reason), SupersededBy: v.by}})
+	}
+	return o.noteAll(notes)
+}
+
+// noted is what becomes of a run in the ledger.
+type noted struct {
+	entry   ledger.Run
+	outcome ledger.Outcome
+}
+
+// noteAll writes some entries at a time. It returns an error of the ledger, if there was one.
+func (o outside) noteAll(notes []noted) error {
+	var unnoted atomic.Pointer[error]
+	var group errgroup.Group
+	group.SetLimit(concurrentNotes)
+	for _, n := range notes {
 		group.Go(func() error {
 			ctx, cancel := context.WithTimeout(o.ctx, maxCall)
 			defer cancel()
-			r.entry.Fingerprint = r.waiting.Request.Fingerprint()
-			_, err := o.ledger.Note(ctx, ledger.Entries{Run: r.entry}, ledger.ASweep, ledger.Outcome{State: ledger.Deferred, Reason: mark, Due: r.waiting.Request.Due})
+			_, err := o.ledger.Note(ctx, ledger.Entries{Run: n.entry}, ledger.ASweep, n.outcome)
 			if err != nil && !errors.As(err, new(*store.ConflictError)) { // after a conflict somebody else deals with it
 				unnoted.Store(&err)
 			}

@@ -101,20 +101,35 @@ func (w *work) deal(target Target, runs []*flowclient.Run) error {
 		w.dataflows = nil // ask again
 		return err
 	}
+	if f.newer, err = w.learnNewer(target, f, all); err != nil {
+		return err
+	}
 	verdicts, limited := q.plan(f, all)
 	w.p.Report.Limited = w.p.Report.Limited || limited
-	var requests []requested
+	requests, byHand := w.countAll(target, verdicts)
+	if w.req.DryRun {
+		return nil
+	}
+	if err := w.out.noteByHand(byHand); err != nil || len(requests) == 0 {
+		return err
+	}
+	return w.request(target, requests)
+}
+
+// countAll counts the verdicts and tells of them. It returns what is to be requested, and
+// the runs that somebody has retried by hand.
+func (w *work) countAll(target Target, verdicts []verdict) (requests []requested, byHand []verdict) {
 	for i := range verdicts {
 		v := &verdicts[i]
 		w.tell(w.tally.count(&w.p.Report, target, v))
 		if v.request != nil {
 			requests = append(requests, requested{v.entry, requestqueue.Waiting{Request: *v.request}})
 		}
+		if v.by != "" {
+			byHand = append(byHand, *v)
+		}
 	}
-	if w.req.DryRun || len(requests) == 0 {
-		return nil
-	}
-	return w.request(target, requests)
+	return requests, byHand
 }
 
 // tell lists a failed run in the report of a dry run, and otherwise in the log.

@@ -43,6 +43,9 @@ type facts struct {
 	// pauses are those that keep a dataflow's runs, by dataflow.
 	pauses map[string]throttle.PauseStatus
 	flows  dataflows
+	// newer tells of runs whether somebody has retried them by hand, by run. What is not
+	// there was not asked: the request asks for itself.
+	newer map[string]retry.Newer
 	// requested is how many runs the sweep has requested so far.
 	requested int
 	now       time.Time
@@ -58,21 +61,33 @@ type considered struct {
 	step retry.Step
 }
 
+// asks reports whether the run is requested unless somebody has retried it by hand.
+func (c *considered) asks() bool { return !c.own && c.step.Do == retry.AskNewer }
+
 // consider decides on each of the page's failed runs.
 func (q question) consider(f facts) []considered {
 	all := make([]considered, len(f.runs))
-	on := retry.Facts{By: ledger.ASweep}
 	for i, run := range f.runs {
 		c := considered{run: run, entry: f.entry(run)}
 		c.request, c.own = q.request(f, run, c.entry), q.isOwn(c.entry)
 		if !c.own {
-			pause := f.pauses[run.FlowID]
-			on.Request, on.Entries.Run, on.Pause = c.request, c.entry, retry.Pause{Wait: pause.Wait, Detail: pause.Detail}
-			c.step = retry.Decide(&on, &q.rules, f.now)
+			c.step = q.decide(f, &c)
 		}
 		all[i] = c
 	}
 	return all
+}
+
+// decide decides on a run as on any other.
+func (q question) decide(f facts, c *considered) retry.Step {
+	on := c.facts()
+	pause := f.pauses[c.run.FlowID]
+	on.Pause, on.Newer = retry.Pause{Wait: pause.Wait, Detail: pause.Detail}, f.newer[c.run.ID]
+	return retry.Decide(&on, &q.rules, f.now)
+}
+
+func (c *considered) facts() retry.Facts {
+	return retry.Facts{By: ledger.ASweep, Request: c.request, Entries: ledger.Entries{Run: c.entry}}
 }
 
 // unknownFlows returns the dataflows to ask Flow Service about: of runs that may be
@@ -99,6 +114,8 @@ type verdict struct {
 	// says more in a sentence.
 	reason Reason
 	detail string
+	// by is the run with which somebody has retried this one by hand: the ledger gets to know.
+	by string
 	// request is to be sent; nil for a run that this sweep has sent already, and for one
 	// that is not requested.
 	request *event.Request
@@ -112,7 +129,10 @@ func (q question) plan(f facts, all []considered) (verdicts []verdict, limited b
 	verdicts = make([]verdict, len(all))
 	for i := range all {
 		c, v := &all[i], &verdicts[i]
-		v.run, v.entry = c.run, c.entry
+		if c.asks() {
+			c.step = q.decide(f, c)
+		}
+		v.run, v.entry, v.by = c.run, c.entry, c.step.By
 		v.reason, v.detail = q.judge(f, c)
 		v.entry.FlowName = cmp.Or(f.flows[flowKey(f.target, c.run.FlowID)].name, v.entry.FlowName)
 		c.request.FlowName = v.entry.FlowName
@@ -165,7 +185,7 @@ func (q question) judge(f facts, c *considered) (reason Reason, detail string) {
 func (q question) request(f facts, run *flowclient.Run, entry ledger.Run) event.Request {
 	req := event.Request{RunID: run.ID, FlowID: run.FlowID, OrgID: f.target.OrgID, Sandbox: f.target.Sandbox, Reason: "found by " + q.mark()}
 	req.Origin = event.Origin{
-		FlowName: entry.FlowName, FailedAt: run.Ended(), Errors: retry.ErrorsOf(run), CreatedClient: run.CreatedClient, CreatedAt: run.CreatedAt.Time(),
+		FlowName: entry.FlowName, FailedAt: run.Ended(), Errors: retry.ErrorsOf(run), CreatedClient: run.CreatedClient, CreatedAt: run.CreatedAt.Time(), Window: run.Window(),
 		FirstSeen: f.now.UTC().Truncate(time.Millisecond), Requeues: q.requeues + 1,
 	}
 	return req

@@ -54,6 +54,7 @@ type Accounts interface {
 // Ledger knows what was done before; see [ledger.Ledger].
 type Ledger interface {
 	Runs(ctx context.Context, orgID string, runIDs ...string) (map[string]ledger.Run, error)
+	Read(ctx context.Context, keys ...string) (ledger.Snapshot, error)
 	Note(ctx context.Context, e ledger.Entries, by ledger.Asker, o ledger.Outcome) (ledger.Entries, error)
 }
 
@@ -220,6 +221,8 @@ type work struct {
 	saved     saved
 	schedule  schedule
 	dataflows dataflows
+	newest    newest
+	unlisted  bool // a listing of a dataflow's newest runs has failed: no other is tried
 	repeated  bool // an earlier invocation has finished the sweep
 }
 

@@ -176,7 +176,7 @@ func TestWhatASweepDoesAfterAFault(t *testing.T) {
 		"the sandbox is forbidden":       {flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusForbidden}, "", 0, 0, 1, 0},
 		"updatedAt is no filter":         {flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusBadRequest}, "", 0, 120, 0, 0},
 		"no filter works":                {flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusBadRequest, Times: 2}, "", 0, 0, 1, 0},
-		"the continuation token is old":  {flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusBadRequest, After: 1}, "", 0, 120, 0, 1},
+		"the continuation token is old":  {flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusBadRequest, After: 2}, "", 0, 120, 0, 1},
 		"a token is refused (401), once": {flowsim.Fault{Op: flowsim.OpRuns, Status: http.StatusUnauthorized, Times: 2}, "", 0, 120, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

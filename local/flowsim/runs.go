@@ -2,8 +2,11 @@ package flowsim
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
 // RunError is why a run failed.
@@ -20,12 +23,20 @@ type Run struct {
 	CreatedClient          string
 	// Of is the run whose re-trigger made this one.
 	Of string
+	// ByHandOf is the run that a person has retried with this one; see [Server.RetryByHand].
+	ByHandOf string
 	// Downstream marks a run that follows another dataflow's run.
 	Downstream bool
 	// NeverStarted marks a run that failed before it began.
 	NeverStarted bool
 	// Records is how many records the run ingested.
 	Records int
+	// Window is the run's data window. A run that [Server.AddRun] adds without one gets the
+	// hour before its creation, moved by some milliseconds so that no two runs share one; a
+	// re-trigger's run has that of the run that it repeats. NoWindow keeps it out of the
+	// run's document, as for sources that tell none.
+	Window   flowclient.Window
+	NoWindow bool
 	// Document changes the run's document before it is shown, in every answer and
 	// event; may be nil. Example: times in seconds, or a field that makes it huge.
 	Document func(map[string]any) `json:"-"`
@@ -50,6 +61,10 @@ func (s *Server) AddRun(r Run) {
 	if r.CreatedAt.IsZero() {
 		r.CreatedAt = s.now()
 	}
+	if r.Window.IsZero() {
+		end := r.CreatedAt.Add(-time.Duration(len(s.order)) * time.Millisecond)
+		r.Window = flowclient.Window{Start: end.Add(-time.Hour), End: end}
+	}
 	addRun(s, &r)
 }
 
@@ -62,6 +77,24 @@ func addRun(s *Server, r *Run) {
 		s.order = append(s.order, r.ID)
 	}
 	s.runs[r.ID] = r
+}
+
+// ByHandClient makes the runs of [Server.RetryByHand]: Adobe's UI.
+const ByHandClient = "exc_app"
+
+// RetryByHand retries a run as a person does in Adobe's UI: a new run of the same data window
+// is in progress, which another client than ours has made. It returns the new run's id.
+func (s *Server) RetryByHand(runID string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.runs[runID]
+	s.serial++
+	made := &Run{
+		ID: fmt.Sprintf("by-hand-%d-of-%s", s.serial, runID), FlowID: r.FlowID, Status: InProgress, CreatedAt: s.now(), CreatedClient: ByHandClient,
+		ByHandOf: runID, Window: r.Window, NoWindow: r.NoWindow,
+	}
+	addRun(s, made)
+	return made.ID
 }
 
 // Script sets the fate of the next runs that re-triggers make of a dataflow.
@@ -185,6 +218,11 @@ func document(r *Run, f *Flow) map[string]any {
 			"statusSummary":   map[string]any{"status": r.Status, "errors": append([]RunError{}, r.Errors...)},
 		},
 		"activities": []any{},
+	}
+	if !r.NoWindow {
+		d["activities"] = []any{map[string]any{"id": "copyActivity", "name": "Copy Activity", "durationSummary": map[string]any{
+			"extensions": map[string]any{"windowStart": r.Window.Start.UnixMilli(), "windowEnd": r.Window.End.UnixMilli()},
+		}}}
 	}
 	if r.Downstream {
 		d["predecessors"] = []any{map[string]string{"id": "upstream"}}

@@ -23,6 +23,7 @@ const (
 	refusals  = "A429|TheGateway"
 	ledgerOut = "WithoutTheLedger|ClaimWhoseAnswer|CouldNotBeRecorded"
 	others    = "RunsOfOtherOrgs"
+	byHand    = "RetryByHandIs|CallsPerRetry|FirstRetryAtOnce"
 )
 
 // The invariants that CI's mutants break.
@@ -304,6 +305,26 @@ func review() []mutant {
 			id: "M32", what: "a child forgets what a person has forgiven its lineage",
 			edits: []edit{{inLedger, "= parent.Root, parent.RunID, parent.Used(), parent.Forgiven", "= parent.Root, parent.RunID, parent.Used(), 0"}},
 			tests: []tests{whole("internal/ledger"), world(forced)},
+		},
+		{
+			id: "B1", what: "a run of our own counts as a retry by hand",
+			edits: []edit{{inRetry, "		if e.Run.Parent != \"\" { // one of our re-triggers has made it\n			continue\n		}\n", ""}},
+			tests: []tests{whole("internal/retry")},
+		},
+		{
+			id: "B2", what: "a run that a lost call may have made counts as a retry by hand",
+			edits: []edit{{inRetry, "if cut || len(calls) > 0 || flow.Slot != nil && flow.Slot.MayHaveMade(r.ID, r.Client, r.CreatedAt) {", "if cut && len(calls) > 0 {"}},
+			tests: []tests{whole("internal/retry")},
+		},
+		{
+			id: "B3", what: "a run is sent although somebody has retried it by hand",
+			edits: []edit{{inRetry, "case f.Newer.Answer == No:", "case f.Newer.Answer != NotAsked:"}},
+			tests: []tests{whole("internal/retry"), world(byHand)},
+		},
+		{
+			id: "B4", what: "a retry at once asks for one by hand",
+			edits: []edit{{inRetry, "askAfter = 10 * time.Minute", "askAfter = 0"}},
+			tests: []tests{whole("internal/retry"), world(byHand)},
 		},
 	}
 }

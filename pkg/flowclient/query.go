@@ -42,6 +42,9 @@ type RunQuery struct {
 	// ContinuationToken continues a listing after a page; see [RunPage.Next].
 	// The rest of the query must be as before.
 	ContinuationToken string
+	// Unsplit means that a page above [MaxAnswer] ends the listing with [KindTooLarge] and is
+	// not asked for again in smaller parts: for a listing that is worth one call and no more.
+	Unsplit bool
 }
 
 // Filter is a condition on a property of runs. Make it with [Where] or
@@ -143,7 +146,7 @@ func (c *Client) Runs(ctx context.Context, sandbox string, q RunQuery) iter.Seq2
 //
 // A page above [MaxAnswer] is asked for again at half the size, down to a single run. The
 // listing goes on with the size that worked, and grows again ([RunPage.NextLimit]). A
-// single run that is too large ends it with [KindTooLarge].
+// single run that is too large ends it with [KindTooLarge]; see also [RunQuery.Unsplit].
 func (c *Client) RunPages(ctx context.Context, sandbox string, q RunQuery) iter.Seq2[RunPage, error] {
 	return func(yield func(RunPage, error) bool) {
 		most := cmp.Or(q.Limit, DefaultPageSize)
@@ -161,7 +164,7 @@ func (c *Client) RunPages(ctx context.Context, sandbox string, q RunQuery) iter.
 func (c *Client) runPage(ctx context.Context, sandbox string, q RunQuery) (RunPage, error) {
 	for q.Limit = cmp.Or(q.Limit, DefaultPageSize); ; q.Limit /= 2 {
 		page, err := c.pageOfSize(ctx, sandbox, q)
-		if !errors.Is(err, KindTooLarge) || q.Limit <= 1 {
+		if !errors.Is(err, KindTooLarge) || q.Limit <= 1 || q.Unsplit {
 			return page, err
 		}
 	}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+)
+
+// countedTable counts the calls of the ledger's table.
+type countedTable struct {
+	store.Table
+	calls *calls
+}
+
+func (c countedTable) Read(ctx context.Context, keys ...string) ([]store.Record, error) {
+	c.calls.Reads++
+	return c.Table.Read(ctx, keys...)
+}
+
+func (c countedTable) Commit(ctx context.Context, writes ...store.Write) error {
+	c.calls.Commits++
+	return c.Table.Commit(ctx, writes...)
+}
+
+// calls are those that the function makes: to Flow Service (a token is at hand), and to the
+// ledger's table.
+type calls struct{ Retriggers, Runs, Listings, Dataflows, Reads, Commits int }
+
+// TestCallsPerRetry: A first retry at once costs one call to Adobe. An attempt that begins
+// more than ten minutes after the failure lists the dataflow's newest runs once, and a sweep
+// does so once for each dataflow.
+func TestCallsPerRetry(t *testing.T) {
+	t.Parallel()
+	late := func(w *world) string {
+		id := w.Fail("f")
+		pass(11 * time.Minute)
+		return id
+	}
+	deliver := func(w *world, p *process) { w.Poll(p) }
+	for name, tt := range map[string]struct {
+		begin func(w *world)
+		do    func(w *world, p *process)
+		want  calls
+	}{
+		"a first retry at once":                {func(w *world) { w.Told(w.Fail("f")) }, deliver, calls{Retriggers: 1, Reads: 1, Commits: 2}},
+		"an attempt ten minutes later":         {func(w *world) { w.Told(late(w)) }, deliver, calls{Retriggers: 1, Listings: 1, Reads: 1, Commits: 2}},
+		"a person's request ten minutes later": {func(w *world) { w.Send(`{"runId":"` + late(w) + `","flowId":"f","orgId":"` + worldOrg + `"}`) }, deliver, calls{Retriggers: 1, Runs: 1, Listings: 1, Dataflows: 1, Reads: 1, Commits: 2}},
+		"a forced request ten minutes later": {func(w *world) {
+			w.Send(`{"runId":"` + late(w) + `","force":true,"flowId":"f","orgId":"` + worldOrg + `"}`)
+		}, deliver, calls{Retriggers: 1, Runs: 1, Dataflows: 1, Reads: 1, Commits: 2}},
+		"a run that was retried by hand": {func(w *world) { id := late(w); w.Adobe.RetryByHand(id); w.Told(id) }, deliver, calls{Listings: 1, Reads: 2, Commits: 1}},
+		"three runs of one dataflow, one after the other": {func(w *world) { w.Fail("f"); w.Fail("f"); late(w) }, func(w *world, p *process) {
+			for _, r := range w.Adobe.Runs() {
+				if r.Of == "" {
+					w.Told(r.ID)
+					w.Poll(p)
+				}
+			}
+		}, calls{Retriggers: 3, Listings: 1, Reads: 3, Commits: 6}},
+		"a sweep of three runs of one dataflow": {func(w *world) { w.Fail("f"); w.Fail("f"); late(w); w.Send(onlySweep) }, deliver, calls{Listings: 2, Dataflows: 1, Reads: 4, Commits: 7}},
+		"a sweep of a run retried by hand":      {func(w *world) { w.Adobe.RetryByHand(late(w)); w.Send(onlySweep) }, deliver, calls{Listings: 2, Dataflows: 1, Reads: 5, Commits: 4}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				var got calls
+				w.Mutate = func(t store.Table) store.Table { return countedTable{t, &got} }
+				p := w.Start(-1, false)
+				w.invoke(p, `{"runId":"no-such-run","orgId":"`+worldOrg+`","dryRun":true}`) // it has a token now
+				tt.begin(w)
+				got = calls{}
+				before := len(w.Adobe.Calls())
+				tt.do(w, p)
+				for _, c := range w.Adobe.Calls()[before:] {
+					switch c.Op {
+					case flowsim.OpRetrigger:
+						got.Retriggers++
+					case flowsim.OpRun:
+						got.Runs++
+					case flowsim.OpRuns:
+						got.Listings++
+					case flowsim.OpFlow, flowsim.OpFlows:
+						got.Dataflows++
+					}
+				}
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Errorf("calls (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
