@@ -69,7 +69,7 @@ func TestTemplatesVariablesLeaveRoomForTheRetryPolicy(t *testing.T) {
 	env["LEDGER_TABLE"] = stack + "-Ledger-AbCdEfGhIjKl"
 	env["SWEEP_SANDBOXES"], env["DEFAULT_SANDBOX"] = "prod,dev,stage,production-emea", "production-emea"
 	env["RETRY_POLICY"] = rulesOf(2400)
-	if len(env) != 31 {
+	if len(env) != 32 {
 		t.Fatalf("%d variables: does this test still know them all?", len(env))
 	}
 	measured, err := json.Marshal(env)

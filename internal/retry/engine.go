@@ -101,6 +101,9 @@ type Options struct {
 	// CallTimeout is what the client allows for one call. No re-trigger is sent when less
 	// than it and [RecordTime] remain.
 	CallTimeout time.Duration
+	// Observe makes a dry run of every request, whatever it asks for. What the function had
+	// begun before waits.
+	Observe bool
 	// Now is the clock.
 	Now func() time.Time
 	// Log receives what no result can carry.
@@ -136,6 +139,8 @@ type Delivery struct {
 	Name string
 	// Batch is what was read for the whole batch; nil for a delivery by itself.
 	Batch *Batch
+	// Redriven means that the message was a dead letter of ours.
+	Redriven bool
 }
 
 // Early tells of a message of our own that came before it is due, and its result, without
@@ -164,7 +169,7 @@ func (e *Engine) Retry(ctx context.Context, req event.Request, d Delivery) (resu
 	defer func() {
 		result.Extra = w.extra && w.sent
 		if req.DryRun && result.Outcome == Returned {
-			result = result.skipped(DryRun, fmt.Sprintf("would be returned (%s): %s", result.Reason, result.Message))
+			result = w.facts.wouldBeReturned(result)
 		}
 	}()
 	defer func() {
@@ -206,7 +211,7 @@ func (e *Engine) attempt(ctx context.Context, req event.Request, d Delivery) *at
 		req.FirstSeen = cmp.Or(req.SentAt, now)
 	}
 	req.FirstSeen = req.FirstSeen.UTC().Truncate(time.Millisecond) // as a message keeps it
-	w := &attempt{Engine: e, until: now.Add(leaseTime), delivery: d, facts: Facts{Request: req, By: askerOf(req)}}
+	w := &attempt{Engine: e, until: now.Add(leaseTime), delivery: d, facts: Facts{Request: req, By: askerOf(req), Observed: e.Observe, Redriven: d.Redriven}}
 	w.facts.Entries = ledger.Snapshot(nil).Entries(w.ref())
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -253,7 +258,7 @@ func (w *attempt) retry() Result {
 	}()
 	for range maxSteps {
 		step := Decide(&w.facts, &w.Rules, w.Now())
-		if w.facts.Request.DryRun && step.Acts() || step.Do == End && !step.busy() {
+		if w.facts.dry(w.Now()) && step.Acts() || step.Do == End && !step.busy() {
 			return w.end(step)
 		}
 		if step.Acts() || step.Do == SearchCall || step.busy() {

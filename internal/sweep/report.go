@@ -141,6 +141,8 @@ type Report struct {
 	Error string `json:"error,omitempty"`
 
 	DryRun bool `json:"dryRun,omitempty"`
+	// Observed means that it is a dry run since the function only observes.
+	Observed bool `json:"observed,omitempty"`
 	// Runs are those that a dry run found, and Left how many more there were.
 	Runs []RunReport `json:"runs,omitempty"`
 	Left int         `json:"left,omitempty"`

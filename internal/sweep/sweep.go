@@ -96,8 +96,10 @@ type Options struct {
 	Pace time.Duration
 	// CallTimeout is what the client allows for one call.
 	CallTimeout time.Duration
-	Now         func() time.Time
-	Log         *slog.Logger
+	// Observe makes a dry run of every sweep. One that was begun before waits.
+	Observe bool
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Sweeper sweeps. It is safe for concurrent use.
@@ -177,6 +179,9 @@ func (s *Sweeper) Run(ctx context.Context, req event.Sweep, asked time.Time) Res
 	}
 	w.saved = saved{store: s.store, key: "sweep#" + req.ID}
 	w.schedule = schedule{store: s.store, pace: s.Pace}
+	if s.Observe && !req.DryRun {
+		return w.observe()
+	}
 	return w.result(w.sweep())
 }
 
@@ -221,6 +226,7 @@ type work struct {
 	schedule  schedule
 	dataflows dataflows
 	repeated  bool // an earlier invocation has finished the sweep
+	observed  bool // it is a dry run since the function only observes
 }
 
 // result is what became of the work, which ended so.
@@ -250,6 +256,7 @@ func (w *work) result(after time.Duration, err error) Result {
 	r.Report.ID, r.Report.Error, r.Reasons = w.req.ID, cmp.Or(r.Refused, w.tally.fault), w.tally.reasons
 	r.Report.Repeated = w.repeated
 	r.Report.DryRun, r.Report.Runs, r.Report.Left = dry, w.tally.runs, w.tally.left
+	r.Report.Observed = w.observed
 	return r
 }
 

@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // world are tests of the whole function, in simulated surroundings. The patterns stand
 // below, by subject: after a test is renamed, its name is mended there.
 func world(pattern string) tests {
@@ -42,7 +44,7 @@ const (
 
 // table returns all mutants.
 func table() []mutant {
-	return append(append(stores(), invariants()...), review()...)
+	return slices.Concat(stores(), invariants(), review(), beginnings())
 }
 
 // stores are the broken stores of functions/retrigger/model_test.go, as faults of the code.
@@ -304,6 +306,22 @@ func review() []mutant {
 			id: "M32", what: "a child forgets what a person has forgiven its lineage",
 			edits: []edit{{inLedger, "= parent.Root, parent.RunID, parent.Used(), parent.Forgiven", "= parent.Root, parent.RunID, parent.Used(), 0"}},
 			tests: []tests{whole("internal/ledger"), world(forced)},
+		},
+	}
+}
+
+// beginnings are faults of what makes the first days of a stack safe.
+func beginnings() []mutant {
+	return []mutant{
+		{
+			id: "B1", what: "a function that only observes sends",
+			edits: []edit{{inRetry, "	return f.Request.DryRun || f.Observed && !f.kept(now)\n", "	return f.Request.DryRun\n"}},
+			tests: []tests{world("TestObserveMode")},
+		},
+		{
+			id: "B2", what: "what had begun before the function only observes is answered and gone",
+			edits: []edit{{inRetry, "f.Redriven || f.waitsOnQueue() || slices.Contains(begun, f.Entries.Run.StateAt(now))", "false && slices.Contains(begun, f.Entries.Run.StateAt(now))"}},
+			tests: []tests{whole("internal/retry"), world("ObserveModeBegins")},
 		},
 	}
 }

@@ -328,7 +328,34 @@ func Sweeps() []Step {
 				return byHand(ctx, s, `{"resume":{"flowId":"`+flow("paused-run")+`"}}`)
 			},
 		},
+		{
+			Trigger: "EventBridge, by hand", Name: "MODE=observe: an event and a sweep say what they would do", Want: one("observed-run", "skipped", "would_retrigger"),
+			Do: sweeps(observed, stack.Sweep{
+				State: "finished", DryRun: true, Seen: 7, Failed: 7, Requested: 1,
+				Skipped: map[string]int{"superseded": 3, "streaming_run": 1, "downstream_run": 1, "waiting": 1},
+			}),
+		},
 	}
+}
+
+// observed lets a function that only observes have the event of a failed run, and then
+// sweep. Nothing may be sent by that.
+func observed(ctx context.Context, s *stack.Stack) error {
+	const id = "observed-run"
+	s.AddFailedRun(id, flow(id), stack.OrgID, swept)
+	made := len(s.Adobe.Runs())
+	return s.With([]string{"MODE=observe"}, func() error {
+		if err := byHand(ctx, s, string(s.Adobe.FailureEvent(id))); err != nil {
+			return err
+		}
+		if err := byHand(ctx, s, `{"sweep":{"sandbox":"`+swept+`","since":"48h"}}`); err != nil {
+			return err
+		}
+		if n := len(s.Adobe.Runs()) - made; n != 0 {
+			return fmt.Errorf("%d runs were made", n)
+		}
+		return nil
+	})
 }
 
 // Faults returns the steps in which something is wrong.
