@@ -181,6 +181,9 @@ func (p *reporter) logSweep(ctx context.Context, sweepResult *sweep.Result) {
 		"sweepId", r.ID, "state", string(r.State), "dryRun", r.DryRun, "observed", r.Observed, "since", r.Since, "until", r.Until, "pages", r.Pages, "restarts", r.Restarts,
 		"seen", r.Seen, "failed", r.Failed, "requested", r.Requested, "skipped", r.Skipped, "failures", len(r.Failures) + r.MoreFailures,
 	}
+	if !r.Born.IsZero() {
+		attrs = append(attrs, "born", r.Born)
+	}
 	if r.Error != "" {
 		attrs = append(attrs, "error", r.Error)
 	}

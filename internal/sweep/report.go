@@ -119,6 +119,8 @@ type Report struct {
 	State State     `json:"state"`
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
+	// Born is the ledger's birth where Since was cut to it; zero otherwise.
+	Born time.Time `json:"born,omitzero"`
 	Counts
 	// Flows are the counts of each dataflow whose runs were listed, by its id.
 	Flows map[string]*FlowCounts `json:"flows,omitempty"`

@@ -323,5 +323,15 @@ func beginnings() []mutant {
 			edits: []edit{{inRetry, "f.Redriven || f.waitsOnQueue() || slices.Contains(begun, f.Entries.Run.StateAt(now))", "false && slices.Contains(begun, f.Entries.Run.StateAt(now))"}},
 			tests: []tests{whole("internal/retry"), world("ObserveModeBegins")},
 		},
+		{
+			id: "B3", what: "a scheduled sweep looks back beyond the ledger's birth",
+			edits: []edit{{inSweep, "	if born.After(instant(w.req.Since)) {", "	if born.IsZero() {"}},
+			tests: []tests{whole("internal/sweep"), world("NewStacksSchedules")},
+		},
+		{
+			id: "B4", what: "a sweep that could not ask for the ledger's birth goes on without it",
+			edits: []edit{{inSweep, "		r.Request.Since = \"\" // it is bounded when the ledger's birth is known\n", ""}},
+			tests: []tests{whole("internal/sweep"), world("PermissionToAsk")},
+		},
 	}
 }

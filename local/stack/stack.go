@@ -473,11 +473,12 @@ func (s *Stack) Seed(payload []byte) {
 	}
 }
 
-// AddFailedRun makes Adobe know a failed run of an hour ago and its dataflow.
+// AddFailedRun makes Adobe know a run that began an hour ago and has just failed, and its
+// dataflow.
 func (s *Stack) AddFailedRun(runID, flowID, orgID, sandbox string) {
 	s.Adobe.AddFlow(flowsim.Flow{ID: flowID, Name: "Flow " + flowID, OrgID: orgID, Sandbox: sandbox})
 	s.Adobe.AddRun(flowsim.Run{
-		ID: runID, FlowID: flowID, Status: flowsim.Failed, CreatedClient: "acp_ui_platform", CreatedAt: time.Now().Add(-time.Hour),
+		ID: runID, FlowID: flowID, Status: flowsim.Failed, CreatedClient: "acp_ui_platform", CreatedAt: time.Now().Add(-time.Hour), CompletedAt: time.Now(),
 		Errors: []flowsim.RunError{{Code: "CONNECTOR-1001-500", Message: "Copying from the source failed"}},
 	})
 }
