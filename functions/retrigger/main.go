@@ -67,7 +67,7 @@ func newHandler(ctx context.Context) (*handler.Handler, error) {
 	}
 	table := dynamo.New(dynamodb.NewFromConfig(amazon), cfg.LedgerTable)
 	function := wire(cfg, amazon, table, newLedger(cfg, table), os.Stdout)
-	log.Info("the function starts", "version", version, "go", runtime.Version())
+	log.Info("the function starts", "version", version, "go", runtime.Version(), "observe", cfg.Observe)
 	return function, nil
 }
 

@@ -315,6 +315,9 @@ func isTheSlotTaken(f *Facts, r *Rules, now time.Time) (Step, bool) {
 	if call == nil || f.By == ledger.ASweep {
 		return Step{}, false
 	}
+	if f.Observed && call.RunID != f.Request.RunID { // what is only observed waits for no other run
+		return Step{}, false
+	}
 	wait := Step{Do: End, Outcome: Returned, Reason: FlowBusy, Detail: fmt.Sprintf("run %s of the same dataflow is being re-triggered", call.RunID)}
 	if call.InFlight(now) {
 		return wait, true

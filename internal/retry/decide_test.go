@@ -274,6 +274,7 @@ func TestDecide(t *testing.T) {
 
 		{"an event is decided on as ever while the function only observes", []given{observed}, Step{Do: Send}},
 		{"and so is one while all is paused: it can't wait", []given{observed, paused}, Step{Do: Send}},
+		{"another run's call delays nothing that is only observed", []given{observed, slot("other", time.Minute)}, Step{Do: Send}},
 		{"a message of ours stays on the queue while the function only observes", []given{observed, in(ledger.Deferred), byMessage}, after(secondSearch, ends(Returned, Observing))},
 		{"so does an event of a run that the function had begun with", []given{observed, in(ledger.Returned)}, after(secondSearch, ends(Returned, Observing))},
 		{"and a dead letter that was redriven", []given{observed, in(ledger.DeadLettered), atHand, redriven}, after(secondSearch, ends(Returned, Observing))},
