@@ -79,7 +79,6 @@ func Decide(f *Facts, r *Rules, now time.Time) Step {
 		isItWorkedOn,       // Does the run have a successor, or does a delivery work on it?
 		isItAnsweredFor,    // Does another request stand for the run?
 		wasItRefused,       // What did Adobe answer to this delivery's own call?
-		isItKept,           // Does the function only observe, and had begun with the run before?
 		isItPaused,         // Must everything, the org or the dataflow wait?
 		isItUnderstood,     // Do we know what Adobe knows about the run?
 		isTheSlotTaken,     // Is a call of the dataflow under way, or lost?
@@ -265,10 +264,10 @@ func isItPaused(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 		return Step{}, false
 	case f.Pause.Wait > 0 && f.waitsOnQueue():
 		return Step{Do: End, Outcome: Returned, Reason: Paused, Detail: f.Pause.Detail, Due: now.Add(f.Pause.Wait), Released: f.Pause.Released}, true
-	case f.Pause.Wait > 0 && !f.dry(now) && f.Entries.Run.StateAt(now) == ledger.Unconfirmed:
+	case f.Pause.Wait > 0 && !f.dry() && f.Entries.Run.StateAt(now) == ledger.Unconfirmed:
 		// Nothing can be reserved for an unconfirmed run, so that its message waits where it is.
 		return Step{Do: End, Outcome: Returned, Reason: Paused, Detail: f.Pause.Detail, After: f.Pause.Wait}, true
-	case f.Pause.Wait > 0 && !f.dry(now):
+	case f.Pause.Wait > 0 && !f.dry():
 		return Step{Do: Defer, Reason: Paused, Detail: f.Pause.Detail, Due: now, After: f.Pause.Wait}, true // its turn is by when it came
 	case f.SlowDown > throttle.MaxWait:
 		return Step{Do: End, Outcome: Returned, Reason: Throttled, Detail: "the calls of this org are slowed down; nothing was sent for this run", After: f.SlowDown}, true

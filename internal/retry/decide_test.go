@@ -195,8 +195,6 @@ func dryRun(f *Facts, _ *Rules) { f.Request.DryRun = true }
 
 func observed(f *Facts, _ *Rules) { f.Observed, f.Request.SentAt = true, noon() }
 
-func redriven(f *Facts, _ *Rules) { f.Redriven = true }
-
 func before(state ledger.State) given {
 	return func(f *Facts, _ *Rules) { f.Entries.Run.Before = state }
 }
@@ -275,9 +273,6 @@ func TestDecide(t *testing.T) {
 		{"an event is decided on as ever while the function only observes", []given{observed}, Step{Do: Send}},
 		{"and so is one while all is paused: it can't wait", []given{observed, paused}, Step{Do: Send}},
 		{"another run's call delays nothing that is only observed", []given{observed, slot("other", time.Minute)}, Step{Do: Send}},
-		{"a message of ours stays on the queue while the function only observes", []given{observed, in(ledger.Deferred), byMessage}, after(secondSearch, ends(Returned, Observing))},
-		{"so does an event of a run that the function had begun with", []given{observed, in(ledger.Returned)}, after(secondSearch, ends(Returned, Observing))},
-		{"and a dead letter that was redriven", []given{observed, in(ledger.DeadLettered), atHand, redriven}, after(secondSearch, ends(Returned, Observing))},
 		{"a request by hand for a dead letter does not wait", []given{observed, in(ledger.DeadLettered), atHand, failedAtAdobe}, Step{Do: Send}},
 
 		{"a person's request is read first", []given{atHand}, Step{Do: ReadRun}},

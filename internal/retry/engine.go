@@ -101,8 +101,8 @@ type Options struct {
 	// CallTimeout is what the client allows for one call. No re-trigger is sent when less
 	// than it and [RecordTime] remain.
 	CallTimeout time.Duration
-	// Observe makes a dry run of every request, whatever it asks for. What the function had
-	// begun before waits.
+	// Observe makes a dry run of every request, whatever it asks for. What was on the queue
+	// before waits.
 	Observe bool
 	// Now is the clock.
 	Now func() time.Time
@@ -139,8 +139,8 @@ type Delivery struct {
 	Name string
 	// Batch is what was read for the whole batch; nil for a delivery by itself.
 	Batch *Batch
-	// Redriven means that the message was a dead letter of ours.
-	Redriven bool
+	// Again means that the message was delivered before, or was a dead letter of ours.
+	Again bool
 }
 
 // Early tells of a message of our own that came before it is due, and its result, without
@@ -155,10 +155,10 @@ func (e *Engine) Early(req event.Request) (result Result, early bool) {
 }
 
 // TimeFor reports whether a request may be started: whether a call and its record fit
-// before the deadline.
+// before the deadline. A function that only observes sends and records nothing.
 func (e *Engine) TimeFor(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
-	return !ok || deadline.Sub(e.Now()) >= e.CallTimeout+RecordTime
+	return !ok || e.Observe || deadline.Sub(e.Now()) >= e.CallTimeout+RecordTime
 }
 
 // Retry takes one request through the path and says what became of it. It never panics,
@@ -180,6 +180,9 @@ func (e *Engine) Retry(ctx context.Context, req event.Request, d Delivery) (resu
 	}()
 	if result, early := e.Early(w.facts.Request); early {
 		return result
+	}
+	if w.facts.kept() {
+		return w.end(keptStep())
 	}
 	return w.retry()
 }
@@ -211,7 +214,7 @@ func (e *Engine) attempt(ctx context.Context, req event.Request, d Delivery) *at
 		req.FirstSeen = cmp.Or(req.SentAt, now)
 	}
 	req.FirstSeen = req.FirstSeen.UTC().Truncate(time.Millisecond) // as a message keeps it
-	w := &attempt{Engine: e, until: now.Add(leaseTime), delivery: d, facts: Facts{Request: req, By: askerOf(req), Observed: e.Observe, Redriven: d.Redriven}}
+	w := &attempt{Engine: e, until: now.Add(leaseTime), delivery: d, facts: Facts{Request: req, By: askerOf(req), Observed: e.Observe, Again: d.Again}}
 	w.facts.Entries = ledger.Snapshot(nil).Entries(w.ref())
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -258,7 +261,7 @@ func (w *attempt) retry() Result {
 	}()
 	for range maxSteps {
 		step := Decide(&w.facts, &w.Rules, w.Now())
-		if w.facts.dry(w.Now()) && step.Acts() || step.Do == End && !step.busy() {
+		if w.facts.dry() && step.Acts() || step.Do == End && !step.busy() {
 			return w.end(step)
 		}
 		if step.Acts() || step.Do == SearchCall || step.busy() {

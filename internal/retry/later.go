@@ -52,7 +52,7 @@ func (w *attempt) ended() (step Step, is bool) {
 func (e *Engine) Requeue(ctx context.Context, r Result, delay time.Duration) Result {
 	w := e.resume(ctx, r)
 	defer w.cancel()
-	if w.facts.dry(e.Now()) {
+	if w.facts.dry() {
 		return w.facts.wouldBeReturned(r)
 	}
 	if step, is := w.ended(); is && step.Outcome != Returned {

@@ -2,10 +2,7 @@ package retry
 
 import (
 	"fmt"
-	"slices"
 	"time"
-
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 )
 
 // observeWait is the least time before a message that is kept while the function only
@@ -14,29 +11,22 @@ import (
 const observeWait = 30 * time.Minute
 
 // dry reports whether nothing is to be changed: the request is a dry run, or the function
-// only observes and had not begun with the run before.
-func (f *Facts) dry(now time.Time) bool {
-	return f.Request.DryRun || f.Observed && !f.kept(now)
-}
+// only observes and the request's message was not there before.
+func (f *Facts) dry() bool { return f.Request.DryRun || f.Observed && !f.kept() }
 
 // kept reports whether the request's message stays on the queue while the function only
-// observes: the function had begun with its run, and nothing else may stand for it. For
-// example, run A was deferred for five minutes, and MODE=observe was deployed after two: the
-// message for A waits until MODE is retry again.
-func (f *Facts) kept(now time.Time) bool {
-	if !f.Observed || f.Request.DryRun || f.Request.SentAt.IsZero() { // a direct invocation has no message
-		return false
-	}
-	begun := []ledger.State{ledger.Returned, ledger.Reserved, ledger.InFlight, ledger.Unconfirmed, ledger.Searched, ledger.CannotTell}
-	return f.Redriven || f.waitsOnQueue() || slices.Contains(begun, f.Entries.Run.StateAt(now))
+// observes. A function that only observes answers each message when it is delivered for the
+// first time. So one that is delivered again, or that the function has put there, is from
+// before. For example, run A was deferred for five minutes, and MODE=observe was deployed
+// after two: the message for A waits until MODE is retry.
+func (f *Facts) kept() bool {
+	onQueue := !f.Request.SentAt.IsZero()
+	return f.Observed && onQueue && !f.Request.DryRun && (f.Again || f.waitsOnQueue())
 }
 
-// isItKept lets a message wait that is kept while the function only observes.
-func isItKept(f *Facts, _ *Rules, now time.Time) (Step, bool) {
-	if f.By == ledger.ASweep || !f.kept(now) {
-		return Step{}, false
-	}
-	return Step{Do: End, Outcome: Returned, Reason: Observing, Detail: "the function only observes (MODE=observe), and had begun with this run before: the request waits until MODE is retry", After: observeWait}, true
+// keptStep lets a message wait that is kept. Nobody is asked for it.
+func keptStep() Step {
+	return Step{Do: End, Outcome: Returned, Reason: Observing, After: observeWait, Detail: "the function only observes (MODE=observe), and this message was there before: it waits until MODE is retry"}
 }
 
 // onlyObserves ends what is said of a run while the function only observes.

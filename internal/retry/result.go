@@ -119,8 +119,8 @@ const (
 	// Paused means that everything, the org or the dataflow is paused, or was, and
 	// what waited is let go one after the other.
 	Paused Reason = "paused"
-	// Observing means that the function only observes, and that the request waits since the
-	// function had begun with its run before.
+	// Observing means that the function only observes, and that the request waits since its
+	// message was there before.
 	Observing Reason = "observing"
 	// NotYet means that Adobe does not re-trigger the run yet, and says to try again.
 	NotYet = Reason(aepcodes.StateNotYet)

@@ -315,13 +315,13 @@ func beginnings() []mutant {
 	return []mutant{
 		{
 			id: "B1", what: "a function that only observes sends",
-			edits: []edit{{inRetry, "	return f.Request.DryRun || f.Observed && !f.kept(now)\n", "	return f.Request.DryRun\n"}},
+			edits: []edit{{inRetry, "return f.Request.DryRun || f.Observed && !f.kept()", "return f.Request.DryRun"}},
 			tests: []tests{world("TestObserveMode")},
 		},
 		{
-			id: "B2", what: "what had begun before the function only observes is answered and gone",
-			edits: []edit{{inRetry, "f.Redriven || f.waitsOnQueue() || slices.Contains(begun, f.Entries.Run.StateAt(now))", "false && slices.Contains(begun, f.Entries.Run.StateAt(now))"}},
-			tests: []tests{whole("internal/retry"), world("ObserveModeBegins")},
+			id: "B2", what: "what was on the queue before the function only observes is answered and gone",
+			edits: []edit{{inRetry, "!f.Request.DryRun && (f.Again || f.waitsOnQueue())", "!f.Request.DryRun && f.waitsOnQueue()"}},
+			tests: []tests{world("ObserveModeBegins")},
 		},
 		{
 			id: "B3", what: "a scheduled sweep looks back beyond the ledger's birth",
