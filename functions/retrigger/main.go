@@ -67,7 +67,7 @@ func newHandler(ctx context.Context) (*handler.Handler, error) {
 	}
 	table := dynamo.New(dynamodb.NewFromConfig(amazon), cfg.LedgerTable)
 	function := wire(cfg, amazon, table, newLedger(cfg, table), os.Stdout)
-	log.Info("the function starts", "version", version, "go", runtime.Version())
+	log.Info("the function starts", "version", version, "go", runtime.Version(), "observe", cfg.Observe)
 	return function, nil
 }
 
@@ -113,13 +113,13 @@ func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retry
 	}
 	engine := retry.New(accounts, entries, table, limits, deadletter.NewQueue(queues, cfg.DeadLetterQueueURL), waiting, retry.Options{
 		Rules: rules, OrgBudget: cfg.OrgBudget,
-		DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
+		DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Observe: cfg.Observe, Now: time.Now, Log: log,
 	})
 	parts.Engine = engine
 	deadLetters := handler.NewDeadLetters(engine, log)
 	parts.Sweeper = sweep.New(accounts, entries, table, waiting, limits, deadLetters.Sweep, deadLetters.Run, sweep.Options{
 		Since: cfg.SweepSince, Limit: cfg.SweepLimit, Sandboxes: cfg.SweepSandboxes, DefaultSandbox: cfg.DefaultSandbox,
-		Rules: rules, Pace: sweep.Pace(cfg.OrgBudget, cfg.BudgetWindow), CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
+		Rules: rules, Pace: sweep.Pace(cfg.OrgBudget, cfg.BudgetWindow), CallTimeout: cfg.CallTimeout, Observe: cfg.Observe, Now: time.Now, Log: log,
 	})
 	return handler.New(parts)
 }

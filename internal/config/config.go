@@ -41,6 +41,7 @@ const (
 	OrgBudget          = "ORG_BUDGET"
 	BudgetWindow       = "BUDGET_WINDOW"
 	Paused             = "PAUSED"
+	Mode               = "MODE"
 	SweepSince         = "SWEEP_SINCE"
 	SweepLimit         = "SWEEP_LIMIT"
 	SweepSandboxes     = "SWEEP_SANDBOXES"
@@ -54,11 +55,17 @@ const (
 	SecretCacheTTL     = "SECRET_CACHE_TTL" //nolint:gosec // a name, no secret
 )
 
+// The values of [Mode].
+const (
+	ModeRetry   = "retry"
+	ModeObserve = "observe"
+)
+
 // names are the names of all variables that [Load] reads.
 func names() []string {
 	return []string{
 		SecretID, QueueURL, DeadLetterQueueURL, LedgerTable, LedgerTTL, RetryDelays, RetryPolicy, MaxRunAge, BreakerThreshold,
-		BreakerCooldown, ReconcileAfter, ExtraSend, ExtraSendAfter, FaultInterval, CallsPerSecond, ConcurrentCalls, Reserved, FlowBudget, OrgBudget, BudgetWindow, Paused,
+		BreakerCooldown, ReconcileAfter, ExtraSend, ExtraSendAfter, FaultInterval, CallsPerSecond, ConcurrentCalls, Reserved, FlowBudget, OrgBudget, BudgetWindow, Paused, Mode,
 		SweepSince, SweepLimit, SweepSandboxes, DefaultSandbox, FlowServiceURL, IMSURL, RetriggerOp, LogLevel, MaxConcurrentRuns,
 		CallTimeout, SecretCacheTTL,
 	}
@@ -164,6 +171,9 @@ type Config struct {
 	BudgetWindow          time.Duration
 	// Paused stops all sending; requests wait.
 	Paused bool
+	// Observe makes a dry run of everything: the function decides and says so, and sends
+	// nothing (MODE=observe).
+	Observe bool
 	// SweepSince, SweepLimit and SweepSandboxes are for sweeps that don't say.
 	SweepSince     time.Duration
 	SweepLimit     int
@@ -216,6 +226,7 @@ func Load(environ []string) (Config, []Stray, error) {
 		OrgBudget:           r.count(OrgBudget, DefaultOrgBudget, 0, maxBudget),
 		BudgetWindow:        r.duration(BudgetWindow, DefaultBudgetWindow, time.Minute, day),
 		Paused:              r.flag(Paused, false),
+		Observe:             r.choice(Mode, ModeRetry, ModeObserve) == ModeObserve,
 		SweepSince:          r.duration(SweepSince, DefaultSweepSince, time.Minute, maxDays),
 		SweepLimit:          r.count(SweepLimit, DefaultSweepLimit, 1, maxSweepLimit),
 		SweepSandboxes:      r.list(SweepSandboxes, "", flowclient.CheckSandboxName),

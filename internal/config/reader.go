@@ -159,6 +159,18 @@ func (r *reader) level(name string) slog.Level {
 	}
 }
 
+// choice reads one of several words, of which the first is the default.
+func (r *reader) choice(name string, words ...string) string {
+	text := r.text(name, words[0])
+	for _, word := range words {
+		if strings.EqualFold(text, word) {
+			return word
+		}
+	}
+	r.fail(name, fmt.Sprintf("is %q, must be one of %s", text, strings.Join(words, ", ")))
+	return words[0]
+}
+
 func (r *reader) flag(name string, fallback bool) bool {
 	text := r.text(name, strconv.FormatBool(fallback))
 	switch strings.ToLower(text) {

@@ -83,7 +83,7 @@ func apart(name, ours string) int {
 	}
 	for _, form := range [][2][]string{{theirs, own}, {core(theirs), core(own)}} {
 		a, b := strings.Join(form[0], ""), strings.Join(form[1], "")
-		if d := typo.Distance(a, b); d <= allowed && len(b) > 4 {
+		if d := typo.Distance(a, b); d <= allowed && len(b) >= 4 {
 			return 1 + d
 		}
 	}

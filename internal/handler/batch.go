@@ -18,6 +18,7 @@ func (h *Handler) batch(ctx context.Context, records []event.SQSRecord) ([]byte,
 	for i, record := range records {
 		deliveries[i] = decode([]byte(record.Body), "message-"+record.MessageID)
 		deliveries[i].wasDeadLetter = record.IsDeadLetter()
+		deliveries[i].again = record.ReceiveCount() > 1 || record.IsDeadLetter()
 		deliveries[i].onQueue()
 		if at := record.SentAt(); !at.IsZero() {
 			deliveries[i].sent(at)

@@ -78,7 +78,9 @@ func (c *controller) refuseSweep(ctx context.Context, d *delivery, message strin
 		d.fault = errors.New("a sweep can't be done and could not be put on the dead-letter queue: " + message)
 		return
 	}
-	d.sweepResult.GaveUp++
+	if !d.sweepResult.Request.DryRun { // of a dry run there is none: the answer says it
+		d.sweepResult.GaveUp++
+	}
 }
 
 // continueLater puts a sweep that is not done on the request queue. From there the sweep

@@ -34,6 +34,7 @@ type delivery struct {
 	asked time.Time // when what it asks for was asked for
 
 	wasDeadLetter bool // the message has been a dead letter
+	again         bool // the message was delivered before, or has been a dead letter
 
 	answered bool // we have decided whether the delivery's message comes again
 }

@@ -102,7 +102,7 @@ func logResult(ctx context.Context, log *slog.Logger, r retry.Result) {
 func countedReasons() []retry.Reason {
 	return []retry.Reason{
 		retry.ReasonDuplicate, retry.Reconciled, retry.OutcomeUnknown, retry.AttemptsExhausted, retry.BreakerOpen,
-		retry.CredentialsRefused, retry.CredentialsUnavailable, retry.LedgerUnavailable, retry.Throttled, retry.BudgetSpent, retry.Paused,
+		retry.CredentialsRefused, retry.CredentialsUnavailable, retry.LedgerUnavailable, retry.Throttled, retry.BudgetSpent, retry.Paused, retry.WouldRetrigger,
 		retry.DeadLetterQueueUnavailable, retry.QueueUnavailable, retry.InternalError, retry.Reason(event.Unrecognized),
 	}
 }
@@ -120,7 +120,7 @@ func level(r retry.Result) slog.Level {
 	switch {
 	case r.Reason == retry.CredentialsRefused, r.Reason == retry.CredentialsUnavailable, r.Reason == retry.DeadLetterQueueUnavailable, r.Reason == retry.QueueUnavailable, r.Reason == retry.LedgerUnavailable, r.Reason == retry.InternalError:
 		return slog.LevelError
-	case r.Reason == retry.RetryDelay, r.Reason == retry.NotDue, r.Reason == retry.Paused, r.Reason == retry.ReasonDuplicate:
+	case r.Reason == retry.RetryDelay, r.Reason == retry.NotDue, r.Reason == retry.Paused, r.Reason == retry.Observing, r.Reason == retry.ReasonDuplicate:
 		return slog.LevelInfo
 	case r.Outcome == retry.DeadLettered, r.Outcome == retry.Returned, r.Outcome == retry.Deferred, r.Extra:
 		return slog.LevelWarn
@@ -182,8 +182,11 @@ func (p *reporter) logControl(ctx context.Context, d *delivery) {
 func (p *reporter) logSweep(ctx context.Context, sweepResult *sweep.Result) {
 	r := &sweepResult.Report
 	attrs := []any{
-		"sweepId", r.ID, "state", string(r.State), "dryRun", r.DryRun, "since", r.Since, "until", r.Until, "pages", r.Pages, "restarts", r.Restarts,
+		"sweepId", r.ID, "state", string(r.State), "dryRun", r.DryRun, "observed", r.Observed, "since", r.Since, "until", r.Until, "pages", r.Pages, "restarts", r.Restarts,
 		"seen", r.Seen, "failed", r.Failed, "requested", r.Requested, "skipped", r.Skipped, "failures", len(r.Failures) + r.MoreFailures,
+	}
+	if !r.Born.IsZero() {
+		attrs = append(attrs, "born", r.Born)
 	}
 	if r.Error != "" {
 		attrs = append(attrs, "error", r.Error)

@@ -86,7 +86,7 @@ func (w *worker) work(ctx context.Context, deliveries []delivery, read *retry.Ba
 				case item.Skip != nil:
 					d.results[j] = w.engine.Succeed(ctx, *item.Skip, d.asked, read)
 				default:
-					d.results[j] = w.retry(ctx, *item.Request, retry.Delivery{Name: d.name, Batch: read})
+					d.results[j] = w.retry(ctx, *item.Request, retry.Delivery{Name: d.name, Batch: read, Again: d.again})
 				}
 				return nil
 			})

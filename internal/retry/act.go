@@ -195,7 +195,7 @@ func (w closer) sendRequest(due time.Time, delay time.Duration) error {
 // giveUp makes a dead letter of the request: reserve, write, note.
 func (w closer) giveUp(s Step) *Result {
 	f := &w.facts
-	if f.Request.DryRun {
+	if f.dry() {
 		return new(w.end(s))
 	}
 	state := f.Entries.Run.StateAt(w.Now())

@@ -63,7 +63,7 @@ func conflicts(err error) bool { return errors.As(err, new(*store.ConflictError)
 // is counted: the tenth is a dead letter.
 func (w *attempt) end(s Step) Result {
 	f := &w.facts
-	if f.Request.DryRun && s.Reason != LedgerUnavailable {
+	if f.dry() && (f.Observed || s.Reason != LedgerUnavailable) {
 		return describeStep(f, w.result(), s)
 	}
 	result := w.result().became(s.Outcome, s.Reason, s.Detail)

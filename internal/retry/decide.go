@@ -274,10 +274,10 @@ func isItPaused(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 		return Step{}, false
 	case f.Pause.Wait > 0 && f.waitsOnQueue():
 		return Step{Do: End, Outcome: Returned, Reason: Paused, Detail: f.Pause.Detail, Due: now.Add(f.Pause.Wait), Released: f.Pause.Released}, true
-	case f.Pause.Wait > 0 && !f.Request.DryRun && f.Entries.Run.StateAt(now) == ledger.Unconfirmed:
+	case f.Pause.Wait > 0 && !f.dry() && f.Entries.Run.StateAt(now) == ledger.Unconfirmed:
 		// Nothing can be reserved for an unconfirmed run, so that its message waits where it is.
 		return Step{Do: End, Outcome: Returned, Reason: Paused, Detail: f.Pause.Detail, After: f.Pause.Wait}, true
-	case f.Pause.Wait > 0 && !f.Request.DryRun:
+	case f.Pause.Wait > 0 && !f.dry():
 		return Step{Do: Defer, Reason: Paused, Detail: f.Pause.Detail, Due: now, After: f.Pause.Wait}, true // its turn is by when it came
 	case f.SlowDown > throttle.MaxWait:
 		return Step{Do: End, Outcome: Returned, Reason: Throttled, Detail: "the calls of this org are slowed down; nothing was sent for this run", After: f.SlowDown}, true
@@ -323,6 +323,9 @@ func isItUnderstood(f *Facts, r *Rules, now time.Time) (Step, bool) {
 func isTheSlotTaken(f *Facts, r *Rules, now time.Time) (Step, bool) {
 	call := f.Entries.Flow.Slot
 	if call == nil || f.By == ledger.ASweep {
+		return Step{}, false
+	}
+	if f.Observed && call.RunID != f.Request.RunID { // what is only observed waits for no other run
 		return Step{}, false
 	}
 	wait := Step{Do: End, Outcome: Returned, Reason: FlowBusy, Detail: fmt.Sprintf("run %s of the same dataflow is being re-triggered", call.RunID)}

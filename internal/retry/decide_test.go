@@ -205,6 +205,8 @@ func noExtraSend(_ *Facts, r *Rules) { r.NoExtraSend = true }
 
 func dryRun(f *Facts, _ *Rules) { f.Request.DryRun = true }
 
+func observed(f *Facts, _ *Rules) { f.Observed, f.Request.SentAt = true, noon() }
+
 func before(state ledger.State) given {
 	return func(f *Facts, _ *Rules) { f.Entries.Run.Before = state }
 }
@@ -280,6 +282,11 @@ func TestDecide(t *testing.T) {
 		{"a message stays on the queue while all is paused", []given{paused, in(ledger.Deferred), byMessage}, at(time.Hour, ends(Returned, Paused))},
 		{"an event of an unconfirmed run is returned while all is paused", []given{paused, slot("run", time.Minute)}, after(time.Hour, ends(Returned, Paused))},
 		{"a run of an org that is slowed down waits", []given{slowedDown}, after(time.Hour, ends(Returned, Throttled))},
+
+		{"an event is decided on as ever while the function only observes", []given{observed}, Step{Do: Send}},
+		{"and so is one while all is paused: it can't wait", []given{observed, paused}, Step{Do: Send}},
+		{"another run's call delays nothing that is only observed", []given{observed, slot("other", time.Minute)}, Step{Do: Send}},
+		{"a request by hand for a dead letter does not wait", []given{observed, in(ledger.DeadLettered), atHand, failedAtAdobe}, Step{Do: Send}},
 
 		{"a person's request is read first", []given{atHand}, Step{Do: ReadRun}},
 		{"a dry run is read first", []given{dryRun}, Step{Do: ReadRun}},

@@ -31,8 +31,13 @@ func rootOf(f *Facts) string {
 	return f.Entries.Run.Root
 }
 
-// describeStep is the answer of a dry run: what the step would do.
+// describeStep is the answer of a dry run: what the step would do. Where the function only
+// observes, it is the answer to any request.
 func describeStep(f *Facts, result Result, s Step) Result {
+	return f.observed(wouldBe(f, result, s), observedReason(f, s))
+}
+
+func wouldBe(f *Facts, result Result, s Step) Result {
 	result.SupersededBy = s.By
 	would := func(word string) Result {
 		return result.skipped(DryRun, fmt.Sprintf("would be %s (%s): %s", word, s.Reason, s.Detail))

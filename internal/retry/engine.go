@@ -101,6 +101,9 @@ type Options struct {
 	// CallTimeout is what the client allows for one call. No re-trigger is sent when less
 	// than it and [RecordTime] remain.
 	CallTimeout time.Duration
+	// Observe makes a dry run of every request, whatever it asks for. What was on the queue
+	// before waits.
+	Observe bool
 	// Now is the clock.
 	Now func() time.Time
 	// Log receives what no result can carry.
@@ -138,6 +141,8 @@ type Delivery struct {
 	Name string
 	// Batch is what was read for the whole batch; nil for a delivery by itself.
 	Batch *Batch
+	// Again means that the message was delivered before, or was a dead letter of ours.
+	Again bool
 }
 
 // Early tells of a message of our own that came before it is due, and its result, without
@@ -152,10 +157,10 @@ func (e *Engine) Early(req event.Request) (result Result, early bool) {
 }
 
 // TimeFor reports whether a request may be started: whether a call and its record fit
-// before the deadline.
+// before the deadline. A function that only observes sends and records nothing.
 func (e *Engine) TimeFor(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
-	return !ok || deadline.Sub(e.Now()) >= e.CallTimeout+RecordTime
+	return !ok || e.Observe || deadline.Sub(e.Now()) >= e.CallTimeout+RecordTime
 }
 
 // Retry takes one request through the path and says what became of it. It never panics,
@@ -166,7 +171,7 @@ func (e *Engine) Retry(ctx context.Context, req event.Request, d Delivery) (resu
 	defer func() {
 		result.Extra = w.extra && w.sent
 		if req.DryRun && result.Outcome == Returned {
-			result = result.skipped(DryRun, fmt.Sprintf("would be returned (%s): %s", result.Reason, result.Message))
+			result = w.facts.wouldBeReturned(result)
 		}
 	}()
 	defer func() {
@@ -177,6 +182,9 @@ func (e *Engine) Retry(ctx context.Context, req event.Request, d Delivery) (resu
 	}()
 	if result, early := e.Early(w.facts.Request); early {
 		return result
+	}
+	if w.facts.kept() {
+		return w.end(keptStep())
 	}
 	return w.retry()
 }
@@ -208,7 +216,7 @@ func (e *Engine) attempt(ctx context.Context, req event.Request, d Delivery) *at
 		req.FirstSeen = cmp.Or(req.SentAt, now)
 	}
 	req.FirstSeen = req.FirstSeen.UTC().Truncate(time.Millisecond) // as a message keeps it
-	w := &attempt{Engine: e, until: now.Add(leaseTime), delivery: d, facts: Facts{Request: req, By: askerOf(req)}}
+	w := &attempt{Engine: e, until: now.Add(leaseTime), delivery: d, facts: Facts{Request: req, By: askerOf(req), Observed: e.Observe, Again: d.Again}}
 	w.facts.Entries = ledger.Snapshot(nil).Entries(w.ref())
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -255,7 +263,7 @@ func (w *attempt) retry() Result {
 	}()
 	for range maxSteps {
 		step := Decide(&w.facts, &w.Rules, w.Now())
-		if w.facts.Request.DryRun && step.Acts() || step.Do == End && !step.busy() {
+		if w.facts.dry() && step.Acts() || step.Do == End && !step.busy() {
 			return w.end(step)
 		}
 		if step.needsLock() {

@@ -19,6 +19,9 @@ type Facts struct {
 	Request event.Request
 	// By is who asks.
 	By ledger.Asker
+	// Observed means that the function only observes (MODE=observe), and Again that the
+	// request's message was delivered before, or was a dead letter of ours.
+	Observed, Again bool
 	// Entries are the ledger's, of the run and its dataflow.
 	Entries ledger.Entries
 	// Pause is why the run must wait, if a pause says so. SlowDown is for how long Adobe

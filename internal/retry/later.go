@@ -52,8 +52,8 @@ func (w *attempt) ended() (step Step, is bool) {
 func (e *Engine) Requeue(ctx context.Context, r Result, delay time.Duration) Result {
 	w := e.resume(ctx, r)
 	defer w.cancel()
-	if r.facts.Request.DryRun {
-		return r.skipped(DryRun, fmt.Sprintf("would be returned (%s): %s", r.Reason, r.Message))
+	if w.facts.dry() {
+		return w.facts.wouldBeReturned(r)
 	}
 	if step, is := w.ended(); is && step.Outcome != Returned {
 		return w.end(step)

@@ -93,7 +93,7 @@ func (n *names) remember(req *event.Request, by ledger.Asker) {
 func (w learner) askName() {
 	req := &w.facts.Request
 	defer w.describe()
-	if w.names.remember(req, w.facts.By); req.FlowName != "" || req.FlowID == "" || !w.names.worthAsking(req.OrgID, req.FlowID, w.Now()) {
+	if w.names.remember(req, w.facts.By); w.facts.Observed || req.FlowName != "" || req.FlowID == "" || !w.names.worthAsking(req.OrgID, req.FlowID, w.Now()) {
 		return
 	}
 	if deadline, ok := w.ctx.Deadline(); ok && deadline.Sub(w.Now()) < nameTime+2*w.CallTimeout {

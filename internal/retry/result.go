@@ -59,6 +59,9 @@ const (
 
 	// DryRun means that the request asked for no change.
 	DryRun Reason = "dry_run"
+	// WouldRetrigger means that the function only observes, and would otherwise have
+	// re-triggered the run, now or after a wait.
+	WouldRetrigger Reason = "would_retrigger"
 	// Superseded means that the run is not the one to retry: its lineage goes on with
 	// another run.
 	Superseded = Reason(ledger.ReasonSuperseded)
@@ -119,6 +122,9 @@ const (
 	// Paused means that everything, the org or the dataflow is paused, or was, and
 	// what waited is let go one after the other.
 	Paused Reason = "paused"
+	// Observing means that the function only observes, and that the request waits since its
+	// message was there before.
+	Observing Reason = "observing"
 	// NotYet means that Adobe does not re-trigger the run yet, and says to try again.
 	NotYet = Reason(aepcodes.StateNotYet)
 	// AdobeUnavailable means that Flow Service or IMS could not be reached and
@@ -218,7 +224,7 @@ func (r Result) Waits() bool { return r.Reason.waits() }
 // Rule 20: waiting costs no fault, however long it takes; a refused or unreadable credential
 // is a wait.
 func (r Reason) waits() bool {
-	return slices.Contains([]Reason{NotDue, InProgress, FlowBusy, LedgerBusy, Throttled, Paused, OutcomeUnknown, CredentialsRefused, CredentialsUnavailable}, r)
+	return slices.Contains([]Reason{NotDue, InProgress, FlowBusy, LedgerBusy, Throttled, Paused, Observing, OutcomeUnknown, CredentialsRefused, CredentialsUnavailable}, r)
 }
 
 // Skip is the result of an event that asks for nothing.

@@ -241,3 +241,9 @@ func (s gatedStore) List(ctx context.Context, index, value string, limit int) (f
 	err = s.do("list", func() (err error) { found, err = s.Memory.List(ctx, index, value, limit); return err })
 	return found, err
 }
+
+// Born implements [store.Table].
+func (s gatedStore) Born(ctx context.Context) (born time.Time, err error) {
+	err = s.do("describe", func() (err error) { born, err = s.Memory.Born(ctx); return err })
+	return born, err
+}

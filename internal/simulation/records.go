@@ -33,6 +33,8 @@ type SweepRecord struct {
 	SweepID, State                                     string
 	Seen, Failed, Requested, Pages, Restarts, Failures int
 	Skipped                                            map[string]int
+	// Born is the ledger's birth where the sweep was cut to it.
+	Born time.Time
 }
 
 // recorder is where a process writes its log.

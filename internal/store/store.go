@@ -88,6 +88,9 @@ type Table interface {
 	// List returns at most limit records of an index, by [AttributeAt], the newest
 	// first. It may lag behind commits.
 	List(ctx context.Context, index, value string, limit int) ([]Record, error)
+	// Born is when the table was made. One that was restored from a backup was made then,
+	// whatever is in it.
+	Born(ctx context.Context) (time.Time, error)
 }
 
 // ConflictError means that some items were not as expected, and that nothing was
@@ -110,7 +113,7 @@ func (e *ConflictError) Error() string {
 // UnavailableError means that the table gave no usable answer. Whether a write was made is
 // not known.
 type UnavailableError struct {
-	// Op is read, commit, add or list.
+	// Op is read, commit, add, list or describe.
 	Op  string
 	Err error
 }

@@ -43,7 +43,10 @@ type stage struct {
 	noQueue bool
 	refuse  func(runID string) error // by the request queue
 
-	pages     int // of sweeps, so far
+	pages   int   // of sweeps, so far
+	births  int   // how often the ledger's birth was asked for
+	bornErr error // when it is asked for
+
 	letters   []event.Sweep
 	runs      []event.Request // dead letters of runs
 	noLetters bool            // the dead-letter queue is not available
@@ -54,6 +57,7 @@ func onStage(t *testing.T, test func(t *testing.T, s *stage)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{t: t, adobe: flowsim.New(flowsim.Options{}), table: memory.New()}
+		s.table.MadeAt(time.Now().Add(-365 * 24 * time.Hour))
 		s.adobe.AddOrg(flowsim.Org{ID: org, ClientID: "client", Secrets: []string{"s"}, Scopes: []string{"openid"}, Sandboxes: []string{"prod", "dev"}})
 		s.limits = throttle.New(s.table, throttle.Limits{}, false, time.Now)
 		s.account = s.newAccount()
@@ -115,7 +119,7 @@ func (s *stage) within(timeout time.Duration, req event.Sweep) Result {
 	if !s.noQueue {
 		queue = s
 	}
-	sweeper := New(s, ledger.New(s.table, ledger.DefaultTTL, time.Now), s.table, queue, s.limits, s.giveUp, s.giveUpRun, s.options)
+	sweeper := New(s, ledger.New(s.table, ledger.DefaultTTL, time.Now), births{s.table, s}, queue, s.limits, s.giveUp, s.giveUpRun, s.options)
 	return sweeper.Run(ctx, req, time.Now())
 }
 
@@ -215,4 +219,17 @@ func refusing(err error, ids ...string) func(string) error {
 		}
 		return nil
 	}
+}
+
+// births is the stage's table, which counts how often it is asked for its birth.
+type births struct {
+	*memory.Table
+	s *stage
+}
+
+func (b births) Born(ctx context.Context) (time.Time, error) {
+	if b.s.births++; b.s.bornErr != nil {
+		return time.Time{}, b.s.bornErr
+	}
+	return b.Table.Born(ctx)
 }

@@ -119,6 +119,8 @@ type Report struct {
 	State State     `json:"state"`
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
+	// Born is the ledger's birth where Since was cut to it; zero otherwise.
+	Born time.Time `json:"born,omitzero"`
 	Counts
 	// Flows are the counts of each dataflow whose runs were listed, by its id.
 	Flows map[string]*FlowCounts `json:"flows,omitempty"`
@@ -141,6 +143,8 @@ type Report struct {
 	Error string `json:"error,omitempty"`
 
 	DryRun bool `json:"dryRun,omitempty"`
+	// Observed means that it is a dry run since the function only observes.
+	Observed bool `json:"observed,omitempty"`
 	// Runs are those that a dry run found, and Left how many more there were.
 	Runs []RunReport `json:"runs,omitempty"`
 	Left int         `json:"left,omitempty"`

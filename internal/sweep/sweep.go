@@ -62,6 +62,7 @@ type Ledger interface {
 type Store interface {
 	Read(ctx context.Context, keys ...string) ([]store.Record, error)
 	Commit(ctx context.Context, writes ...store.Write) error
+	Born(ctx context.Context) (time.Time, error)
 }
 
 // Requests is the request queue; see [requestqueue.Queue].
@@ -87,7 +88,7 @@ type GiveUpRun func(ctx context.Context, req event.Request, message string) bool
 type Options struct {
 	// Since, Limit and Sandboxes are for sweeps that don't say. Without sandboxes it
 	// is the one of the org's secret, or else DefaultSandbox.
-	Since          time.Duration
+	Since          time.Duration // and at most back to the ledger's birth
 	Limit          int
 	Sandboxes      []string
 	DefaultSandbox string
@@ -97,8 +98,10 @@ type Options struct {
 	Pace time.Duration
 	// CallTimeout is what the client allows for one call.
 	CallTimeout time.Duration
-	Now         func() time.Time
-	Log         *slog.Logger
+	// Observe makes a dry run of every sweep. One that was begun before waits.
+	Observe bool
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Sweeper sweeps. It is safe for concurrent use.
@@ -170,7 +173,7 @@ type Result struct {
 // from when it was asked for, however often it is delivered. It ends before the
 // context's deadline.
 func (s *Sweeper) Run(ctx context.Context, req event.Sweep, asked time.Time) Result {
-	w := &work{Sweeper: s, out: outside{s, ctx}, outer: ctx, req: s.absolute(req, asked)}
+	w := &work{Sweeper: s, out: outside{s, ctx}, outer: ctx, req: s.absolute(req, asked), birth: birth{named: req.Since != ""}}
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		w.out.ctx, cancel = context.WithDeadline(ctx, deadline.Add(-closingTime/2))
@@ -178,6 +181,9 @@ func (s *Sweeper) Run(ctx context.Context, req event.Sweep, asked time.Time) Res
 	}
 	w.saved = saved{store: s.store, key: "sweep#" + req.ID}
 	w.schedule = schedule{store: s.store, pace: s.Pace}
+	if s.Observe && !req.DryRun {
+		return w.observe()
+	}
 	return w.result(w.sweep())
 }
 
@@ -224,6 +230,8 @@ type work struct {
 	newest    newest
 	unlisted  bool // a listing of a dataflow's newest runs has failed: no other is tried
 	repeated  bool // an earlier invocation has finished the sweep
+	observed  bool // it is a dry run since the function only observes
+	birth     birth
 }
 
 // result is what became of the work, which ended so.
@@ -253,6 +261,10 @@ func (w *work) result(after time.Duration, err error) Result {
 	r.Report.ID, r.Report.Error, r.Reasons = w.req.ID, cmp.Or(r.Refused, w.tally.fault), w.tally.reasons
 	r.Report.Repeated = w.repeated
 	r.Report.DryRun, r.Report.Runs, r.Report.Left = dry, w.tally.runs, w.tally.left
+	r.Report.Observed = w.observed
+	if w.birth.unknown {
+		r.Request.Since = "" // it is bounded when the ledger's birth is known
+	}
 	return r
 }
 
@@ -262,7 +274,7 @@ func (w *work) sweep() (after time.Duration, err error) {
 		return 0, refuse("QUEUE_URL is not set, and a sweep puts its requests on that queue")
 	}
 	if err := w.begin(); err != nil {
-		return 0, err
+		return w.birth.wait(), err
 	}
 	if w.p.done() {
 		return 0, nil
@@ -320,11 +332,14 @@ func (w *work) begin() error {
 			return err
 		}
 	}
-	p, err := newProgress(w.req, w.Limit)
-	if err != nil {
+	if err := w.boundByBirth(); err != nil {
 		return err
 	}
-	w.p = p
+	p, err := newProgress(w.req, w.Limit)
+	if err != nil {
+		return w.birth.explain(err)
+	}
+	w.p, w.p.Report.Born = p, w.birth.at
 	accounts, faults := w.accounts.All(w.out.ctx)
 	if err := w.p.add(accounts, w.req, &w.Options); err != nil {
 		return err

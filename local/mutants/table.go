@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // world are tests of the whole function, in simulated surroundings. The patterns stand
 // below, by subject: after a test is renamed, its name is mended there.
 func world(pattern string) tests {
@@ -43,7 +45,7 @@ const (
 
 // table returns all mutants.
 func table() []mutant {
-	return append(append(stores(), invariants()...), review()...)
+	return slices.Concat(stores(), invariants(), review(), beginnings())
 }
 
 // stores are the broken stores of functions/retrigger/model_test.go, as faults of the code.
@@ -307,24 +309,50 @@ func review() []mutant {
 			tests: []tests{whole("internal/ledger"), world(forced)},
 		},
 		{
-			id: "B1", what: "a run of our own counts as a retry by hand",
+			id: "H1", what: "a run of our own counts as a retry by hand",
 			edits: []edit{{inRetry, "		if e.Run.Parent != \"\" { // one of our re-triggers has made it\n			continue\n		}\n", ""}},
 			tests: []tests{whole("internal/retry")},
 		},
 		{
-			id: "B2", what: "a run that a lost call may have made counts as a retry by hand",
+			id: "H2", what: "a run that a lost call may have made counts as a retry by hand",
 			edits: []edit{{inRetry, "if cut || len(calls) > 0 || flow.Slot != nil && flow.Slot.MayHaveMade(r.ID, r.Client, r.CreatedAt) {", "if cut && len(calls) > 0 {"}},
 			tests: []tests{whole("internal/retry")},
 		},
 		{
-			id: "B3", what: "a run is sent although somebody has retried it by hand",
+			id: "H3", what: "a run is sent although somebody has retried it by hand",
 			edits: []edit{{inRetry, "case f.Newer.Answer == No:", "case f.Newer.Answer != NotAsked:"}},
 			tests: []tests{whole("internal/retry"), world(byHand)},
 		},
 		{
-			id: "B4", what: "a retry at once asks for one by hand",
+			id: "H4", what: "a retry at once asks for one by hand",
 			edits: []edit{{inRetry, "askAfter = 10 * time.Minute", "askAfter = 0"}},
 			tests: []tests{whole("internal/retry"), world(byHand)},
+		},
+	}
+}
+
+// beginnings are faults of what makes the first days of a stack safe.
+func beginnings() []mutant {
+	return []mutant{
+		{
+			id: "B1", what: "a function that only observes sends",
+			edits: []edit{{inRetry, "return f.Request.DryRun || f.Observed && !f.kept()", "return f.Request.DryRun"}},
+			tests: []tests{world("TestObserveMode")},
+		},
+		{
+			id: "B2", what: "what was on the queue before the function only observes is answered and gone",
+			edits: []edit{{inRetry, "!f.Request.DryRun && (f.Again || f.waitsOnQueue())", "!f.Request.DryRun && f.waitsOnQueue()"}},
+			tests: []tests{world("ObserveModeBegins")},
+		},
+		{
+			id: "B3", what: "a scheduled sweep looks back beyond the ledger's birth",
+			edits: []edit{{inSweep, "	if born.After(instant(w.req.Since)) {", "	if born.IsZero() {"}},
+			tests: []tests{whole("internal/sweep"), world("NewStacksSchedules")},
+		},
+		{
+			id: "B4", what: "a sweep that could not ask for the ledger's birth goes on without it",
+			edits: []edit{{inSweep, "		r.Request.Since = \"\" // it is bounded when the ledger's birth is known\n", ""}},
+			tests: []tests{whole("internal/sweep"), world("PermissionToAsk")},
 		},
 	}
 }

@@ -304,10 +304,19 @@ func Sweeps() []Step {
 			}, stack.Sweep{State: "finished", Seen: 5, Failed: 5, Requested: 3, Skipped: map[string]int{"streaming_run": 1, "downstream_run": 1}}),
 		},
 		{
+			Trigger: "schedule", Name: "a run that failed before the ledger was made is left alone",
+			Do: sweeps(func(ctx context.Context, s *stack.Stack) error {
+				s.Adobe.AddFlow(flowsim.Flow{ID: flow("before-us"), OrgID: stack.OrgID, Sandbox: swept})
+				before := time.Now().Add(-2 * time.Hour)
+				s.Adobe.AddRun(flowsim.Run{ID: "before-us", FlowID: flow("before-us"), Status: flowsim.Failed, CreatedAt: before, CompletedAt: before})
+				return byHand(ctx, s, `{"id":"00000000-0000-4000-8000-000000000002","detail-type":"Scheduled Event","source":"aws.events","detail":{}}`)
+			}, stack.Sweep{State: "finished", Seen: 5, Failed: 5, Skipped: map[string]int{"superseded": 3, "streaming_run": 1, "downstream_run": 1}}),
+		},
+		{
 			Trigger: "by hand", Name: "the same again, as a dry run",
 			Do: sweeps(func(ctx context.Context, s *stack.Stack) error {
 				return byHand(ctx, s, `{"sweep":{"sandbox":"`+swept+`","since":"48h","dryRun":true}}`)
-			}, stack.Sweep{State: "finished", DryRun: true, Seen: 5, Failed: 5, Skipped: map[string]int{"superseded": 3, "streaming_run": 1, "downstream_run": 1}}),
+			}, stack.Sweep{State: "finished", DryRun: true, Seen: 6, Failed: 6, Requested: 1, Skipped: map[string]int{"superseded": 3, "streaming_run": 1, "downstream_run": 1}}),
 		},
 		{
 			Trigger: "by hand", Name: "a paused dataflow: its run waits", Want: one("paused-run", "deferred", "paused"),
@@ -328,7 +337,34 @@ func Sweeps() []Step {
 				return byHand(ctx, s, `{"resume":{"flowId":"`+flow("paused-run")+`"}}`)
 			},
 		},
+		{
+			Trigger: "EventBridge, by hand", Name: "MODE=observe: an event and a sweep say what they would do", Want: one("observed-run", "skipped", "would_retrigger"),
+			Do: sweeps(observed, stack.Sweep{
+				State: "finished", DryRun: true, Seen: 8, Failed: 8, Requested: 2,
+				Skipped: map[string]int{"superseded": 3, "streaming_run": 1, "downstream_run": 1, "waiting": 1},
+			}),
+		},
 	}
+}
+
+// observed lets a function that only observes have the event of a failed run, and then
+// sweep. Nothing may be sent by that.
+func observed(ctx context.Context, s *stack.Stack) error {
+	const id = "observed-run"
+	s.AddFailedRun(id, flow(id), stack.OrgID, swept)
+	made := len(s.Adobe.Runs())
+	return s.With([]string{"MODE=observe"}, func() error {
+		if err := byHand(ctx, s, string(s.Adobe.FailureEvent(id))); err != nil {
+			return err
+		}
+		if err := byHand(ctx, s, `{"sweep":{"sandbox":"`+swept+`","since":"48h"}}`); err != nil {
+			return err
+		}
+		if n := len(s.Adobe.Runs()) - made; n != 0 {
+			return fmt.Errorf("%d runs were made", n)
+		}
+		return nil
+	})
 }
 
 // Faults returns the steps in which something is wrong.

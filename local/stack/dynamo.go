@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/truora/minidyn/server"
 )
@@ -23,6 +24,8 @@ type simulatedDynamo struct {
 	*server.Server
 	calls  atomic.Int64
 	tables sync.RWMutex // minidyn makes and deletes tables without a lock
+
+	made map[string]time.Time // when each table was made, under tables
 
 	transactions transactions
 	// begun is called while a call is under way, before minidyn gets it; nil for nothing.
@@ -64,15 +67,42 @@ func (d *simulatedDynamo) answer(op string, body []byte, w http.ResponseWriter, 
 	if d.begun != nil {
 		d.begun(op)
 	}
-	if strings.HasSuffix(op, "Table") {
-		d.tables.Lock()
-		defer d.tables.Unlock()
-	} else {
+	if !strings.HasSuffix(op, "Table") {
 		d.tables.RLock()
 		defer d.tables.RUnlock()
+		d.Server.ServeHTTP(w, r)
+		return nil
 	}
-	d.Server.ServeHTTP(w, r)
+	d.tables.Lock()
+	defer d.tables.Unlock()
+	d.table(op, body, w, r)
 	return nil
+}
+
+// table has minidyn answer a call on a table. minidyn leaves out of its description when the
+// table was made, as DynamoDB has it: seconds since 1970, with a fraction.
+func (d *simulatedDynamo) table(op string, body []byte, w http.ResponseWriter, r *http.Request) {
+	var in struct{ TableName string }
+	_ = json.Unmarshal(body, &in) // minidyn says what is wrong with it
+	answer := httptest.NewRecorder()
+	d.Server.ServeHTTP(answer, r)
+	text := answer.Body.Bytes()
+	var described map[string]map[string]any
+	switch {
+	case answer.Code != http.StatusOK:
+	case op == "CreateTable":
+		if d.made == nil {
+			d.made = map[string]time.Time{}
+		}
+		d.made[in.TableName] = time.Now()
+	case op == "DescribeTable" && json.Unmarshal(text, &described) == nil && described["Table"] != nil:
+		described["Table"]["CreationDateTime"] = float64(d.made[in.TableName].UnixMilli()) / 1000
+		text, _ = json.Marshal(described) // it was JSON
+	}
+	maps.Copy(w.Header(), answer.Header())
+	w.Header().Del("Content-Length")
+	w.WriteHeader(answer.Code)
+	_, _ = w.Write(text)
 }
 
 // LedgerCalls returns how many calls of DynamoDB were made, where it is

@@ -90,7 +90,7 @@ func SettingsFromEnv(getenv func(string) string) []string {
 	for _, name := range []string{
 		config.LedgerTTL, config.RetryDelays, config.RetryPolicy, config.MaxRunAge, config.BreakerThreshold, config.BreakerCooldown,
 		config.ReconcileAfter, config.ExtraSend, config.ExtraSendAfter, config.FaultInterval, config.CallsPerSecond, config.ConcurrentCalls, config.Reserved,
-		config.FlowBudget, config.OrgBudget, config.BudgetWindow, config.Paused, config.SweepSince, config.SweepLimit, config.SweepSandboxes, config.DefaultSandbox,
+		config.FlowBudget, config.OrgBudget, config.BudgetWindow, config.Paused, config.Mode, config.SweepSince, config.SweepLimit, config.SweepSandboxes, config.DefaultSandbox,
 		config.LogLevel, config.MaxConcurrentRuns, config.CallTimeout, config.SecretCacheTTL,
 	} {
 		if value := getenv(name); value != "" {
@@ -142,7 +142,8 @@ type Stack struct {
 	DynamoDB *dynamodb.Client
 	Ledger   *ledger.Ledger
 
-	simulated *simulatedDynamo // nil where DynamoDB is an emulator's
+	deployed  lambdaenv.Options // what Function was started with
+	simulated *simulatedDynamo  // nil where DynamoDB is an emulator's
 	secrets   *secretsmanager.Client
 	secretID  string
 	table     string
@@ -173,6 +174,7 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 		"FAULT_INTERVAL=0s", // the clock of SQS is moved, the function's is not
 	}, adobe, o.Env) // of two values of one variable the last one counts
 	options := lambdaenv.Options{Binary: o.Binary, Env: env, Timeout: o.Timeout, Logs: s.Log}
+	s.deployed = options
 	if o.RIE != "" {
 		rie, err := lambdaenv.StartRIE(ctx, o.RIE, options)
 		if err != nil {
@@ -189,6 +191,22 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 	s.closers = append(s.closers, function.Close)
 	s.Function = logged{function, s.Log}
 	return s, nil
+}
+
+// With does something with a function that has further variables, "NAME=value", in place of
+// Function, as between two deployments. Everything else stays as it is.
+func (s *Stack) With(env []string, do func() error) error {
+	options := s.deployed
+	options.Env = slices.Concat(options.Env, env) // of two values of one variable the last one counts
+	function, err := lambdaenv.Start(options)
+	if err != nil {
+		return err
+	}
+	defer function.Close()
+	before := s.Function
+	defer func() { s.Function = before }()
+	s.Function = logged{function, s.Log}
+	return do()
 }
 
 // Close stops everything that Start started.
@@ -455,7 +473,8 @@ func (s *Stack) Seed(payload []byte) {
 	}
 }
 
-// AddFailedRun makes Adobe know a failed run of an hour ago and its dataflow.
+// AddFailedRun makes Adobe know a run that began an hour ago and has just failed, and its
+// dataflow.
 func (s *Stack) AddFailedRun(runID, flowID, orgID, sandbox string) {
 	s.Adobe.AddFlow(flowsim.Flow{ID: flowID, Name: "Flow " + flowID, OrgID: orgID, Sandbox: sandbox})
 	s.Adobe.AddRun(flowsim.Run{

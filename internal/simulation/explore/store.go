@@ -83,6 +83,19 @@ func (s storeCalls) List(ctx context.Context, index, value string, limit int) (f
 	return found, err
 }
 
+// Born implements [store.Table].
+func (s storeCalls) Born(ctx context.Context) (born time.Time, err error) {
+	c := &call{what: "store: describe", kinds: []string{anyKind}}
+	c.effect = func() string {
+		born, err = s.table.Born(context.WithoutCancel(ctx))
+		return fmt.Sprint(born, err)
+	}
+	if lost := s.by.wait(ctx, c); lost != nil {
+		return time.Time{}, &store.UnavailableError{Op: "describe", Err: lost}
+	}
+	return born, err
+}
+
 // described says which items a transaction writes, with the state that each gets where it
 // has one.
 func described(writes []store.Write) string {

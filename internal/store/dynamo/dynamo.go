@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
@@ -22,6 +23,7 @@ type Client interface {
 	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
 	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
 }
 
 // Table is a [store.Table] on a DynamoDB table: see [Schema].
@@ -283,6 +285,22 @@ func (t *Table) List(ctx context.Context, index, value string, limit int) ([]sto
 			return found[:min(limit, len(found))], nil
 		}
 	}
+}
+
+// Born implements [store.Table] by what DynamoDB says of the table:
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html.
+// Where the function may not ask, the error names the permission.
+func (t *Table) Born(ctx context.Context) (time.Time, error) {
+	out, err := t.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &t.name})
+	switch refusal, ok := errors.AsType[smithy.APIError](err); {
+	case ok && refusal.ErrorCode() == "AccessDeniedException":
+		return time.Time{}, &store.UnavailableError{Op: "describe", Err: fmt.Errorf("give the function's role the permission dynamodb:DescribeTable on the table: %w", err)}
+	case err != nil:
+		return time.Time{}, &store.UnavailableError{Op: "describe", Err: err}
+	case out.Table == nil || out.Table.CreationDateTime == nil:
+		return time.Time{}, &store.UnavailableError{Op: "describe", Err: errors.New("DynamoDB does not say when the table was made")}
+	}
+	return out.Table.CreationDateTime.UTC(), nil
 }
 
 func toItem(r store.Record) map[string]types.AttributeValue {

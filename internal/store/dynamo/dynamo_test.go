@@ -114,8 +114,22 @@ func TestTableKeepsItsContract(t *testing.T) {
 		if _, err := client.CreateTable(context.WithoutCancel(t.Context()), dynamo.Schema("ledger")); err != nil {
 			t.Fatal(err)
 		}
-		return dynamo.New(client, "ledger")
+		return dynamo.New(dated{client, time.Now()}, "ledger")
 	})
+}
+
+// dated is a DynamoDB that knows when its table was made. minidyn does not.
+type dated struct {
+	*dynamodb.Client
+	made time.Time
+}
+
+func (d dated) DescribeTable(ctx context.Context, in *dynamodb.DescribeTableInput, o ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error) {
+	out, err := d.Client.DescribeTable(ctx, in, o...)
+	if err == nil {
+		out.Table.CreationDateTime = &d.made
+	}
+	return out, err
 }
 
 // busy is a DynamoDB whose counter is in a transaction for some calls.

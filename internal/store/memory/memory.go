@@ -18,12 +18,30 @@ import (
 type Table struct {
 	mu      sync.Mutex
 	records map[string]store.Record
+	born    time.Time
 }
 
 var _ store.Table = (*Table)(nil)
 
-// New returns an empty Table.
-func New() *Table { return &Table{records: map[string]store.Record{}} }
+// New returns an empty Table, which is made now.
+func New() *Table { return &Table{records: map[string]store.Record{}, born: time.Now().UTC()} }
+
+// MadeAt changes when the Table was made.
+func (t *Table) MadeAt(at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.born = at.UTC()
+}
+
+// Born implements [store.Table].
+func (t *Table) Born(ctx context.Context) (time.Time, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return time.Time{}, &store.UnavailableError{Op: "describe", Err: err}
+	}
+	return t.born, nil
+}
 
 // Read implements [store.Table].
 func (t *Table) Read(ctx context.Context, keys ...string) ([]store.Record, error) {

@@ -36,6 +36,7 @@ func Test(t *testing.T, open func(t *testing.T) store.Table) {
 		"many keys are read":                 manyKeys,
 		"a canceled context is unavailable":  canceled,
 		"what DynamoDB refuses is refused":   refused,
+		"a table knows when it was made":     born,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
