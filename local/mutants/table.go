@@ -45,7 +45,7 @@ const (
 
 // table returns all mutants.
 func table() []mutant {
-	return slices.Concat(stores(), invariants(), review(), beginnings())
+	return slices.Concat(stores(), invariants(), review(), beginnings(), notices())
 }
 
 // stores are the broken stores of functions/retrigger/model_test.go, as faults of the code.

@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,6 +18,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
 	"github.com/aep-retrigger/aep-retrigger/local/scenario"
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
@@ -118,6 +120,9 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 	fmt.Print("\n", table.String(), "\n")
 	if s.Adobe != nil {
 		printOthers(others)
+		if err := printNotices(s.Notices()); err != nil {
+			return err
+		}
 		if err := lineages(ctx, s); err != nil {
 			return err
 		}
@@ -161,6 +166,21 @@ func printOthers(all []other) {
 			fmt.Printf("  %s: %s\n", o.step, said)
 		}
 	}
+}
+
+// printNotices prints what the function told people, as an e-mail would.
+func printNotices(sent []awssim.Event) error {
+	if len(sent) > 0 {
+		fmt.Println("Notices, from the event bus:")
+	}
+	for _, e := range sent {
+		var said struct{ Title, Message, NextStep string }
+		if err := json.Unmarshal([]byte(e.Detail), &said); err != nil {
+			return fmt.Errorf("a notice (%s): %w", e.DetailType, err)
+		}
+		fmt.Printf("  %s. %s Next step: %s\n", said.Title, said.Message, said.NextStep)
+	}
+	return nil
 }
 
 // skipped says how many runs were skipped, and why.

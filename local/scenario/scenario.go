@@ -43,6 +43,9 @@ type Step struct {
 	// Ends are the outcomes, where they are known only afterwards; waits on the way
 	// to them are left out of the comparison.
 	Ends func(s *stack.Stack) []Outcome
+	// Notices are the kinds of the notices that the function sends in the step, in their
+	// order; nil where nobody looks.
+	Notices []string
 	// MovesClock marks a step that needs [awssim.Server.Advance] or its dead
 	// letter redrive.
 	MovesClock bool
@@ -53,7 +56,7 @@ type Step struct {
 // Play runs the step and returns the function's records of it. The error says
 // how they differ from what they must be.
 func (step Step) Play(ctx context.Context, s *stack.Stack) ([]stack.Record, error) {
-	before := len(s.Log.Records())
+	before, told := len(s.Log.Records()), len(s.Notices())
 	if err := step.Do(ctx, s); err != nil {
 		return nil, err
 	}
@@ -73,7 +76,19 @@ func (step Step) Play(ctx context.Context, s *stack.Stack) ([]stack.Record, erro
 	if !slices.Equal(got, want) {
 		return records, fmt.Errorf("outcomes are %v, want %v", got, want)
 	}
-	return records, nil
+	return records, step.checkNotices(s.Notices()[told:])
+}
+
+// checkNotices returns an error if other notices were sent than the step must send.
+func (step Step) checkNotices(sent []awssim.Event) error {
+	kinds := []string{}
+	for _, e := range sent {
+		kinds = append(kinds, e.DetailType)
+	}
+	if step.Notices != nil && !slices.Equal(kinds, step.Notices) {
+		return fmt.Errorf("notices are %q, want %q", kinds, step.Notices)
+	}
+	return nil
 }
 
 func compare(a, b Outcome) int {
@@ -252,7 +267,7 @@ func LineageDelays() []string { return []string{"RETRY_DELAYS=0s,1s,1s"} }
 // moved, and the simulator of Flow Service lists a new run at once. Sweeps that don't
 // say look into a sandbox where the other steps have nothing.
 func Env() []string {
-	return []string{"RECONCILE_AFTER=0s", "EXTRA_SEND_AFTER=0s", "SWEEP_SANDBOXES=" + swept, "ORG_BUDGET=36000"}
+	return []string{"RECONCILE_AFTER=0s", "EXTRA_SEND_AFTER=0s", "SWEEP_SANDBOXES=" + swept, "ORG_BUDGET=36000", "NOTICE_BUS=" + stack.NoticeBus}
 }
 
 // swept is the sandbox of [Sweeps].
