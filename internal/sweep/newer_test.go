@@ -92,7 +92,7 @@ func TestASweepListsTheNewestRunsOfADataflowOnce(t *testing.T) {
 		if s.pages = 2; s.newestListings() != 2 {
 			t.Errorf("%d listings in two sweeps", s.newestListings())
 		}
-		if e := s.inLedger(ids[1]); e.State != ledger.Skipped || e.Reason != string(byHand) || e.SupersededBy != by {
+		if e := s.inLedger(ids[1]); e.State != ledger.Skipped || e.Reason != string(byHand) || e.SupersededBy != by || e.Window.IsZero() {
 			t.Errorf("the entry is %+v", e)
 		}
 		s.adobe.End(by, flowsim.Fail("C", "again")) // which is a failure of its own

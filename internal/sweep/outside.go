@@ -153,9 +153,6 @@ func (o outside) note(requests []requested, errs []error, mark string) error {
 			continue
 		}
 		r.entry.Fingerprint = r.waiting.Request.Fingerprint()
-		if window := r.waiting.Request.Window; !window.IsZero() {
-			r.entry.Window = window
-		}
 		notes = append(notes, noted{r.entry, ledger.Outcome{State: ledger.Deferred, Reason: mark, Due: r.waiting.Request.Due}})
 	}
 	return o.noteAll(notes)

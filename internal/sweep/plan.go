@@ -139,6 +139,9 @@ func (q question) plan(f facts, all []considered) (verdicts []verdict, limited b
 		if len(c.request.Errors) > 0 {
 			v.entry.ErrorCode, v.entry.ErrorText = c.request.Errors[0].Code, c.request.Errors[0].Message
 		}
+		if window := c.request.Window; !window.IsZero() {
+			v.entry.Window = window
+		}
 		switch v.reason {
 		case OverLimit:
 			limited = true
