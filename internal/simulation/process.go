@@ -241,3 +241,12 @@ func (s gatedStore) List(ctx context.Context, index, value string, limit int) (f
 	err = s.do("list", func() (err error) { found, err = s.Memory.List(ctx, index, value, limit); return err })
 	return found, err
 }
+
+// ListFrom implements [store.Table].
+func (s gatedStore) ListFrom(ctx context.Context, index, value, after string, limit int) (found []store.Record, err error) {
+	err = s.do("list", func() (err error) {
+		found, err = s.Memory.ListFrom(ctx, index, value, after, limit)
+		return err
+	})
+	return found, err
+}
