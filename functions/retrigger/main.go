@@ -125,7 +125,7 @@ func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retry
 	deadLetters := handler.NewDeadLetters(engine, log)
 	parts.Sweeper = sweep.New(accounts, entries, table, waiting, limits, deadLetters.Sweep, deadLetters.Run, sweep.Options{
 		Since: cfg.SweepSince, Limit: cfg.SweepLimit, Sandboxes: cfg.SweepSandboxes, DefaultSandbox: cfg.DefaultSandbox,
-		Rules: rules, Pace: sweep.Pace(cfg.OrgBudget, cfg.BudgetWindow), CallTimeout: cfg.CallTimeout, Observe: cfg.Observe, Now: time.Now, Log: log,
+		Rules: rules, Pace: sweep.Pace(cfg.OrgBudget, cfg.BudgetWindow), CallTimeout: cfg.CallTimeout, Observe: cfg.Observe, Succeed: engine.Succeed, Now: time.Now, Log: log,
 	})
 	return handler.New(parts)
 }

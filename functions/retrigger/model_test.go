@@ -104,7 +104,7 @@ func (h *history) check() {
 	for flow, n := range unknown {
 		calls := 0
 		for _, r := range h.Memory.Records() {
-			if r["flowId"] == flow && r["runId"] == "" {
+			if r["flowId"] == flow && r["runId"] == "" && r["day"] == "" {
 				calls = strings.Count(r["slot"]+r["kept"], `"run"`)
 			}
 		}
@@ -112,6 +112,7 @@ func (h *history) check() {
 			h.violated("lineage", "%d runs of dataflow %s were made and are of no lineage, and only %d calls stand for them", n, flow, calls)
 		}
 	}
+	h.checkRecovered(roots)
 	for _, r := range h.Memory.Records() {
 		if len(r["slot"]+r["kept"]+r["cut"]) > 20_000 {
 			h.violated("no item grows without bound", "%s", r[store.AttributeKey])
@@ -166,6 +167,9 @@ func (h *history) finish() {
 	}
 	letters := h.DeadLetters()
 	for _, r := range h.Adobe.Runs() {
+		if entry := h.Entry(r.ID); r.Status == flowsim.Success && entry["state"] == string(ledger.Made) {
+			h.violated("no recovery is missed", "run %s has succeeded, and its entry is %v", r.ID, entry)
+		}
 		if r.Status != flowsim.Failed || !h.heard[r.ID] && time.Since(r.CompletedAt) > h.Config.MaxRunAge-time.Hour {
 			continue
 		}

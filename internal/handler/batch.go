@@ -39,7 +39,7 @@ func (h *Handler) batch(ctx context.Context, records []event.SQSRecord) ([]byte,
 	b.answerFinished((*delivery).done)
 	waitForControl()
 	b.answerFinished(func(*delivery) bool { return true })
-	h.report.report(ctx, deliveries)
+	h.finish(ctx, deliveries)
 	return json.Marshal(b.answer)
 }
 

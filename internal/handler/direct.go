@@ -47,7 +47,7 @@ func (h *Handler) direct(ctx context.Context, payload []byte) ([]byte, error) {
 		h.returns.giveUp(ctx, d)
 	}
 	h.control.continueLater(ctx, d)
-	h.report.report(ctx, deliveries)
+	h.finish(ctx, deliveries)
 	if n := d.results.returned(); n > 0 {
 		return nil, d.refusal(n)
 	}

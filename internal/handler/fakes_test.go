@@ -43,6 +43,7 @@ type engine struct {
 	extra                    []retry.Extra
 	recovered                time.Duration
 	succeeded                []time.Time // when the events of successes were sent
+	addedUp                  int         // results
 
 	batch             *retry.Batch
 	noTime            bool
@@ -130,6 +131,8 @@ func (e *engine) Refuse(_ context.Context, _ []byte, fault *event.Error) retry.R
 }
 
 func (e *engine) Close(context.Context, *retry.Batch) {}
+
+func (e *engine) AddUp(_ context.Context, results []retry.Result) { e.addedUp += len(results) }
 
 // sweeper is a fake of the sweeper: each part of a sweep ends as it says.
 type sweeper struct {

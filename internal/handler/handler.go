@@ -42,6 +42,7 @@ type Engine interface {
 	GiveUp(ctx context.Context, r retry.Result) retry.Result
 	Refuse(ctx context.Context, payload []byte, fault *event.Error) retry.Result
 	Close(ctx context.Context, b *retry.Batch)
+	AddUp(ctx context.Context, results []retry.Result)
 }
 
 // Sweeper works on sweeps; see [sweep.Sweeper].
@@ -99,6 +100,7 @@ type Handler struct {
 	control *controller
 	returns *returns
 	report  *reporter
+	engine  Engine
 	// sweepTime is how much of an invocation a sweep from the queue may take.
 	sweepTime time.Duration
 }
@@ -117,6 +119,7 @@ func New(p Parts) *Handler {
 		},
 		returns:   &returns{engine: p.Engine, requests: p.Requests, log: p.Log, concurrency: p.Concurrency},
 		report:    report,
+		engine:    p.Engine,
 		sweepTime: max(sweepTime, 2*p.CallTimeout+sweepTime/3),
 	}
 }
@@ -130,6 +133,16 @@ const answerTime = 500 * time.Millisecond
 // calls may take longer. Few environments work on the queue, and a sweep keeps one of them
 // from requests that become due.
 const sweepTime = 30 * time.Second
+
+// finish tells what became of the deliveries: in the log, the metrics and the day's sums.
+func (h *Handler) finish(ctx context.Context, deliveries []delivery) {
+	h.report.report(ctx, deliveries)
+	var all []retry.Result
+	for i := range deliveries {
+		all = append(all, deliveries[i].results...)
+	}
+	h.engine.AddUp(ctx, all)
+}
 
 // Invoke implements Lambda's Handler. For an SQS batch the answer is a partial
 // batch response and an error means that nothing was done. Otherwise the answer

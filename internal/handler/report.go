@@ -37,7 +37,6 @@ func (p *reporter) report(ctx context.Context, deliveries []delivery) {
 			reasons[reason]++
 		}
 		for _, r := range d.results {
-			logResult(ctx, p.log, r)
 			outcomes[r.Outcome]++
 			for _, reason := range countedOf(r) {
 				reasons[reason]++
@@ -45,6 +44,9 @@ func (p *reporter) report(ctx context.Context, deliveries []delivery) {
 			if r.Extra {
 				extra++
 			}
+		}
+		for _, r := range slices.Concat(d.results, d.sweepResult.Ends) { // that a sweep has found an end is no outcome of a request
+			logResult(ctx, p.log, r)
 			if r.Recovered {
 				recovered++
 			}
@@ -78,7 +80,7 @@ const ExtraRetriggers = "extra_retriggers"
 
 // Recovered is the metric of lineages that have recovered: a run that a re-trigger made has
 // succeeded. RecoveryMinutes are the minutes that each took, from its first failure being
-// seen to the event of the success.
+// seen to the event of the success, or to the end of the run that a sweep has found.
 const (
 	Recovered       = "recovered"
 	RecoveryMinutes = "recovery_minutes"

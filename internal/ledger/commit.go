@@ -21,6 +21,8 @@ type change struct {
 	next Entries
 	// child is the entry of a second run that changes with them; nil for none.
 	child *childWrite
+	// sum is added with them; nil for none.
+	sum *Sum
 }
 
 // childWrite is the change of the entry of a run that a re-trigger has made.
@@ -34,7 +36,7 @@ func (l *Ledger) commit(ctx context.Context, c change) (Entries, error) {
 		return c.old, err
 	}
 	next := c.next
-	writes := make([]store.Write, 0, 3)
+	writes := make([]store.Write, 0, 4)
 	add := func(key, version string, old, record store.Record) (string, bool) {
 		w := l.write(c.now, key, version, old, record)
 		writes = append(writes, w)
@@ -54,6 +56,9 @@ func (l *Ledger) commit(ctx context.Context, c change) (Entries, error) {
 	}
 	if child := c.child; child != nil {
 		add(RunKey(child.next.OrgID, child.next.RunID), child.old.version, nil, child.next.record())
+	}
+	if c.sum != nil {
+		writes = append(writes, c.sum.write())
 	}
 	if err := l.table.Commit(ctx, writes...); err != nil {
 		return c.old, err

@@ -213,6 +213,17 @@ func NewRun(orgID, flowID, sandbox, runID string) Run {
 	return Run{OrgID: orgID, FlowID: flowID, Sandbox: sandbox, RunID: runID, Root: runID}
 }
 
+// openList is the list of an org's runs that we made and that have no end.
+func openList(orgID string) string { return "open#" + orgID }
+
+// listed is the list that the run's entry is on; empty for none.
+func (r *Run) listed() string {
+	if r.State == Made {
+		return openList(r.OrgID)
+	}
+	return ""
+}
+
 func (r *Run) record() store.Record {
 	return compact(store.Record{
 		"orgId": r.OrgID, "runId": r.RunID, "flowId": r.FlowID, "sandbox": r.Sandbox,
@@ -222,7 +233,7 @@ func (r *Run) record() store.Record {
 		"attempt": number(r.Attempt), "sends": number(r.Sends), "forgiven": number(r.Forgiven), "call": callText(r.Call), "lost": callText(r.Lost), "settled": string(r.Settled),
 		"due": stamp(r.Due), "before": string(r.Before), "earlier": string(r.Earlier), "reservedBy": r.ReservedBy, "reservedUntil": stamp(r.ReservedUntil),
 		"faults": number(r.Faults), "lastFault": r.LastFault, "faultAt": stamp(r.FaultAt), "counted": flag(r.Counted), "superseded": flag(r.Superseded), "supersededBy": r.SupersededBy, "firstSeen": stamp(r.FirstSeen),
-		store.AttributeAt: stamp(r.FirstSeen), store.IndexLineage: group(r.OrgID, r.Root), store.IndexFlow: group(r.OrgID, r.FlowID),
+		store.AttributeAt: stamp(r.FirstSeen), store.IndexLineage: group(r.OrgID, r.Root), store.IndexFlow: group(r.OrgID, r.FlowID), store.IndexList: r.listed(),
 	})
 }
 

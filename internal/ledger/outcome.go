@@ -101,15 +101,30 @@ func (l *Ledger) CloseBreaker(ctx context.Context, e Entries) (Entries, error) {
 	return l.commit(ctx, change{op: OpCloseBreaker, by: AnEvent, now: l.time(), old: e, next: next})
 }
 
+// Recovery is what the success of a run of ours says of its lineage.
+type Recovery struct {
+	// ErrorCode is why the lineage failed first; empty where that is not known.
+	ErrorCode string
+	// At is when the run succeeded, After the time since the lineage's first failure was
+	// seen; 0 where that is not known.
+	At    time.Time
+	After time.Duration
+}
+
 // Succeed records that a run of ours has succeeded. It reports false for a run that is not
 // made by us, or has come to its end before.
-func (l *Ledger) Succeed(ctx context.Context, e Entries) (bool, error) {
+//
+// The recovery is added to the sums of its day in the transaction that makes the run
+// succeeded, so that it counts exactly once, however often the success is told.
+func (l *Ledger) Succeed(ctx context.Context, e Entries, r Recovery) (bool, error) {
 	if e.Run.State != Made {
 		return false, nil
 	}
 	now, next := l.time(), e
 	next.Run.become(Succeeded, "", now)
-	_, err := l.commit(ctx, change{op: OpSucceed, by: AnEvent, now: now, old: e, next: next})
+	sum := NewSum(e.Run.OrgID, e.Run.FlowID, e.Run.FlowName, r.ErrorCode, r.At)
+	sum.Recovered, sum.Minutes, sum.Attempts = 1, int(r.After.Round(time.Minute).Minutes()), e.Run.Attempt
+	_, err := l.commit(ctx, change{op: OpSucceed, by: AnEvent, now: now, old: e, next: next, sum: &sum})
 	return err == nil, err
 }
 

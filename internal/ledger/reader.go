@@ -89,7 +89,10 @@ func (l *Reader) OfFlow(ctx context.Context, orgID, flowID string, limit int) ([
 }
 
 func list(ctx context.Context, table store.Table, index, value string, limit int) ([]Run, error) {
-	records, err := table.List(ctx, index, value, limit)
+	return runsOf(table.List(ctx, index, value, limit))
+}
+
+func runsOf(records []store.Record, err error) ([]Run, error) {
 	runs := make([]Run, len(records))
 	for i, r := range records {
 		runs[i] = runOf(r)

@@ -31,7 +31,7 @@ The diagram has the usual ways. It leaves out reservations, and operations that 
 func sentence(s ledger.State) string {
 	return map[ledger.State]string{
 		ledger.NoEntry:      "The ledger knows nothing of the run.",
-		ledger.Made:         "One of our re-triggers made the run, and nothing has been heard of it since.",
+		ledger.Made:         "One of our re-triggers made the run, and nothing has been heard of it since. The entry is on its org's list of open runs, and scheduled sweeps ask how the run ended.",
 		ledger.Returned:     "Nothing was sent, and the message that asked for it will be delivered again.",
 		ledger.Deferred:     "A message waits on the request queue until the run is due, for example for the delay before its next attempt.",
 		ledger.InFlight:     "A re-trigger of the run may be on its way. The dataflow's slot has its call, until the lease of the call ends.",

@@ -63,7 +63,7 @@ type Ledger interface {
 	Note(ctx context.Context, e ledger.Entries, by ledger.Asker, o ledger.Outcome) (ledger.Entries, error)
 	CloseBreaker(ctx context.Context, e ledger.Entries) (ledger.Entries, error)
 	CountFault(ctx context.Context, e ledger.Entries, by ledger.Asker, delivery, reason string) (ledger.Entries, error)
-	Succeed(ctx context.Context, e ledger.Entries) (bool, error)
+	Succeed(ctx context.Context, e ledger.Entries, r ledger.Recovery) (bool, error)
 }
 
 // Throttle holds calls back; see [throttle.Throttle].

@@ -33,13 +33,14 @@ func needed(extra []Extra) []string {
 	return keys
 }
 
-// Succeed takes an event of a run's success. If a re-trigger of ours made the run, the
-// ledger gets to know that the run has succeeded, and the result says that the lineage has
-// recovered. That happens once: a second event of the same run changes nothing. For
-// example, run A failed at 10:00 and our re-trigger made run B of it: the event of B's
-// success at 10:12 has recovered A after 12 minutes.
+// Succeed takes a run's success, of which an event told or a sweep. If a re-trigger of ours
+// made the run, the ledger gets to know that the run has succeeded, and the result says that
+// the lineage has recovered. That happens once: whoever tells it a second time changes
+// nothing. For example, run A failed at 10:00 and our re-trigger made run B of it: the event
+// of B's success at 10:12 has recovered A after 12 minutes.
 //
-// seen is when the event was sent. A fault of the ledger returns the event.
+// seen is when the event was sent, or when the run that a sweep has found ended. A fault of
+// the ledger returns the success.
 func (e *Engine) Succeed(ctx context.Context, s event.Skip, seen time.Time, b *Batch) (result Result) {
 	w := e.attempt(ctx, event.Request{}, Delivery{})
 	defer w.cancel()
@@ -67,9 +68,10 @@ func (e *Engine) Succeed(ctx context.Context, s event.Skip, seen time.Time, b *B
 		if err != nil {
 			return notRecorded(s, err)
 		}
-		switch _, err := e.ledger.Succeed(ctx, ledger.Entries{Run: run}); {
+		recovery := ledger.Recovery{ErrorCode: first.ErrorCode, At: seen, After: since(first.FirstSeen, seen)}
+		switch _, err := e.ledger.Succeed(ctx, ledger.Entries{Run: run}, recovery); {
 		case err == nil:
-			return Skip(s).of(run).recovered(first, seen)
+			return Skip(s).of(run).recovered(recovery.After)
 		case !conflicts(err):
 			return notRecorded(s, err)
 		}
@@ -86,20 +88,29 @@ func (b *Batch) run(s event.Skip) (run ledger.Run, known bool) {
 	return b.snapshot.Entries(ledger.Ref{OrgID: s.OrgID, RunID: s.RunID}).Run, true
 }
 
-// firstFailure is when the first failure of the run's lineage was seen: the root's, or, if
-// the ledger has forgotten the root, the parent's. It is zero where both are forgotten.
-func (e *Engine) firstFailure(ctx context.Context, run *ledger.Run) (time.Time, error) {
+// firstFailure is the first failed run of the run's lineage: the root, or, if the ledger has
+// forgotten the root, the parent. It is empty where both are forgotten.
+func (e *Engine) firstFailure(ctx context.Context, run *ledger.Run) (ledger.Run, error) {
 	found, err := e.ledger.Runs(ctx, run.OrgID, run.Root, run.Parent)
 	if err != nil {
-		return time.Time{}, err
+		return ledger.Run{}, err
 	}
 	if root, ok := found[run.Root]; ok {
-		return root.FirstSeen, nil
+		return root, nil
 	}
-	return found[run.Parent].FirstSeen, nil
+	return found[run.Parent], nil
 }
 
-// notRecorded returns an event of a success that could not be written.
+// since is the time from one moment to another; 0 where the first is not known, or is the
+// later one.
+func since(first, then time.Time) time.Duration {
+	if first.IsZero() {
+		return 0
+	}
+	return max(then.Sub(first), 0)
+}
+
+// notRecorded returns a success that could not be written.
 func notRecorded(s event.Skip, err error) Result {
 	detail := err.Error()
 	if !errors.As(err, new(*ledger.NewerError)) {
@@ -119,12 +130,11 @@ func (r Result) of(run ledger.Run) Result {
 }
 
 // recovered says that the run's lineage has recovered, and after which time.
-func (r Result) recovered(first, seen time.Time) Result {
-	r.Recovered = true
+func (r Result) recovered(after time.Duration) Result {
+	r.Recovered, r.RecoveredAfter = true, after
 	r.Message = "a re-trigger made this run, and its lineage has recovered"
-	if !first.IsZero() {
-		r.RecoveredAfter = max(seen.Sub(first), 0)
-		r.Message += fmt.Sprintf(" %s after its first failure was seen", r.RecoveredAfter.Round(time.Second))
+	if after > 0 {
+		r.Message += fmt.Sprintf(" %s after its first failure was seen", after.Round(time.Second))
 	}
 	return r
 }

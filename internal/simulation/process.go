@@ -247,3 +247,12 @@ func (s gatedStore) Born(ctx context.Context) (born time.Time, err error) {
 	err = s.do("describe", func() (err error) { born, err = s.Memory.Born(ctx); return err })
 	return born, err
 }
+
+// ListFrom implements [store.Table].
+func (s gatedStore) ListFrom(ctx context.Context, index, value, after string, limit int) (found []store.Record, err error) {
+	err = s.do("list", func() (err error) {
+		found, err = s.Memory.ListFrom(ctx, index, value, after, limit)
+		return err
+	})
+	return found, err
+}

@@ -16,7 +16,7 @@ import (
 )
 
 // Record is a stored item: attributes by name, all of them text. A record always has
-// [AttributeKey], and all but counters have [AttributeRev].
+// [AttributeKey], and all but counters and sums have [AttributeRev].
 type Record map[string]string
 
 // Names of attributes that a [Table] knows.
@@ -30,7 +30,8 @@ const (
 	AttributeTTL = "ttl"
 	// AttributeCount is the value of a counter. In DynamoDB the attribute is a number.
 	AttributeCount = "n"
-	// AttributeAt orders the items of an index: RFC 3339 with milliseconds, UTC.
+	// AttributeAt orders the items of an index: RFC 3339 with milliseconds, UTC, or another
+	// text that begins with a day.
 	AttributeAt = "at"
 )
 
@@ -43,7 +44,7 @@ const (
 	IndexList = "listed"
 )
 
-// Write replaces one item, or adds to a counter.
+// Write replaces one item, adds to a counter, or adds to the sums of an item.
 type Write struct {
 	// Key is the item's key.
 	Key string
@@ -61,6 +62,13 @@ type Write struct {
 	Add int
 	// Most is the limit of the counter, where Add is positive; 0 for none.
 	Most int
+
+	// Sums, if there are any, make this the write of sums: each of these attributes of the
+	// item changes by its number. The item need not exist. Beside the sums the attributes
+	// of New are set, the others of the item stay, and Old is ignored. In DynamoDB sums are
+	// numbers. Such a write has no condition, so that it fails for no other write's sake.
+	// For example, Sums {"recovered": 1} and New {"day": "2026-11-26"}.
+	Sums map[string]int
 }
 
 // Table keeps records. It knows nothing of what they mean.
@@ -75,8 +83,9 @@ type Table interface {
 	// any other transaction and writes nothing.
 	//
 	// The AWS client sends a call again if it got no answer. So a commit counts as made
-	// if all its items (counters aside) already have the revisions that it writes. That
-	// is why two writes of different content must have different revisions.
+	// if all its items (counters and sums aside) already have the revisions that it writes. That
+	// is why two writes of different content must have different revisions. Sums have none:
+	// the token of the transaction keeps the AWS client from adding twice.
 	Commit(ctx context.Context, writes ...Write) error
 	// Add changes the counter of a key by n and sets its time to live. The counter need
 	// not exist. Where n and most are above 0, the counter may become at most most: if it
@@ -91,6 +100,9 @@ type Table interface {
 	// Born is when the table was made. One that was restored from a backup was made then,
 	// whatever is in it.
 	Born(ctx context.Context) (time.Time, error)
+	// ListFrom returns at most limit records of an index whose [AttributeAt] is after the
+	// given text, the oldest first. It may lag behind commits.
+	ListFrom(ctx context.Context, index, value, after string, limit int) ([]Record, error)
 }
 
 // ConflictError means that some items were not as expected, and that nothing was
@@ -190,7 +202,7 @@ func repeated(keys []string) (key string, twice bool) {
 func Made(writes []Write, conflict *ConflictError) bool {
 	items := 0
 	for _, w := range writes {
-		if w.Add != 0 || w.Check {
+		if w.Add != 0 || len(w.Sums) > 0 || w.Check {
 			continue
 		}
 		items++

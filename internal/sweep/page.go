@@ -40,14 +40,8 @@ func (w *work) page() error {
 // mustWait reports whether the part waits before its next page: for the end of a pause, or
 // until the requests of earlier pages are nearly due.
 func (w *work) mustWait(target Target) (bool, error) {
-	pause, err := w.throttle.PauseStatus(w.out.ctx, target.OrgID, "", time.Time{})
-	if err != nil {
-		return false, err
-	}
-	if pause.Wait > 0 {
-		w.tally.addReason(retry.Paused)
-		w.at.postpone(w.Now(), pause.Wait)
-		return true, nil
+	if paused, err := w.paused(target.OrgID); paused || err != nil {
+		return paused, err
 	}
 	if err := w.schedule.load(w.out.ctx, target.OrgID); err != nil {
 		return false, err
@@ -57,6 +51,17 @@ func (w *work) mustWait(target Target) (bool, error) {
 		w.at.postpone(w.Now(), wait-maxAhead/2)
 	}
 	return wait > maxAhead, nil
+}
+
+// paused reports whether the part waits for the end of a pause.
+func (w *work) paused(orgID string) (bool, error) {
+	pause, err := w.throttle.PauseStatus(w.out.ctx, orgID, "", time.Time{})
+	if err != nil || pause.Wait <= 0 {
+		return false, err
+	}
+	w.tally.addReason(retry.Paused)
+	w.at.postpone(w.Now(), pause.Wait)
+	return true, nil
 }
 
 // allOrNothing calls do, which deals with runs of the listing. If do fails, it takes back

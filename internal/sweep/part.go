@@ -66,6 +66,11 @@ type part struct {
 	Unordered bool `json:"unordered,omitempty"`
 	// Failures counts those in a row.
 	Failures int `json:"failures,omitempty"`
+	// Ends is how many calls may still be made for the ends of the org's open runs, before
+	// its sandboxes are listed; 0 when that is done. EndsAfter is when the last of the runs
+	// was first seen that were asked for.
+	Ends      int       `json:"ends,omitempty"`
+	EndsAfter time.Time `json:"endsAfter,omitzero"`
 	// TooLarge are runs that are above the limit of an answer: the listing leaves them out.
 	TooLarge []string `json:"tooLarge,omitempty"`
 }

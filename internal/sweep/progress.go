@@ -65,7 +65,7 @@ func (p *progress) add(accounts []*credentials.Account, req event.Sweep, o *Opti
 		if len(sandboxes) == 0 {
 			return refuse("neither the sweep nor SWEEP_SANDBOXES, the secret of org %s or DEFAULT_SANDBOX name a sandbox", a.OrgID)
 		}
-		p.Parts = append(p.Parts, part{OrgID: a.OrgID, Sandboxes: sandboxes, From: p.Since})
+		p.Parts = append(p.Parts, part{OrgID: a.OrgID, Sandboxes: sandboxes, From: p.Since, Ends: o.endCalls(&req)})
 	}
 	return nil
 }
@@ -111,11 +111,12 @@ func (p *progress) unfinished() *part {
 }
 
 // position changes as soon as an invocation has got anywhere.
-func (p *progress) position() [3]int {
-	at := [3]int{p.Report.Pages, p.Report.Restarts}
+func (p *progress) position() [4]int {
+	at := [4]int{p.Report.Pages, p.Report.Restarts}
 	for i := range p.Parts {
 		at[1] += len(p.Parts[i].TooLarge)
 		at[2] += p.Parts[i].Current
+		at[3] += p.Parts[i].Ends
 	}
 	return at
 }

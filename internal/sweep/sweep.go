@@ -14,6 +14,9 @@
 // message each time, and no chain of messages, which Lambda's recursion detection
 // would end at about 16. Whatever ends an invocation, at most one page is repeated.
 //
+// A scheduled sweep first asks for the ends of the runs that our re-triggers made; see
+// ends.go.
+//
 // Each org has a place of its own in the listing. One that must wait, since it is
 // paused, throttled, ahead of its pace or without a readable secret, keeps no other
 // waiting.
@@ -58,11 +61,12 @@ type Ledger interface {
 	Note(ctx context.Context, e ledger.Entries, by ledger.Asker, o ledger.Outcome) (ledger.Entries, error)
 }
 
-// Store keeps the progress of sweeps; see [store.Table].
+// Store keeps the progress of sweeps, and has the ledger's lists; see [store.Table].
 type Store interface {
 	Read(ctx context.Context, keys ...string) ([]store.Record, error)
 	Commit(ctx context.Context, writes ...store.Write) error
 	Born(ctx context.Context) (time.Time, error)
+	ListFrom(ctx context.Context, index, value, after string, limit int) ([]store.Record, error)
 }
 
 // Requests is the request queue; see [requestqueue.Queue].
@@ -100,6 +104,8 @@ type Options struct {
 	CallTimeout time.Duration
 	// Observe makes a dry run of every sweep. One that was begun before waits.
 	Observe bool
+	// Succeed records the success of a run that a sweep has found; nil looks for none.
+	Succeed Succeed
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -165,6 +171,9 @@ type Result struct {
 	// GaveUp counts the dead letters that this invocation wrote for the sweep, and for
 	// runs whose requests can't be sent.
 	GaveUp int
+	// Ends are the successes that this invocation has recorded, of runs that re-triggers
+	// made.
+	Ends []retry.Result
 	// Request asks for the rest of the sweep.
 	Request event.Sweep
 }
@@ -237,7 +246,7 @@ type work struct {
 // result is what became of the work, which ended so.
 func (w *work) result(after time.Duration, err error) Result {
 	dry := w.req.DryRun
-	r := Result{Report: w.p.Report, Added: w.tally.added, GaveUp: w.tally.gaveUp, Request: w.req}
+	r := Result{Report: w.p.Report, Added: w.tally.added, GaveUp: w.tally.gaveUp, Ends: w.tally.ends, Request: w.req}
 	refused, isRefused := errors.AsType[*refusedError](err)
 	switch {
 	case isRefused:
@@ -302,9 +311,12 @@ func (w *work) sweep() (after time.Duration, err error) {
 func (w *work) pages() (err error) {
 	before := w.p.position()
 	for err == nil && w.nextPart() && w.out.timeForPage() {
-		if w.at.Secrets {
+		switch {
+		case w.at.Secrets:
 			err = w.secrets()
-		} else {
+		case w.at.Ends > 0:
+			err = w.ends()
+		default:
 			err = w.page()
 		}
 	}

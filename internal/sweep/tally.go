@@ -20,6 +20,7 @@ type tally struct {
 	reasons []retry.Reason
 	runs    []RunReport // of a dry run
 	left    int         // that the list of a dry run has no room for
+	ends    []retry.Result
 }
 
 // noteFault keeps the error for the report, and its reason for the metrics.

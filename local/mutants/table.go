@@ -354,5 +354,20 @@ func beginnings() []mutant {
 			edits: []edit{{inSweep, "		r.Request.Since = \"\" // it is bounded when the ledger's birth is known\n", ""}},
 			tests: []tests{whole("internal/sweep"), world("PermissionToAsk")},
 		},
+		{
+			id: "E1", what: "a sweep does not count its calls for the ends of runs",
+			edits: []edit{{inSweep, "			w.at.Ends--\n", ""}},
+			tests: []tests{whole("internal/sweep")},
+		},
+		{
+			id: "E2", what: "many runs without an end keep the others from being asked for",
+			edits: []edit{{inSweep, "	case more:\n		w.saveCursor(w.at.OrgID, plan.last)\n", "	case more:\n"}},
+			tests: []tests{whole("internal/sweep")},
+		},
+		{
+			id: "E3", what: "a success counts as a recovery each time that it is told",
+			edits: []edit{{inRetry, "		if run.State != ledger.Made {\n", "		if run.State == ledger.NoEntry {\n"}},
+			tests: []tests{whole("internal/retry"), world("Recover|ASecondEventOfASuccess|HourlySweep")},
+		},
 	}
 }

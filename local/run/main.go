@@ -18,6 +18,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
 	"github.com/aep-retrigger/aep-retrigger/local/scenario"
@@ -69,7 +70,7 @@ func run(ctx context.Context) error {
 func plan(credential *stack.Credential) ([]scenario.Step, error) {
 	if credential == nil {
 		steps, err := scenario.Files("events")
-		return slices.Concat(steps, scenario.Faults(), scenario.Sweeps(), scenario.Lineages()), err
+		return slices.Concat(steps, scenario.Faults(), scenario.Sweeps(), scenario.Lineages(), scenario.Recoveries()), err
 	}
 	runs := strings.Fields(os.Getenv("RUNS"))
 	if len(runs) == 0 {
@@ -124,6 +125,9 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 			return err
 		}
 		if err := lineages(ctx, s); err != nil {
+			return err
+		}
+		if err := sums(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -213,6 +217,26 @@ func lineages(ctx context.Context, s *stack.Stack) error {
 		for _, r := range slices.Backward(runs) { // the oldest first
 			fmt.Printf("  attempt %d  %-36s  %s\n", r.Attempt, r.RunID, strings.TrimSpace(string(r.State)+" "+r.Reason))
 		}
+	}
+	return nil
+}
+
+// sums prints what the ledger has added up: did it help, and for which codes.
+func sums(ctx context.Context, s *stack.Stack) error {
+	days, err := s.Lists.Days(ctx, stack.OrgID, time.Now().Add(-24*time.Hour), 1000)
+	if err != nil {
+		return err
+	}
+	codes := map[string]ledger.Sum{}
+	for _, d := range days {
+		sum := codes[d.ErrorCode]
+		sum.Retriggered, sum.Recovered, sum.Attempts, sum.GivenUp = sum.Retriggered+d.Retriggered, sum.Recovered+d.Recovered, sum.Attempts+d.Attempts, sum.GivenUp+d.GivenUp
+		codes[d.ErrorCode] = sum
+	}
+	fmt.Println("Did it help, by the source's code, from the ledger's sums:")
+	for _, code := range slices.Sorted(maps.Keys(codes)) {
+		c := codes[code]
+		fmt.Printf("  %-20s %d re-triggers, %d recovered (with %d of them), %d given up\n", code, c.Retriggered, c.Recovered, c.Attempts, c.GivenUp)
 	}
 	return nil
 }

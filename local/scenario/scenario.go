@@ -256,6 +256,39 @@ func Lineages() []Step {
 	}
 }
 
+// Recoveries returns the step in which a sweep finds the re-triggered runs that have succeeded
+// since: of none of them did an event tell. It comes after the other steps.
+func Recoveries() []Step {
+	var found []Outcome
+	return []Step{{
+		Trigger: "schedule", Name: "recoveries that no event told of: counted",
+		Ends: func(*stack.Stack) []Outcome { return found },
+		Do: func(ctx context.Context, s *stack.Stack) error {
+			for _, r := range s.Adobe.Runs() {
+				if r.Of != "" && r.Status == flowsim.Success {
+					found = append(found, Outcome{r.ID, "skipped", "run_succeeded"})
+				}
+			}
+			for n := 2; n < 4; n++ { // the second of two sweeps counts nothing
+				schedule := fmt.Sprintf(`{"id":"00000000-0000-4000-8000-00000000000%d","detail-type":"Scheduled Event","source":"aws.events","detail":{}}`, n)
+				err := lambdaenv.InvokeAsync(ctx, s.Function, []byte(schedule), func(envelope []byte) error { return s.SendDeadLetter(ctx, envelope) })
+				if err != nil {
+					return err
+				}
+			}
+			sums, err := s.Lists.Days(ctx, stack.OrgID, time.Now().Add(-24*time.Hour), 1000)
+			recovered := 0
+			for _, sum := range sums {
+				recovered += sum.Recovered
+			}
+			if err == nil && recovered != len(found) {
+				err = fmt.Errorf("the sums have %d recoveries, want %d", recovered, len(found))
+			}
+			return err
+		},
+	}}
+}
+
 // Roots are the first runs of the lineages of [Lineages].
 func Roots() []string { return []string{"second-time-lucky", "hopeless"} }
 

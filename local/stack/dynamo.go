@@ -19,7 +19,8 @@ import (
 
 // simulatedDynamo counts the calls of minidyn, adds the checksum that DynamoDB's
 // answers have and clients check, which minidyn leaves out, and refuses what DynamoDB
-// refuses and minidyn takes; see refusal and transactions.
+// refuses and minidyn takes, and answers queries of indexes itself; see refusal, transactions
+// and queryIndex.
 type simulatedDynamo struct {
 	*server.Server
 	calls  atomic.Int64
@@ -70,7 +71,9 @@ func (d *simulatedDynamo) answer(op string, body []byte, w http.ResponseWriter, 
 	if !strings.HasSuffix(op, "Table") {
 		d.tables.RLock()
 		defer d.tables.RUnlock()
-		d.Server.ServeHTTP(w, r)
+		if !d.queryIndex(op, body, w, r) {
+			d.Server.ServeHTTP(w, r)
+		}
 		return nil
 	}
 	d.tables.Lock()

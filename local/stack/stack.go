@@ -142,6 +142,7 @@ type Stack struct {
 	// to read in.
 	DynamoDB *dynamodb.Client
 	Ledger   *ledger.Ledger
+	Lists    ledger.Lists
 
 	deployed  lambdaenv.Options // what Function was started with
 	buses     *awssim.Server    // of EventBridge, which no emulator stands in for
@@ -344,7 +345,8 @@ func (s *Stack) addLedger(ctx context.Context, o Options, config aws.Config) err
 	if err := s.createLedger(ctx); err != nil {
 		return err
 	}
-	s.Ledger = ledger.New(dynamo.New(s.DynamoDB, s.table), ledger.DefaultTTL, time.Now)
+	table := dynamo.New(s.DynamoDB, s.table)
+	s.Ledger, s.Lists = ledger.New(table, ledger.DefaultTTL, time.Now), ledger.Lists{Table: table}
 	return nil
 }
 

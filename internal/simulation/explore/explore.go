@@ -69,7 +69,7 @@ type Setup struct {
 	// Hurry allows that a run ends, and that its failure is told, while deliveries are under
 	// way or messages could be delivered. Each time counts as a fault.
 	Hurry bool
-	// Succeed allows that runs succeed; otherwise every run fails.
+	// Succeed allows that runs succeed, which an event tells; otherwise every run fails.
 	Succeed bool
 	// Refuse is Adobe's answer to every re-trigger, which it refuses; nil for none.
 	Refuse *flowsim.Fault

@@ -107,7 +107,7 @@ func begin(t *testing.T, s *Setup, shared map[string]bool, delays []time.Duratio
 	return h
 }
 
-// tell puts the event of a run's failure on the queue.
+// tell puts the event of a run's end on the queue.
 func tell(h *history, runID string) {
 	h.world.AWS.Put(h.world.Requests, string(h.world.Adobe.FailureEvent(runID)))
 }

@@ -1,6 +1,8 @@
 package explore
 
 import (
+	"strconv"
+
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
@@ -26,8 +28,36 @@ func (h *history) check() {
 			h.violated("bounded", "the lineage of %s has had %d re-triggers, %d are allowed", name(root), n, h.Attempts)
 		}
 	}
+	h.checkRecovered()
 	if len(h.steps) > mostSteps {
 		h.violated("it ends", "after %d steps nothing is at rest", len(h.steps))
+	}
+}
+
+// checkRecovered judges the sums: each lineage is counted as recovered at most once, and only
+// if a run that a re-trigger made has succeeded in truth.
+func (h *history) checkRecovered() {
+	recovered, ended := 0, map[string]string{}
+	for _, r := range h.world.Memory.Records() {
+		n, _ := strconv.Atoi(r["recovered"]) // of a sum; 0 for any other item
+		recovered += n
+		if r["state"] == "succeeded" {
+			ended[r["runId"]] = r["root"]
+		}
+	}
+	counted := map[string]bool{}
+	for _, r := range h.world.Adobe.Runs() {
+		root, known := ended[r.ID]
+		if !known {
+			continue
+		}
+		if r.Status != flowsim.Success || r.Of == "" || counted[root] {
+			h.violated("recovered once", "run %s of %s is counted as the success of %s, and is %s", name(r.ID), name(r.Of), name(root), r.Status)
+		}
+		counted[root] = true
+	}
+	if recovered != len(ended) {
+		h.violated("recovered once", "the sums have %d recoveries, and %d runs have succeeded", recovered, len(ended))
 	}
 }
 

@@ -166,6 +166,7 @@ func (h *history) surroundings(idle, waiting bool) []step {
 			all = append(all, step{label: which + ", succeeds", do: func() {
 				h.pass(runTime)
 				h.world.Adobe.End(r.ID, flowsim.Succeed())
+				tell(h, r.ID)
 			}})
 		}
 		break // they end in the order in which they were made

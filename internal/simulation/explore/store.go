@@ -40,6 +40,8 @@ func (s storeCalls) Commit(ctx context.Context, writes ...store.Write) (err erro
 		keys[i] = w.Key
 	}
 	c := &call{what: "store: write " + described(writes), mutates: true, kinds: kinds(keys)}
+	// No decision reads a sum, and additions commute.
+	c.local = !slices.ContainsFunc(writes, func(w store.Write) bool { return len(w.Sums) == 0 })
 	c.effect = func() string {
 		err = s.table.Commit(context.WithoutCancel(ctx), writes...)
 		if conflict, ok := errors.AsType[*store.ConflictError](err); ok {
@@ -94,6 +96,19 @@ func (s storeCalls) Born(ctx context.Context) (born time.Time, err error) {
 		return time.Time{}, &store.UnavailableError{Op: "describe", Err: lost}
 	}
 	return born, err
+}
+
+// ListFrom implements [store.Table].
+func (s storeCalls) ListFrom(ctx context.Context, index, value, after string, limit int) (found []store.Record, err error) {
+	c := &call{what: "store: list " + index + " " + value + " after " + after, kinds: []string{anyKind}}
+	c.effect = func() string {
+		found, err = s.table.ListFrom(context.WithoutCancel(ctx), index, value, after, limit)
+		return fmt.Sprint(texts(found), err)
+	}
+	if lost := s.by.wait(ctx, c); lost != nil {
+		return nil, &store.UnavailableError{Op: "list", Err: lost}
+	}
+	return found, err
 }
 
 // described says which items a transaction writes, with the state that each gets where it

@@ -2,11 +2,15 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -154,8 +158,11 @@ func pause(ctx context.Context, try int) error {
 }
 
 func (t *Table) write(w store.Write) types.TransactWriteItem {
-	if w.Add != 0 {
+	switch {
+	case w.Add != 0:
 		return types.TransactWriteItem{Update: t.add(w)}
+	case len(w.Sums) > 0:
+		return types.TransactWriteItem{Update: t.sum(w)}
 	}
 	condition, names, values := "attribute_not_exists(#key)", map[string]string{"#key": store.AttributeKey}, map[string]types.AttributeValue(nil)
 	if w.Old != "" {
@@ -201,6 +208,31 @@ func (t *Table) add(w store.Write) *types.Update {
 		update.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
 	}
 	return update
+}
+
+// sum is the write of sums: names and values are numbered, since any word may be one that
+// DynamoDB reserves.
+func (t *Table) sum(w store.Write) *types.Update {
+	names, values := map[string]string{}, map[string]types.AttributeValue{}
+	var set, add []string
+	for _, name := range slices.Sorted(maps.Keys(w.New)) {
+		n := strconv.Itoa(len(names))
+		names["#"+n], values[":"+n] = name, attribute(name, w.New[name])
+		set = append(set, "#"+n+" = :"+n)
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.Sums)) {
+		n := strconv.Itoa(len(names))
+		names["#"+n], values[":"+n] = name, &types.AttributeValueMemberN{Value: strconv.Itoa(w.Sums[name])}
+		add = append(add, "#"+n+" :"+n)
+	}
+	expression := "ADD " + strings.Join(add, ", ")
+	if len(set) > 0 {
+		expression = "SET " + strings.Join(set, ", ") + " " + expression
+	}
+	return &types.Update{
+		TableName: &t.name, Key: map[string]types.AttributeValue{store.AttributeKey: &types.AttributeValueMemberS{Value: w.Key}},
+		UpdateExpression: &expression, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+	}
 }
 
 // Add implements [store.Table] with a plain update. One that meets a transaction on the
@@ -265,23 +297,38 @@ func (t *Table) conflict(ctx context.Context, writes []store.Write, reasons []ty
 
 // List implements [store.Table].
 func (t *Table) List(ctx context.Context, index, value string, limit int) ([]store.Record, error) {
+	return t.query(ctx, dynamodb.QueryInput{
+		TableName: &t.name, IndexName: &index, KeyConditionExpression: aws.String("#value = :value"),
+		ExpressionAttributeNames:  map[string]string{"#value": index},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":value": &types.AttributeValueMemberS{Value: value}},
+		ScanIndexForward:          aws.Bool(false),
+	}, limit)
+}
+
+// ListFrom implements [store.Table].
+func (t *Table) ListFrom(ctx context.Context, index, value, after string, limit int) ([]store.Record, error) {
+	return t.query(ctx, dynamodb.QueryInput{
+		TableName: &t.name, IndexName: &index, KeyConditionExpression: aws.String("#value = :value AND #at > :after"),
+		ExpressionAttributeNames: map[string]string{"#value": index, "#at": store.AttributeAt},
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":value": &types.AttributeValueMemberS{Value: value}, ":after": &types.AttributeValueMemberS{Value: cmp.Or(after, " ")}, // a key is never empty
+		},
+	}, limit)
+}
+
+// query returns at most limit records of a query, however many calls they take.
+func (t *Table) query(ctx context.Context, q dynamodb.QueryInput, limit int) ([]store.Record, error) {
 	var found []store.Record
-	var from map[string]types.AttributeValue
 	for {
-		out, err := t.client.Query(ctx, &dynamodb.QueryInput{
-			TableName: &t.name, IndexName: &index, KeyConditionExpression: aws.String("#value = :value"),
-			ExpressionAttributeNames:  map[string]string{"#value": index},
-			ExpressionAttributeValues: map[string]types.AttributeValue{":value": &types.AttributeValueMemberS{Value: value}},
-			ScanIndexForward:          aws.Bool(false), Limit: aws.Int32(int32(min(limit-len(found), 1000))), //nolint:gosec // it is small
-			ExclusiveStartKey: from,
-		})
+		q.Limit = aws.Int32(int32(min(limit-len(found), 1000))) //nolint:gosec // it is small
+		out, err := t.client.Query(ctx, &q)
 		if err != nil {
 			return nil, &store.UnavailableError{Op: "list", Err: err}
 		}
 		for _, item := range out.Items {
 			found = append(found, fromItem(item))
 		}
-		if from = out.LastEvaluatedKey; from == nil || len(found) >= limit {
+		if q.ExclusiveStartKey = out.LastEvaluatedKey; q.ExclusiveStartKey == nil || len(found) >= limit {
 			return found[:min(limit, len(found))], nil
 		}
 	}
@@ -306,13 +353,16 @@ func (t *Table) Born(ctx context.Context) (time.Time, error) {
 func toItem(r store.Record) map[string]types.AttributeValue {
 	item := make(map[string]types.AttributeValue, len(r))
 	for name, value := range r {
-		if name == store.AttributeTTL || name == store.AttributeCount {
-			item[name] = &types.AttributeValueMemberN{Value: value}
-		} else {
-			item[name] = &types.AttributeValueMemberS{Value: value}
-		}
+		item[name] = attribute(name, value)
 	}
 	return item
+}
+
+func attribute(name, value string) types.AttributeValue {
+	if name == store.AttributeTTL || name == store.AttributeCount {
+		return &types.AttributeValueMemberN{Value: value}
+	}
+	return &types.AttributeValueMemberS{Value: value}
 }
 
 func fromItem(item map[string]types.AttributeValue) store.Record {

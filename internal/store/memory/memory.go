@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"sync"
@@ -74,9 +75,8 @@ func (t *Table) Commit(ctx context.Context, writes ...store.Write) error {
 	}
 	current := map[string]store.Record{}
 	for _, w := range writes {
-		r := t.records[w.Key]
-		if w.Add == 0 && r[store.AttributeRev] != w.Old || t.full(w) {
-			current[w.Key] = maps.Clone(r)
+		if !t.holds(w) {
+			current[w.Key] = maps.Clone(t.records[w.Key])
 		}
 	}
 	if conflict := (&store.ConflictError{Current: current}); len(current) > 0 {
@@ -90,6 +90,8 @@ func (t *Table) Commit(ctx context.Context, writes ...store.Write) error {
 		case w.Check:
 		case w.Add != 0:
 			t.add(w)
+		case len(w.Sums) > 0:
+			t.sum(w)
 		case w.New == nil:
 			delete(t.records, w.Key)
 		default:
@@ -114,6 +116,17 @@ func (t *Table) Add(ctx context.Context, key string, n, most int, ttl time.Time)
 	return true, nil
 }
 
+// holds reports whether the item is as the write expects it.
+func (t *Table) holds(w store.Write) bool {
+	switch {
+	case w.Add != 0:
+		return !t.full(w)
+	case len(w.Sums) > 0:
+		return true
+	}
+	return t.records[w.Key][store.AttributeRev] == w.Old
+}
+
 // full reports whether an addition would take a counter past its limit.
 func (t *Table) full(w store.Write) bool {
 	return w.Add > 0 && w.Most > 0 && t.count(w.Key)+w.Add > w.Most
@@ -130,6 +143,18 @@ func (t *Table) count(key string) int {
 	return n
 }
 
+// sum adds to the sums of an item, and sets what stands beside them.
+func (t *Table) sum(w store.Write) {
+	next := store.Record{store.AttributeKey: w.Key}
+	maps.Copy(next, t.records[w.Key])
+	maps.Copy(next, w.New)
+	for name, n := range w.Sums {
+		before, _ := strconv.Atoi(next[name]) // empty for 0
+		next[name] = strconv.Itoa(before + n)
+	}
+	t.records[w.Key] = next
+}
+
 // List implements [store.Table].
 func (t *Table) List(ctx context.Context, index, value string, limit int) ([]store.Record, error) {
 	t.mu.Lock()
@@ -144,6 +169,17 @@ func (t *Table) List(ctx context.Context, index, value string, limit int) ([]sto
 		}
 	}
 	slices.SortFunc(found, func(a, b store.Record) int { return cmp.Compare(b[store.AttributeAt], a[store.AttributeAt]) })
+	return found[:min(limit, len(found))], nil
+}
+
+// ListFrom implements [store.Table].
+func (t *Table) ListFrom(ctx context.Context, index, value, after string, limit int) ([]store.Record, error) {
+	all, err := t.List(ctx, index, value, math.MaxInt)
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(all)
+	found := slices.DeleteFunc(all, func(r store.Record) bool { return r[store.AttributeAt] <= after })
 	return found[:min(limit, len(found))], nil
 }
 

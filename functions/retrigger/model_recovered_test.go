@@ -1,0 +1,45 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/handler"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+)
+
+// summed adds up a number over the sums of all days, dataflows and codes.
+func (w *world) summed(number string) (sum int) {
+	for _, r := range w.Memory.Records() {
+		if r["day"] != "" {
+			n, _ := strconv.Atoi(r[number])
+			sum += n
+		}
+	}
+	return sum
+}
+
+// checkRecovered holds that a lineage is counted as recovered at most once, and only if a
+// run of it has succeeded in truth.
+func (h *history) checkRecovered(roots map[string]string) {
+	entries, counted := 0, map[string]int{}
+	for _, r := range h.Adobe.Runs() {
+		if h.Entry(r.ID)["state"] != string(ledger.Succeeded) {
+			continue
+		}
+		entries++
+		if r.Status != flowsim.Success || r.Of == "" {
+			h.violated("recovered in truth", "run %s of %q is counted, and is %s", r.ID, r.Of, r.Status)
+		}
+		root := roots[r.ID]
+		if counted[root]++; counted[root] > 1 {
+			h.violated("recovered once", "lineage %s is counted %d times", root, counted[root])
+		}
+	}
+	if n := h.summed("recovered"); n != entries {
+		h.violated("recovered once", "the sums have %d recoveries, and %d runs have succeeded", n, entries)
+	}
+	if n := h.Logs.Sum(handler.Recovered); n > entries {
+		h.violated("recovered once", "the metric has %d recoveries, and %d runs have succeeded", n, entries)
+	}
+}
