@@ -112,7 +112,7 @@ func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retry
 		ReconcileAfter: cfg.ReconcileAfter, ExtraSendAfter: cfg.ExtraSendAfter, NoExtraSend: !cfg.ExtraSend, FlowBudget: cfg.FlowBudget, BudgetWindow: cfg.BudgetWindow,
 	}
 	engine := retry.New(accounts, entries, table, limits, deadletter.NewQueue(queues, cfg.DeadLetterQueueURL), waiting, retry.Options{
-		Rules: rules, OrgBudget: cfg.OrgBudget,
+		Rules: rules, OrgBudget: cfg.OrgBudget, Episodes: ledger.NewEpisodes(newLedger(cfg, table)),
 		DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log,
 	})
 	parts.Engine = engine

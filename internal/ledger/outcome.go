@@ -37,9 +37,11 @@ type Outcome struct {
 	Reason string
 	Due    time.Time // of a deferred run
 	// Exhausted counts the run's lineage for the breaker, unless it is counted already.
-	// Restart begins the count anew with it, since a run of the dataflow has succeeded.
-	Exhausted, Restart bool
-	Breaker            Breaker
+	Exhausted bool
+	Breaker   Breaker
+	// GivenUp counts the run for the dataflow's failing episode, unless it was a dead letter
+	// before.
+	GivenUp bool
 }
 
 // Note writes an outcome. The run is reserved by this delivery, or nothing was written
@@ -65,12 +67,15 @@ func (l *Ledger) Note(ctx context.Context, e Entries, by Asker, o Outcome) (Entr
 		next.Run.Counted = true
 		next.Flow.countExhausted(o, now)
 	}
+	if o.GivenUp && before != DeadLettered && e.Flow.FlowID != "" {
+		next.Flow.giveUp(&next.Run, by, now, l.tells)
+	}
 	return l.commit(ctx, change{op: OpNote, by: by, now: now, old: e, next: next})
 }
 
 // countExhausted counts one more lineage, and opens the breaker at its threshold.
 func (f *Flow) countExhausted(o Outcome, now time.Time) {
-	if o.Restart || f.Exhausted == 0 {
+	if f.Exhausted == 0 {
 		f.Exhausted, f.Since = 0, now
 	}
 	f.Exhausted++
@@ -92,23 +97,28 @@ func (l *Ledger) Unreserve(ctx context.Context, e Entries, by Asker, reason stri
 	return l.commit(ctx, change{op: OpUnreserve, by: by, now: now, old: e, next: next})
 }
 
-// CloseBreaker forgets the exhausted lineages of the dataflow, since a run has succeeded.
+// CloseBreaker forgets the exhausted lineages of the dataflow and ends its failing episode,
+// since a run has succeeded.
 func (l *Ledger) CloseBreaker(ctx context.Context, e Entries) (Entries, error) {
-	next := e
-	next.Flow.Exhausted, next.Flow.Since, next.Flow.BlockedUntil = 0, time.Time{}, time.Time{}
-	return l.commit(ctx, change{op: OpCloseBreaker, by: AnEvent, now: l.time(), old: e, next: next})
+	now, next := l.time(), e
+	next.Flow.succeeded(now, l.tells)
+	return l.commit(ctx, change{op: OpCloseBreaker, by: AnEvent, now: now, old: e, next: next})
 }
 
-// Succeed records that a run of ours has succeeded. It reports false for a run that is not
-// made by us, or has come to its end before.
-func (l *Ledger) Succeed(ctx context.Context, e Entries) (bool, error) {
+// Succeed records that a run of ours has succeeded, which was seen at the given time. If the
+// entries have the dataflow's, its failing episode ends with that. done is false for a run
+// that is not made by us, or has come to its end before.
+func (l *Ledger) Succeed(ctx context.Context, e Entries, seen time.Time) (after Entries, done bool, err error) {
 	if e.Run.State != Made {
-		return false, nil
+		return e, false, nil
 	}
 	now, next := l.time(), e
 	next.Run.become(Succeeded, "", now)
-	_, err := l.commit(ctx, change{op: OpSucceed, by: AnEvent, now: now, old: e, next: next})
-	return err == nil, err
+	if next.Flow.EndedBy(seen) {
+		next.Flow.succeeded(now, l.tells)
+	}
+	after, err = l.commit(ctx, change{op: OpSucceed, by: AnEvent, now: now, old: e, next: next})
+	return after, err == nil, err
 }
 
 // Faults of one run.

@@ -182,7 +182,7 @@ func TestASuccessAndAFaultChangeOnlyWhatTheStatesTableHas(t *testing.T) {
 	t.Parallel()
 	reached := map[string]bool{}
 	for op, do := range map[ledger.Operation]func(w *world) error{
-		ledger.OpSucceed: func(w *world) error { _, err := w.Succeed(w.Context(), w.load("a")); return err },
+		ledger.OpSucceed: func(w *world) error { _, _, err := w.Succeed(w.Context(), w.load("a"), w.now); return err },
 		ledger.OpCountFault: func(w *world) error {
 			_, err := w.CountFault(w.Context(), w.load("a"), ledger.AnEvent, "m/1", "x")
 			return err

@@ -27,8 +27,7 @@ func (w *attempt) apply(s Step) *Result {
 	case AskSuccess:
 		return learner{w}.askSuccess()
 	case CloseBreaker:
-		_, end := w.change(func(ctx context.Context) (ledger.Entries, error) { return w.ledger.CloseBreaker(ctx, w.facts.Entries) })
-		return end
+		return closer{w}.closeBreaker()
 	case LinkRun:
 		return closer{w}.link(s)
 	case SettleCall:

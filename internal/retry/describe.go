@@ -11,6 +11,7 @@ func (w *attempt) result() Result {
 	run := &w.facts.Entries.Run
 	result := newResult(w.facts.Request)
 	result.Root, result.facts = rootOf(&w.facts), w.facts
+	result = w.withUntold(result)
 	if result.FlowName == "" {
 		result.FlowName = run.FlowName
 	}
@@ -18,6 +19,14 @@ func (w *attempt) result() Result {
 		result.ErrorCode, result.ErrorText = run.ErrorCode, run.ErrorText
 	}
 	return result
+}
+
+// withUntold counts a notice that could not be sent.
+func (w *attempt) withUntold(r Result) Result {
+	if w.untold {
+		r.Also = append(r.Also, NoticesUnavailable)
+	}
+	return r
 }
 
 // rootOf is the lineage's first run where the ledger knows the run.
@@ -56,6 +65,9 @@ func describeStep(f *Facts, result Result, s Step) Result {
 	case SettleCall:
 		return dry("would be decided on when it is known that the re-trigger of run %s, which got no answer, has made no run", s.Call.RunID)
 	case CloseBreaker:
+		if s.Reason == AttemptsExhausted {
+			return would(string(DeadLettered))
+		}
 		return dry("would be re-triggered, as attempt %d: a run of its dataflow has succeeded, which closes the breaker", f.Entries.Run.Used()+1)
 	}
 	if f.Pause.Wait > 0 && s.Outcome == Deferred {

@@ -251,8 +251,8 @@ func review() []mutant {
 		},
 		{
 			id: "M23", what: "a run that has succeeded does not begin the breaker's count anew",
-			edits: []edit{{inLedger, "if o.Restart || f.Exhausted == 0 {", "if f.Exhausted == 0 {"}},
-			tests: []tests{whole("internal/ledger"), world(breakers)},
+			edits: []edit{{inRetry, "	case f.Succeeded == Yes && (open || exhausted && opensBreaker(f, r)):", "	case f.Succeeded == Yes && open:"}},
+			tests: []tests{whole("internal/retry"), world(breakers)},
 		},
 		{
 			id: "M24", what: "the ledger is not read again after the search for a lost call's run",
