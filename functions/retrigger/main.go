@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
@@ -27,6 +28,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
 	"github.com/aep-retrigger/aep-retrigger/internal/handler"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/notice"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
@@ -95,7 +97,11 @@ func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retry
 	queues := sqs.NewFromConfig(amazon)
 	log := telemetry.NewLogger(out, cfg.LogLevel)
 	limits := throttle.New(table, share(cfg), cfg.Paused, time.Now)
-	accounts := credentials.NewStore(secretsmanager.NewFromConfig(amazon), cfg.SecretIDs, clients(cfg, limits, adobe), cfg.SecretCacheTTL, time.Now)
+	bus := notice.NewBus(cfg.NoticeBus, func() notice.EventBridge { return eventbridge.NewFromConfig(amazon) }, time.Now)
+	accounts := notice.Watch(
+		credentials.NewStore(secretsmanager.NewFromConfig(amazon), cfg.SecretIDs, clients(cfg, limits, adobe), cfg.SecretCacheTTL, time.Now),
+		bus, table, time.Now, log,
+	)
 	parts := handler.Parts{
 		Accounts: accounts, Throttle: limits, Shapes: unrecognized.New(table, time.Now),
 		Metrics: telemetry.NewMetrics(out, os.Getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now), Log: log,

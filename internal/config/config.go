@@ -52,6 +52,7 @@ const (
 	MaxConcurrentRuns  = "MAX_CONCURRENT_RUNS"
 	CallTimeout        = "CALL_TIMEOUT"
 	SecretCacheTTL     = "SECRET_CACHE_TTL" //nolint:gosec // a name, no secret
+	NoticeBus          = "NOTICE_BUS"
 )
 
 // names are the names of all variables that [Load] reads.
@@ -60,7 +61,7 @@ func names() []string {
 		SecretID, QueueURL, DeadLetterQueueURL, LedgerTable, LedgerTTL, RetryDelays, RetryPolicy, MaxRunAge, BreakerThreshold,
 		BreakerCooldown, ReconcileAfter, ExtraSend, ExtraSendAfter, FaultInterval, CallsPerSecond, ConcurrentCalls, Reserved, FlowBudget, OrgBudget, BudgetWindow, Paused,
 		SweepSince, SweepLimit, SweepSandboxes, DefaultSandbox, FlowServiceURL, IMSURL, RetriggerOp, LogLevel, MaxConcurrentRuns,
-		CallTimeout, SecretCacheTTL,
+		CallTimeout, SecretCacheTTL, NoticeBus,
 	}
 }
 
@@ -183,6 +184,9 @@ type Config struct {
 	CallTimeout time.Duration
 	// SecretCacheTTL is the age at which a cached secret is fetched again.
 	SecretCacheTTL time.Duration
+	// NoticeBus is the name or the ARN of the EventBridge bus that notices are sent to; empty
+	// for no notices.
+	NoticeBus string
 }
 
 // Load reads the configuration from an environment, "NAME=value" as os.Environ gives
@@ -227,6 +231,7 @@ func Load(environ []string) (Config, []Stray, error) {
 		MaxConcurrentRuns:   r.count(MaxConcurrentRuns, DefaultMaxConcurrentRuns, 1, maxConcurrentRuns),
 		CallTimeout:         r.duration(CallTimeout, DefaultCallTimeout, minCallTimeout, maxCallTimeout),
 		SecretCacheTTL:      r.duration(SecretCacheTTL, DefaultSecretCacheTTL, 0, maxSecretCacheTTL),
+		NoticeBus:           r.bus(NoticeBus),
 	}
 	if c.QueueURL != "" && c.QueueURL == c.DeadLetterQueueURL {
 		r.fail(QueueURL, "is the same queue as "+DeadLetterQueueURL)

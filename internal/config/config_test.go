@@ -203,3 +203,22 @@ func TestLoadRefusesOneQueueForBoth(t *testing.T) {
 		t.Errorf("Load() = %v, want a complaint about the queues", err)
 	}
 }
+
+func TestNoticeBusIsANameOrAnARN(t *testing.T) {
+	t.Parallel()
+	for _, bus := range []string{"", "notices", "default", "a.b_c-D", "arn:aws:events:eu-west-1:123456789012:event-bus/notices", "arn:aws-us-gov:events:us-gov-west-1:123456789012:event-bus/x"} {
+		if cfg, _, err := config.Load(least("SECRET_ID=a", "NOTICE_BUS="+bus)); err != nil || cfg.NoticeBus != bus {
+			t.Errorf("%q: %q, %v", bus, cfg.NoticeBus, err)
+		}
+	}
+	for bus, says := range map[string]string{
+		"a b": "neither the name nor the ARN", "https://events.amazonaws.com": "neither the name nor the ARN", strings.Repeat("x", 257): "neither the name nor the ARN",
+		"arn:aws:events:eu-west-1:123456789012:rule/notices": "neither the name nor the ARN", "aws.partner/developer.adobe.com/1": "partner",
+		"arn:aws:events:eu-west-1::event-bus/aws.partner/developer.adobe.com/1": "partner",
+	} {
+		_, _, err := config.Load(least("SECRET_ID=a", "NOTICE_BUS="+bus))
+		if err == nil || !strings.Contains(err.Error(), "NOTICE_BUS") || !strings.Contains(err.Error(), says) || strings.Count(err.Error(), "\n") > 0 {
+			t.Errorf("%.40q: %v", bus, err)
+		}
+	}
+}

@@ -42,6 +42,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("credentials: secret %q: %v", e.SecretID, e.Err)
 }
 
+// OrgID is the org whose secret it is; empty where that is not known.
+func (e *Error) OrgID() string { return e.orgID }
+
 // Unwrap returns the fault itself.
 func (e *Error) Unwrap() error { return e.Err }
 

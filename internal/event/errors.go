@@ -129,6 +129,8 @@ const (
 	IngestionEvent SkipReason = "ingestion_event"
 	// ForeignEvent is another sender's event about something else.
 	ForeignEvent SkipReason = "foreign_event"
+	// OwnNotice is a notice of the function itself, which a rule has sent back to it.
+	OwnNotice SkipReason = "own_notice"
 )
 
 // Skip is an event that asks for nothing.

@@ -13,7 +13,7 @@ import (
 // the request queue without reading the run.
 func TestMessageKeepsTheFingerprintOfItsRequest(t *testing.T) {
 	t.Parallel()
-	const shape = `{"event_id":"e","event":{"id":"r","flowId":"f","imsOrgId":"W@AdobeOrg","sandboxName":"prod","createdAt":1764000000123,"createdClient":"c\u0000","metrics":{"statusSummary":{"status":"failed","errors":[{"code":"C-1","message":"MESSAGE"}]}}}}`
+	const shape = `{"event_id":"e","event":{"id":"r","flowId":"f","imsOrgId":"W@AdobeOrg","sandboxName":"prod","createdAt":1764000000123,"createdClient":"c\u0000","activities":[{"durationSummary":{"extensions":{"windowStart":1764000000123,"windowEnd":"2025-11-24T17:00:00Z"}}}],"metrics":{"statusSummary":{"status":"failed","errors":[{"code":"C-1","message":"MESSAGE"}]}}}}`
 	for name, message := range map[string]string{
 		"plain":                     "no route to host",
 		"not ASCII":                 "Übertragung \u2028 🦊",
@@ -40,10 +40,18 @@ func TestMessageKeepsTheFingerprintOfItsRequest(t *testing.T) {
 			if got := request(body); got.Fingerprint() != told.Fingerprint() {
 				t.Errorf("%+v became %+v", told, got)
 			}
-			other := told
-			other.FlowID = "another"
-			if other.Fingerprint() == told.Fingerprint() {
-				t.Error("another dataflow has the same fingerprint")
+			if told.Window.IsZero() {
+				t.Error("the window was not read")
+			}
+			for what, change := range map[string]func(*event.Request){
+				"dataflow":    func(r *event.Request) { r.FlowID = "another" },
+				"data window": func(r *event.Request) { r.Window.End = r.Window.End.Add(time.Hour) },
+			} {
+				other := told
+				change(&other)
+				if other.Fingerprint() == told.Fingerprint() {
+					t.Errorf("another %s has the same fingerprint", what)
+				}
 			}
 		})
 	}

@@ -8,9 +8,30 @@ import (
 	"strings"
 )
 
-// EventSource is the source of the events that the function itself publishes. The
-// decoder refuses them: their runs are those that the function could not retry.
+// EventSource is the source of the events that the function itself publishes. The decoder
+// takes no run out of them: their runs are those that the function could not retry. It passes
+// over a notice, of which a rule that brings it back would otherwise make a dead letter each
+// time, and refuses any other.
 const EventSource = "aep-retrigger"
+
+// isOwn recognizes an event that the function itself has published.
+func isOwn(o object) bool {
+	return strings.HasPrefix(o.text("source"), EventSource) && o.hasAny("detail-type", "detail", "specversion")
+}
+
+// isNotice recognizes a notice of the function itself, by the detail-types of package notice.
+func isNotice(o object) bool {
+	return isOwn(o) && slices.Contains([]string{"Dataflow Failing", "Dataflow Recovered", "Run Given Up", "Credential Refused"}, o.text("detail-type"))
+}
+
+// passNotice passes over a notice that stands for itself. In another's event it is a part.
+func passNotice(d *decoder, o object, a around) (bool, *Error) {
+	if a.sender != person {
+		return false, nil
+	}
+	detail := "a notice of aep-retrigger itself (" + o.text("detail-type") + "): take the rule away that sends it here"
+	return true, d.add(Item{Skip: &Skip{Reason: OwnNotice, Detail: detail}, Raw: o.raw})
+}
 
 // refused names payloads that are known and can't be handled. A layer of Adobe's event
 // may have any names, and is refused for none of them.
@@ -28,10 +49,10 @@ func refused(o object, from sender) *Error {
 	return nil
 }
 
-// ownOutput refuses the function's own events and answers.
+// ownOutput refuses the function's own events, notices apart, and its answers.
 func ownOutput(o object) *Error {
 	switch {
-	case strings.HasPrefix(o.text("source"), EventSource) && o.hasAny("detail-type", "detail", "specversion"):
+	case isOwn(o) && !isNotice(o):
 		return faultf(OwnOutput, "the event is one that aep-retrigger itself has published: it asks for nothing. Take the rule away that sends it here")
 	case len(o.members) == 1 && (o.isList("batchItemFailures") || o.isList("pauses")), ownResults(o), o.object("sweep").has("state", "seen"):
 		return faultf(OwnOutput, "the payload is an answer of aep-retrigger itself: it asks for nothing. To retry a run send {\"runId\":\"…\"}")

@@ -92,7 +92,7 @@ func TestKnownPayloadThatCannotBeHandledIsRefusedByName(t *testing.T) {
 		"a WebSocket":                {`{"requestContext":{"connectionId":"c","eventType":"MESSAGE"},"body":` + body + `}`, event.HTTPEvent, "HTTP"},
 		"VPC Lattice":                {`{"version":"2.0","path":"/","method":"POST","headers":{},"requestContext":{"serviceNetworkArn":"n"},"body":` + body + `}`, event.HTTPEvent, "HTTP"},
 		"a webhook's request":        {`{"headers":{"x-adobe-event-id":"1"},"body":` + quote(adobeEvent(failed(runA, ""))) + `}`, event.HTTPEvent, "HTTP"},
-		"an event of our own":        {`{"detail-type":"Dataflow Failing","source":"aep-retrigger","detail":{}}`, event.OwnOutput, "itself"},
+		"an event of our own":        {`{"detail-type":"Something Newer","source":"aep-retrigger","detail":{}}`, event.OwnOutput, "itself"},
 		"an answer of ours":          {`{"results":[{"runId":"a","outcome":"retriggered"}]}`, event.OwnOutput, "itself"},
 		"a result of ours":           {`{"runId":"a","outcome":"skipped","reason":"dry_run"}`, event.OwnOutput, "itself"},
 		"an answer to a batch":       {`{"batchItemFailures":[]}`, event.OwnOutput, "itself"},

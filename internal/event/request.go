@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/aep-retrigger/aep-retrigger/pkg/aeptime"
 )
 
 // Limits of a request's texts. They keep it small enough to be written again:
@@ -83,6 +85,8 @@ type Origin struct {
 	FirstSeen time.Time
 	// CreatedAt is when Adobe made the run.
 	CreatedAt time.Time
+	// Window is the run's data window; zero where it is not known.
+	Window aeptime.Window
 	// Root is the first run of the lineage and Parent the run whose re-trigger
 	// made this one, where known.
 	Root, Parent string
@@ -111,7 +115,7 @@ func (r Request) Fingerprint() string {
 	field := func(text string) { _, _ = fmt.Fprintf(sum, "%q ", text) }
 	field(r.FlowID)
 	field(r.CreatedClient)
-	for _, at := range []time.Time{r.FailedAt, r.CreatedAt} {
+	for _, at := range []time.Time{r.FailedAt, r.CreatedAt, r.Window.Start, r.Window.End} {
 		if at.IsZero() {
 			field("")
 		} else {
@@ -155,6 +159,8 @@ type originJSON struct {
 	CreatedClient string     `json:"createdClient,omitempty"`
 	Errors        []RunError `json:"errors,omitempty"`
 	CreatedAt     *time.Time `json:"createdAt,omitempty"`
+	WindowStart   *time.Time `json:"windowStart,omitempty"`
+	WindowEnd     *time.Time `json:"windowEnd,omitempty"`
 	FirstSeen     *time.Time `json:"firstSeen,omitempty"`
 	Root          string     `json:"root,omitempty"`
 	Parent        string     `json:"parent,omitempty"`
@@ -172,6 +178,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		origin = &originJSON{
 			EventID: o.EventID, FlowName: o.FlowName, FailedAt: timeOrNil(o.FailedAt), CreatedClient: o.CreatedClient,
 			Errors: o.Errors, CreatedAt: timeOrNil(o.CreatedAt), FirstSeen: timeOrNil(o.FirstSeen), Root: o.Root, Parent: o.Parent,
+			WindowStart: timeOrNil(o.Window.Start), WindowEnd: timeOrNil(o.Window.End),
 			Attempts: o.Attempts, Forgiven: o.Forgiven, Due: timeOrNil(o.Due), Requeues: o.Requeues, LastError: o.LastError,
 		}
 	}
@@ -189,7 +196,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 
 func (o Origin) empty() bool {
 	return o.EventID == "" && o.FlowName == "" && o.FailedAt.IsZero() && o.CreatedClient == "" &&
-		len(o.Errors) == 0 && o.CreatedAt.IsZero() && o.FirstSeen.IsZero() && o.Root == "" && o.Parent == "" &&
+		len(o.Errors) == 0 && o.CreatedAt.IsZero() && o.Window.IsZero() && o.FirstSeen.IsZero() && o.Root == "" && o.Parent == "" &&
 		o.Attempts == 0 && o.Forgiven == 0 && o.Due.IsZero() && o.Requeues == 0 && o.LastError == ""
 }
 
@@ -292,6 +299,7 @@ func decodeOrigin(raw json.RawMessage) (Origin, *Error) {
 		EventID: bounded(o.EventID, MaxID), FlowName: bounded(o.FlowName, maxErrorText), CreatedClient: bounded(o.CreatedClient, MaxID),
 		FailedAt: writable(o.FailedAt), FirstSeen: writable(o.FirstSeen),
 		CreatedAt: writable(o.CreatedAt), Due: writable(o.Due), Root: bounded(o.Root, MaxID), Parent: bounded(o.Parent, MaxID),
+		Window:   aeptime.Window{Start: writable(o.WindowStart), End: writable(o.WindowEnd)}.Whole(),
 		Attempts: max(o.Attempts, 0), Forgiven: max(o.Forgiven, 0), Requeues: max(o.Requeues, 0), LastError: bounded(o.LastError, maxLastError),
 	}
 	for _, e := range o.Errors[:min(len(o.Errors), MaxErrors)] {
@@ -303,7 +311,7 @@ func decodeOrigin(raw json.RawMessage) (Origin, *Error) {
 // originFields refuses what decoding into a struct lets pass: unknown fields,
 // other cases and repetitions.
 func originFields(raw json.RawMessage) *Error {
-	known := []string{"eventId", "flowName", "failedAt", "createdClient", "errors", "createdAt", "firstSeen", "root", "parent", "attempts", "forgiven", "due", "requeues", "error"}
+	known := []string{"eventId", "flowName", "failedAt", "createdClient", "errors", "createdAt", "windowStart", "windowEnd", "firstSeen", "root", "parent", "attempts", "forgiven", "due", "requeues", "error"}
 	list, fault := members(raw)
 	if fault != nil {
 		return fault

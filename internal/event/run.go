@@ -177,7 +177,7 @@ func readRun(o object, status string, a around) Item {
 		RunID: id, FlowID: flowID, OrgID: orgID, Sandbox: sandbox, Source: FromAdobe,
 		Origin: Origin{
 			EventID: bounded(a.eventID, MaxID), FlowName: bounded(o.text("flowName"), maxErrorText), FailedAt: endOf(o, created),
-			CreatedAt: created, CreatedClient: bounded(o.text("createdClient"), MaxID), Errors: errorsOf(o),
+			CreatedAt: created, CreatedClient: bounded(o.text("createdClient"), MaxID), Window: windowOf(o), Errors: errorsOf(o),
 		},
 	}}
 }
@@ -245,6 +245,31 @@ func endOf(o object, created time.Time) time.Time {
 	}.Ended()
 }
 
+// windowOf returns the data window that the run and its activities tell, from the earliest
+// start to the latest end; zero where there is none. Package flowclient reads it the same way.
+func windowOf(o object) aeptime.Window {
+	in := func(part object) aeptime.Window {
+		extensions := part.object("durationSummary").object("extensions")
+		return aeptime.ParseWindow(extensions.get("windowStart"), extensions.get("windowEnd"))
+	}
+	window := in(o.object("metrics"))
+	for _, activity := range activitiesOf(o) {
+		window = window.Join(in(activity))
+	}
+	return window.Whole()
+}
+
+// activitiesOf returns the run's activities.
+func activitiesOf(o object) []object {
+	var list []json.RawMessage
+	_ = json.Unmarshal(o.get("activities"), &list) // what is no list has none
+	activities := make([]object, len(list))
+	for i, one := range list {
+		activities[i] = parsed(one)
+	}
+	return activities
+}
+
 // follows reports whether the run names runs before it.
 func follows(o object) bool { return tells(o.get("predecessors"), MaxDepth) }
 
@@ -282,13 +307,11 @@ func errorsOf(o object) []RunError {
 		}
 	}
 	keep(o.object("metrics").object("statusSummary"))
-	var activities []json.RawMessage
-	_ = json.Unmarshal(o.get("activities"), &activities)
-	for _, activity := range activities {
+	for _, activity := range activitiesOf(o) {
 		if len(kept) == MaxErrors {
 			break
 		}
-		keep(parsed(activity).object("statusSummary"))
+		keep(activity.object("statusSummary"))
 	}
 	return kept
 }

@@ -37,6 +37,30 @@ func TestSkippedEventKeepsItsNames(t *testing.T) {
 	}
 }
 
+// TestOwnNoticesArePassedOver: each, and in each wrapping in which a rule may send it back;
+// none is a run, and none becomes a dead letter.
+func TestOwnNoticesArePassedOver(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"Dataflow Failing", "Dataflow Recovered", "Run Given Up", "Credential Refused"} {
+		notice := `{"detail-type":"` + kind + `","source":"aep-retrigger","detail":{"runId":"` + runB + `","run":` + failed(runB, "") + `}}`
+		for name, payload := range map[string]string{"by itself": notice, "by SNS": sns(notice), "in a list": `[` + notice + `,` + notice + `]`} {
+			d, err := event.Decode([]byte(payload))
+			if err != nil || len(d.Items) == 0 {
+				t.Fatalf("%s %s: %+v, %v", kind, name, d, err)
+			}
+			for _, item := range d.Items {
+				if item.Skip == nil || item.Skip.Reason != event.OwnNotice || !strings.Contains(item.Skip.Detail, kind) {
+					t.Errorf("%s %s: %+v", kind, name, item)
+				}
+			}
+		}
+	}
+	wants(t, map[string][2]string{
+		"of another sender": {`{"detail-type":"Run Given Up","source":"com.example","detail":{"a":1}}`, "skip foreign_event"},
+		"of no kind":        {`{"source":"aep-retrigger","detail":{"a":1}}`, "error own_output"},
+	})
+}
+
 func TestSkippedEventIsCutToALimit(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 100_000)

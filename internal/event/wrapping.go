@@ -20,6 +20,7 @@ type wrapping struct {
 // wrappings are tried in their order; the first that the object is counts.
 func wrappings() []wrapping {
 	return []wrapping{
+		{isNotice, []string{"detail-type", "source"}, passNotice},
 		{isOnFailure, []string{"requestContext", "requestPayload"}, openOnFailure},
 		{isEventBridges, []string{"detail-type", "source", "detail"}, openEventBridge},
 		{has("Data", "SystemMetadata"), []string{"Data", "Metadata", "SystemMetadata"}, content("Data")},

@@ -152,6 +152,9 @@ func attributes(r retry.Result) []slog.Attr {
 	if r.Attempt != 0 {
 		attrs = append(attrs, slog.Int("attempt", r.Attempt))
 	}
+	if !r.WindowStart.IsZero() {
+		attrs = append(attrs, slog.Time("windowStart", r.WindowStart), slog.Time("windowEnd", r.WindowEnd))
+	}
 	if r.Recovered {
 		attrs = append(attrs, slog.Bool("recovered", true), slog.Float64("recoveryMinutes", r.RecoveredAfter.Minutes()))
 	}

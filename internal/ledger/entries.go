@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/pkg/aeptime"
 )
 
 // Schema is the number of the entries' form. A function that meets an entry with a greater
@@ -74,6 +75,9 @@ type Run struct {
 	// Fingerprint is that of what the run's request was told of it, by an event or by
 	// Flow Service. A message that waits is believed if it has the same.
 	Fingerprint string
+	// Window is the run's data window, which all runs of a lineage share; zero where it is
+	// not known.
+	Window aeptime.Window
 
 	State State
 	// Reason says why, where the state has reasons.
@@ -217,6 +221,7 @@ func (r *Run) record() store.Record {
 	return compact(store.Record{
 		"orgId": r.OrgID, "runId": r.RunID, "flowId": r.FlowID, "sandbox": r.Sandbox,
 		"flowName": r.FlowName, "errorCode": r.ErrorCode, "errorText": r.ErrorText, "fingerprint": r.Fingerprint,
+		"windowStart": stamp(r.Window.Start), "windowEnd": stamp(r.Window.End),
 		"state": string(r.State), "reason": r.Reason, "root": r.Root, "parent": r.Parent, "newRunId": r.Successor,
 		"attempt": number(r.Attempt), "sends": number(r.Sends), "forgiven": number(r.Forgiven), "call": callText(r.Call), "lost": callText(r.Lost), "settled": string(r.Settled),
 		"due": stamp(r.Due), "before": string(r.Before), "earlier": string(r.Earlier), "reservedBy": r.ReservedBy, "reservedUntil": stamp(r.ReservedUntil),
@@ -230,7 +235,8 @@ func runOf(r store.Record) Run {
 	run := Run{
 		OrgID: r["orgId"], RunID: r["runId"], FlowID: r["flowId"], Sandbox: r["sandbox"],
 		FlowName: r["flowName"], ErrorCode: r["errorCode"], ErrorText: r["errorText"], Fingerprint: r["fingerprint"],
-		State: State(r["state"]), Reason: r["reason"], Root: r["root"], Parent: r["parent"], Successor: r["newRunId"],
+		Window: aeptime.Window{Start: f.instant("windowStart"), End: f.instant("windowEnd")},
+		State:  State(r["state"]), Reason: r["reason"], Root: r["root"], Parent: r["parent"], Successor: r["newRunId"],
 		Attempt: f.count("attempt"), Sends: f.count("sends"), Forgiven: f.count("forgiven"), Settled: State(r["settled"]),
 		Due: f.instant("due"), Before: State(r["before"]), Earlier: State(r["earlier"]), ReservedBy: r["reservedBy"], ReservedUntil: f.instant("reservedUntil"),
 		Faults: f.count("faults"), LastFault: r["lastFault"], FaultAt: f.instant("faultAt"), Counted: r["counted"] != "", Superseded: r["superseded"] != "",

@@ -32,6 +32,9 @@ func link(parent *Run, child Run, now time.Time) *childWrite {
 	if next.FlowName == "" {
 		next.FlowName = parent.FlowName
 	}
+	if next.Window.IsZero() { // a re-trigger works on the data of the run that it repeats
+		next.Window = parent.Window
+	}
 	if next.FirstSeen.IsZero() {
 		next.FirstSeen = now
 		if !now.After(parent.FirstSeen) { // the indexes are in this order

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/pkg/aeptime"
 )
 
 func TestEntriesAreReadAsTheyWereWritten(t *testing.T) {
@@ -25,7 +26,8 @@ func TestEntriesAreReadAsTheyWereWritten(t *testing.T) {
 	}
 	run := ledger.Run{
 		OrgID: org, RunID: "a", FlowID: flow, Sandbox: sandbox, FlowName: "Örders", ErrorCode: "code", ErrorText: "text\n\"", Fingerprint: "told",
-		State: ledger.Reserved, Reason: "reason", Root: "root", Parent: "parent", Successor: "successor", Attempt: 3, Sends: 2, Forgiven: 1,
+		Window: aeptime.Window{Start: at(-2), End: at(-1)},
+		State:  ledger.Reserved, Reason: "reason", Root: "root", Parent: "parent", Successor: "successor", Attempt: 3, Sends: 2, Forgiven: 1,
 		Call: call(1), Lost: call(2), Settled: ledger.CannotTell, Due: at(3), Before: ledger.Deferred, Earlier: ledger.DeadLettered, ReservedBy: "me", ReservedUntil: at(4),
 		Faults: 5, LastFault: "m/1", FaultAt: at(5), Counted: true, Superseded: true, FirstSeen: at(6), ChangedAt: w.now,
 	}

@@ -11,6 +11,7 @@ type detail struct {
 	SchemaVersion int    `json:"schemaVersion"`
 	ID            string `json:"id"`
 	At            string `json:"at"`
+	ThreadID      string `json:"threadId"`
 	Title         string `json:"title"`
 	Message       string `json:"message"`
 	NextStep      string `json:"nextStep"`
@@ -33,7 +34,7 @@ type detail struct {
 func (n *Notice) detail() ([]byte, error) {
 	s := n.shown()
 	d := detail{
-		SchemaVersion: SchemaVersion, ID: s.ID, At: timestamp(s.At),
+		SchemaVersion: SchemaVersion, ID: s.ID, At: timestamp(s.At), ThreadID: cmp.Or(s.FlowID, s.OrgID),
 		Title: s.title(), Message: s.message(), NextStep: s.NextStep,
 		OrgID: s.OrgID, Sandbox: s.Sandbox, FlowID: s.FlowID, FlowName: s.FlowName, Root: s.Root, RunID: s.RunID,
 		FirstFailure: timestamp(s.FirstFailure), Cause: s.Cause, Code: s.Code, Text: s.Text, DaysLeft: s.DaysLeft,

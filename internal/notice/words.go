@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // nextStep is what a person does about a notice of this kind if the notice does not say.
@@ -50,14 +51,14 @@ func (n *Notice) message() string {
 // happened says what the notice tells of.
 func (n *Notice) happened() string {
 	since := ""
-	if at := timestamp(n.FirstFailure); at != "" {
+	if at := minute(n.FirstFailure); at != "" {
 		since = " since " + at
 	}
 	switch n.Kind {
 	case Failing:
 		return sentence(plural(n.Count, "run") + " failed" + since)
 	case Recovered:
-		return sentence("A run succeeded at " + cmp.Or(timestamp(n.At), "an unknown time") + ", after " + plural(n.Count, "failed run") + since)
+		return sentence("A run succeeded at " + cmp.Or(minute(n.At), "an unknown time") + ", after " + plural(n.Count, "failed run") + since)
 	case GivenUp:
 		return sentence("Run " + cmp.Or(n.RunID, "(unknown)") + " failed and was re-triggered " + plural(n.Attempts, "time") + ", without a success")
 	case CredentialRefused:
@@ -65,6 +66,14 @@ func (n *Notice) happened() string {
 	default:
 		return ""
 	}
+}
+
+// minute is a time as people read it; "" for none.
+func minute(t time.Time) string {
+	if timestamp(t) == "" {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04 UTC")
 }
 
 // said quotes Adobe's error.
@@ -79,15 +88,20 @@ func (n *Notice) said() string {
 	}
 }
 
+// maxInTitle is the most bytes of a dataflow's name in a title: chat clients cut long titles.
+const maxInTitle = 120
+
 // flow names the dataflow.
 func (n *Notice) flow() string {
 	if n.FlowName != "" {
-		return fmt.Sprintf("Dataflow “%s”", n.FlowName)
+		return fmt.Sprintf("Dataflow “%s”", shown(n.FlowName, maxInTitle))
 	}
 	return "Dataflow " + cmp.Or(n.FlowID, "(unknown)")
 }
 
+// lower and upper change the first letter of our own texts, which are English.
 func lower(text string) string { return strings.ToLower(text[:1]) + text[1:] }
+func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 func plural(n int, what string) string {
 	if n == 1 {

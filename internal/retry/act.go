@@ -231,6 +231,9 @@ func (w closer) writeDeadLetter(s Step) Result {
 	run := &w.facts.Entries.Run
 	req := w.facts.Request
 	req.Due, req.Root, req.Parent, req.Attempts, req.Requeues = time.Time{}, rootOf(&w.facts), run.Parent, run.Used(), 0
+	if req.Window.IsZero() {
+		req.Window = run.Window
+	}
 	ctx, cancel := w.recording()
 	err := w.deadLetters.Send(ctx, deadletter.Message{
 		Request: req, Reason: string(s.Reason), Detail: s.Detail, FirstTime: req.FirstSeen, LastTime: w.Now(),

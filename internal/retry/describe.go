@@ -18,6 +18,9 @@ func (w *attempt) result() Result {
 	if result.ErrorCode == "" && result.ErrorText == "" {
 		result.ErrorCode, result.ErrorText = run.ErrorCode, run.ErrorText
 	}
+	if result.WindowStart.IsZero() {
+		result.WindowStart, result.WindowEnd = run.Window.Start, run.Window.End
+	}
 	return result
 }
 

@@ -368,6 +368,9 @@ func (w *attempt) describe() {
 		told = f.Request.Fingerprint()
 	}
 	f.Entries.Describe(f.Request.FlowName, cause.Code, cause.Message, told)
+	if told != "" && !f.Request.Window.IsZero() {
+		run.Window = f.Request.Window
+	}
 }
 
 // unavailable returns a request whose entries could not be read or written: nothing was sent.

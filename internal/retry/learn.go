@@ -40,7 +40,7 @@ func (w learner) readRun() *Result {
 		f.By, req.Due = ledger.AtHand, time.Time{}
 	}
 	req.CreatedAt, req.CreatedClient = run.CreatedAt.Time(), run.CreatedClient
-	req.FailedAt, req.Errors = run.Ended(), ErrorsOf(run)
+	req.FailedAt, req.Window, req.Errors = run.Ended(), run.Window(), ErrorsOf(run)
 	w.names.remember(&w.facts.Request, w.facts.By)
 	if moved {
 		return w.look(nil)

@@ -172,6 +172,7 @@ func (r Result) of(run ledger.Run) Result {
 		return r
 	}
 	r.Root, r.Parent, r.Attempt, r.FlowName = run.Root, run.Parent, run.Attempt, run.FlowName
+	r.WindowStart, r.WindowEnd = run.Window.Start, run.Window.End
 	return r
 }
 

@@ -173,8 +173,12 @@ type Result struct {
 	// known.
 	ErrorCode string `json:"errorCode,omitempty"`
 	ErrorText string `json:"errorText,omitempty"`
-	Sandbox   string `json:"sandbox,omitempty"`
-	OrgID     string `json:"orgId,omitempty"`
+	// WindowStart and WindowEnd are the run's data window, where that is known: a
+	// re-trigger works on the source's files of this time, and on none that came later.
+	WindowStart time.Time `json:"windowStart,omitzero"`
+	WindowEnd   time.Time `json:"windowEnd,omitzero"`
+	Sandbox     string    `json:"sandbox,omitempty"`
+	OrgID       string    `json:"orgId,omitempty"`
 	// RetryAfter is the least time before a returned request is worth another
 	// delivery; zero if nothing is known.
 	RetryAfter time.Duration `json:"-"`
@@ -231,7 +235,7 @@ func Return(req event.Request, reason Reason, message string) Result {
 func newResult(req event.Request) Result {
 	return Result{
 		RunID: req.RunID, FlowID: req.FlowID, FlowName: req.FlowName, ErrorCode: req.Cause().Code, ErrorText: req.Cause().Message,
-		Sandbox: req.Sandbox, OrgID: req.OrgID, facts: Facts{Request: req},
+		WindowStart: req.Window.Start, WindowEnd: req.Window.End, Sandbox: req.Sandbox, OrgID: req.OrgID, facts: Facts{Request: req},
 	}
 }
 

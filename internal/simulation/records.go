@@ -22,6 +22,7 @@ type Record struct {
 	RunID, Outcome, Reason, NewRunID string
 	Detail                           string
 	FlowName, ErrorCode, ErrorText   string
+	WindowStart, WindowEnd           time.Time
 	Attempt                          int
 	Extra                            int `json:"extra_retriggers"`
 }

@@ -43,6 +43,10 @@ const (
 	Sandbox  = "prod"
 )
 
+// NoticeBus is the event bus of a [World]. The function sends its notices there where the
+// World's Config.NoticeBus names it.
+const NoticeBus = "notices"
+
 // DefaultTimeout is the function's timeout, as in template.yaml.
 const DefaultTimeout = time.Minute
 
@@ -115,6 +119,7 @@ func New(tb Fataler, wire func(Parts) Handler, skew, lag time.Duration) *World {
 		w.AWS.PutSecret("secret-"+org[:1], fmt.Sprintf(`{"client_id":"client-%s","client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, org[:1], org))
 		secrets = append(secrets, "secret-"+org[:1])
 	}
+	w.AWS.EventBuses.Add(NoticeBus)
 	w.DeadLetterQueue = w.AWS.AddQueue(awssim.Queue{Name: "dead-letters", VisibilityTimeout: time.Minute, MaximumMessageSize: sqstext.MaxMessage})
 	w.Requests = w.AWS.AddQueue(awssim.Queue{
 		Name: "requests", VisibilityTimeout: 6 * time.Minute, DeadLetterQueue: "dead-letters", MaxReceives: 1000, Retention: 14 * 24 * time.Hour,

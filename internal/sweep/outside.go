@@ -158,6 +158,9 @@ func (o outside) note(requests []requested, errs []error, mark string) error {
 			ctx, cancel := context.WithTimeout(o.ctx, maxCall)
 			defer cancel()
 			r.entry.Fingerprint = r.waiting.Request.Fingerprint()
+			if window := r.waiting.Request.Window; !window.IsZero() {
+				r.entry.Window = window
+			}
 			_, err := o.ledger.Note(ctx, ledger.Entries{Run: r.entry}, ledger.ASweep, ledger.Outcome{State: ledger.Deferred, Reason: mark, Due: r.waiting.Request.Due})
 			if err != nil && !errors.As(err, new(*store.ConflictError)) { // after a conflict somebody else deals with it
 				unnoted.Store(&err)

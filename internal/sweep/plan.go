@@ -165,7 +165,7 @@ func (q question) judge(f facts, c *considered) (reason Reason, detail string) {
 func (q question) request(f facts, run *flowclient.Run, entry ledger.Run) event.Request {
 	req := event.Request{RunID: run.ID, FlowID: run.FlowID, OrgID: f.target.OrgID, Sandbox: f.target.Sandbox, Reason: "found by " + q.mark()}
 	req.Origin = event.Origin{
-		FlowName: entry.FlowName, FailedAt: run.Ended(), Errors: retry.ErrorsOf(run), CreatedClient: run.CreatedClient, CreatedAt: run.CreatedAt.Time(),
+		FlowName: entry.FlowName, FailedAt: run.Ended(), Errors: retry.ErrorsOf(run), CreatedClient: run.CreatedClient, CreatedAt: run.CreatedAt.Time(), Window: run.Window(),
 		FirstSeen: f.now.UTC().Truncate(time.Millisecond), Requeues: q.requeues + 1,
 	}
 	return req

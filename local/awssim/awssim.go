@@ -1,4 +1,4 @@
-// Package awssim serves the few operations of SQS and Secrets Manager that the
+// Package awssim serves the few operations of SQS, Secrets Manager and EventBridge that the
 // function and its event source mapping use, over AWS's JSON protocols, for the
 // embedded default and for tests.
 //
@@ -49,6 +49,9 @@ type Fault struct {
 
 // Server is the simulator. It is an [http.Handler] and safe for concurrent use.
 type Server struct {
+	// EventBuses are the buses of EventBridge.
+	EventBuses *EventBuses
+
 	mu      sync.Mutex
 	base    string
 	ahead   time.Duration
@@ -62,7 +65,8 @@ type Server struct {
 // New returns a Server without queues and secrets.
 func New() *Server {
 	return &Server{
-		queues: map[string]*queue{}, secrets: map[string]string{}, calls: map[string]int{}, changed: make(chan struct{}),
+		EventBuses: &EventBuses{buses: map[string][]Event{}},
+		queues:     map[string]*queue{}, secrets: map[string]string{}, calls: map[string]int{}, changed: make(chan struct{}),
 	}
 }
 
@@ -213,6 +217,12 @@ func (s *Server) serve(r *http.Request) (any, error) {
 		return with(s, body, operations{s}.move)
 	case "secretsmanager.GetSecretValue":
 		return with(s, body, s.secret)
+	case "AWSEvents.DescribeEventBus":
+		return with(s, body, s.EventBuses.describe)
+	case "AWSEvents.PutEvents":
+		return with(s, body, func(in struct{ Entries []eventIn }) (any, error) {
+			return s.EventBuses.put(in.Entries, fault, s.now())
+		})
 	default:
 		return nil, refuse("InvalidAction", "no such operation: "+op)
 	}

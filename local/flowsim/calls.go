@@ -207,6 +207,7 @@ func (c *call) retrigger() (int, any) {
 	made := &Run{
 		ID: fmt.Sprintf("%08x-7e57-4000-8000-%012x", c.s.serial, c.s.serial), FlowID: r.FlowID, Status: InProgress,
 		CreatedAt: c.s.now(), CreatedClient: c.r.Header.Get("X-Api-Key"), Of: r.ID,
+		Window: r.Window, NoWindow: r.NoWindow,
 	}
 	addRun(c.s, made)
 	return http.StatusOK, map[string]string{"id": made.ID, "etag": fmt.Sprintf("\"%08x-0000-0200-0000-000000000000\"", c.s.serial)}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
 // RunError is why a run failed.
@@ -26,6 +28,12 @@ type Run struct {
 	NeverStarted bool
 	// Records is how many records the run ingested.
 	Records int
+	// Window is the run's data window. A run that [Server.AddRun] adds without one gets the
+	// hour before its creation, moved by some milliseconds so that no two runs share one; a
+	// re-trigger's run has that of the run that it repeats. NoWindow keeps it out of the
+	// run's document, as for sources that tell none.
+	Window   flowclient.Window
+	NoWindow bool
 	// Document changes the run's document before it is shown, in every answer and
 	// event; may be nil. Example: times in seconds, or a field that makes it huge.
 	Document func(map[string]any) `json:"-"`
@@ -49,6 +57,10 @@ func (s *Server) AddRun(r Run) {
 	defer s.mu.Unlock()
 	if r.CreatedAt.IsZero() {
 		r.CreatedAt = s.now()
+	}
+	if r.Window.IsZero() {
+		end := r.CreatedAt.Add(-time.Duration(len(s.order)) * time.Millisecond)
+		r.Window = flowclient.Window{Start: end.Add(-time.Hour), End: end}
 	}
 	addRun(s, &r)
 }
@@ -185,6 +197,11 @@ func document(r *Run, f *Flow) map[string]any {
 			"statusSummary":   map[string]any{"status": r.Status, "errors": append([]RunError{}, r.Errors...)},
 		},
 		"activities": []any{},
+	}
+	if !r.NoWindow {
+		d["activities"] = []any{map[string]any{"id": "copyActivity", "name": "Copy Activity", "durationSummary": map[string]any{
+			"extensions": map[string]any{"windowStart": r.Window.Start.UnixMilli(), "windowEnd": r.Window.End.UnixMilli()},
+		}}}
 	}
 	if r.Downstream {
 		d["predecessors"] = []any{map[string]string{"id": "upstream"}}

@@ -252,7 +252,7 @@ func LineageDelays() []string { return []string{"RETRY_DELAYS=0s,1s,1s"} }
 // moved, and the simulator of Flow Service lists a new run at once. Sweeps that don't
 // say look into a sandbox where the other steps have nothing.
 func Env() []string {
-	return []string{"RECONCILE_AFTER=0s", "EXTRA_SEND_AFTER=0s", "SWEEP_SANDBOXES=" + swept, "ORG_BUDGET=36000"}
+	return []string{"RECONCILE_AFTER=0s", "EXTRA_SEND_AFTER=0s", "SWEEP_SANDBOXES=" + swept, "ORG_BUDGET=36000", "NOTICE_BUS=" + stack.NoticeBus}
 }
 
 // swept is the sandbox of [Sweeps].

@@ -3,7 +3,7 @@
 // Service with IMS. It is what make run, make invoke and the integration suite
 // stand on.
 //
-// SQS and Secrets Manager are simulated by package awssim and DynamoDB by minidyn,
+// SQS, Secrets Manager and EventBridge are simulated by package awssim and DynamoDB by minidyn,
 // unless endpoints of other emulators are given, the execution environment is package lambdaenv's unless the official
 // Runtime Interface Emulator is given, and Adobe is package flowsim unless the
 // credential of a real org is given.
@@ -52,12 +52,13 @@ const (
 	Scopes       = "openid,AdobeID,read_organizations,additional_info.projectedProductContext,session"
 )
 
-// Names of the queues and the table, the visibility timeout and the receives before SQS
+// Names of the queues, the table and the event bus of notices, the visibility timeout and the receives before SQS
 // moves a message to the dead-letter queue, as in template.yaml.
 const (
 	RequestQueue      = "requests"
 	DeadLetterQueue   = "dead-letters"
 	LedgerTable       = "ledger"
+	NoticeBus         = "notices"
 	VisibilityTimeout = 6 * time.Minute
 	MaxReceives       = 1000
 )
@@ -142,10 +143,12 @@ type Stack struct {
 	DynamoDB *dynamodb.Client
 	Ledger   *ledger.Ledger
 
+	buses     *awssim.Server   // of EventBridge, which no emulator stands in for
 	simulated *simulatedDynamo // nil where DynamoDB is an emulator's
 	secrets   *secretsmanager.Client
 	secretID  string
 	table     string
+	events    string // the endpoint of EventBridge
 	closers   []func()
 }
 
@@ -169,6 +172,7 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 		"SECRET_ID=" + s.secretID, "QUEUE_URL=" + s.RequestQueueURL, "DEAD_LETTER_QUEUE_URL=" + s.DeadLetterQueueURL,
 		"AWS_ENDPOINT_URL_SQS=" + aws.ToString(s.SQS.Options().BaseEndpoint),
 		"LEDGER_TABLE=" + s.table, "AWS_ENDPOINT_URL_DYNAMODB=" + aws.ToString(s.DynamoDB.Options().BaseEndpoint),
+		"AWS_ENDPOINT_URL_EVENTBRIDGE=" + s.events,
 		"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + aws.ToString(s.secrets.Options().BaseEndpoint),
 		"FAULT_INTERVAL=0s", // the clock of SQS is moved, the function's is not
 	}, adobe, o.Env) // of two values of one variable the last one counts
@@ -232,6 +236,9 @@ func (s *Stack) startAWS(ctx context.Context, o Options) error {
 		s.closers = append(s.closers, stop)
 		simulated = base
 	}
+	if err := s.addBus(simulated); err != nil {
+		return err
+	}
 	config := aws.Config{Region: awssim.Region, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})}
@@ -248,6 +255,26 @@ func (s *Stack) startAWS(ctx context.Context, o Options) error {
 	credential := cmp.Or(o.Credential, &Credential{ClientID: ClientID, ClientSecret: ClientSecret, OrgID: OrgID, Scopes: Scopes, Sandbox: Sandbox})
 	return s.PutSecret(ctx, *credential)
 }
+
+// addBus makes the event bus of notices. EventBridge is simulated, whatever else is not: no
+// emulator tells what a bus has taken.
+func (s *Stack) addBus(simulated string) error {
+	s.buses, s.events = s.AWS, simulated
+	if s.buses == nil {
+		s.buses = awssim.New()
+		base, stop, err := s.buses.Listen()
+		if err != nil {
+			return err
+		}
+		s.closers, s.events = append(s.closers, stop), base
+	}
+	s.buses.EventBuses.Add(NoticeBus)
+	return nil
+}
+
+// Notices are the events that the function has sent to its bus, where NOTICE_BUS is
+// [NoticeBus]; see [Options.Env].
+func (s *Stack) Notices() []awssim.Event { return s.buses.EventBuses.Sent(NoticeBus) }
 
 func (s *Stack) addQueues(ctx context.Context, o Options) error {
 	if o.SQSEndpoint == "" {

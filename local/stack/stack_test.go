@@ -20,7 +20,7 @@ func TestSettingsFromEnv(t *testing.T) {
 	}
 	_, table, _ := strings.Cut(string(document), "\n## Variables\n")
 	table, _, _ = strings.Cut(table, "\n## ")
-	own := []string{"SECRET_ID", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "LEDGER_TABLE", "FLOW_SERVICE_URL", "IMS_URL", "RETRIGGER_OP"}
+	own := []string{"SECRET_ID", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "LEDGER_TABLE", "NOTICE_BUS", "FLOW_SERVICE_URL", "IMS_URL", "RETRIGGER_OP"}
 	var want []string
 	name := regexp.MustCompile("`([A-Z_]+)`")
 	for row := range strings.Lines(table) {

@@ -47,13 +47,24 @@ type Run struct {
 
 // Metrics are a run's totals.
 type Metrics struct {
-	Duration struct {
-		StartedAt   Millis `json:"startedAtUTC"`
-		CompletedAt Millis `json:"completedAtUTC"`
-	} `json:"durationSummary"`
-	Records RecordSummary `json:"recordSummary"`
-	Status  StatusSummary `json:"statusSummary"`
+	Duration Duration      `json:"durationSummary"`
+	Records  RecordSummary `json:"recordSummary"`
+	Status   StatusSummary `json:"statusSummary"`
 }
+
+// Duration are the times of a run or of an activity.
+type Duration struct {
+	StartedAt   Millis `json:"startedAtUTC"`
+	CompletedAt Millis `json:"completedAtUTC"`
+	Extensions  struct {
+		// WindowStart and WindowEnd are the data window; see [Run.Window].
+		WindowStart Millis `json:"windowStart"`
+		WindowEnd   Millis `json:"windowEnd"`
+	} `json:"extensions"`
+}
+
+// Window is a run's data window; see [aeptime.Window].
+type Window = aeptime.Window
 
 // RecordSummary counts a run's records.
 type RecordSummary struct {
@@ -77,9 +88,10 @@ type StatusSummary struct {
 
 // Activity is a step of a run.
 type Activity struct {
-	ID     string        `json:"id"`
-	Name   string        `json:"name"`
-	Status StatusSummary `json:"statusSummary"`
+	ID       string        `json:"id"`
+	Name     string        `json:"name"`
+	Duration Duration      `json:"durationSummary"`
+	Status   StatusSummary `json:"statusSummary"`
 }
 
 // RunError is why a run failed, such as CONNECTOR-1001-500.
@@ -112,6 +124,21 @@ func (r *Run) Ended() time.Time {
 	return aeptime.Run{
 		Created: r.CreatedAt.Time(), Started: r.StartedAt(), Completed: r.CompletedAt(), Updated: r.UpdatedAt.Time(),
 	}.Ended()
+}
+
+// Window returns the run's data window, from the earliest windowStart to the latest
+// windowEnd that the run or an activity tells: usually it is the copy activity alone that
+// does. It is zero unless there is a start and a later end.
+func (r *Run) Window() Window {
+	window := r.Metrics.Duration.window()
+	for _, activity := range r.Activities {
+		window = window.Join(activity.Duration.window())
+	}
+	return window.Whole()
+}
+
+func (d *Duration) window() Window {
+	return Window{Start: d.Extensions.WindowStart.Time(), End: d.Extensions.WindowEnd.Time()}
 }
 
 // Downstream reports whether the run follows a run of another dataflow, as runs

@@ -284,3 +284,35 @@ func setOf[T comparable](list []T) map[T]bool {
 	}
 	return set
 }
+
+// TestDataWindowIsReadInEveryShape has the window of a run in one activity, in several, and
+// beside what is none.
+func TestDataWindowIsReadInEveryShape(t *testing.T) {
+	t.Parallel()
+	end := time.Date(2026, time.November, 23, 6, 0, 0, 0, time.UTC)
+	want := flowclient.Window{Start: end.Add(-time.Hour), End: end}
+	summary := func(extensions string) string { return `{"durationSummary":{"extensions":` + extensions + `}}` }
+	hour := summary(`{"windowStart":1795410000000,"windowEnd":1795413600000}`)
+	for name, tt := range map[string]struct {
+		body string
+		want flowclient.Window
+	}{
+		"milliseconds":                {`"activities":[` + hour + `]`, want},
+		"numbers as text, in seconds": {`"activities":[` + summary(`{"windowStart":"1795410000","windowEnd":"1795413600000"}`) + `]`, want},
+		"RFC 3339":                    {`"activities":[` + summary(`{"windowStart":"2026-11-23T05:00:00Z","windowEnd":"2026-11-23T07:00:00+01:00"}`) + `]`, want},
+		"a second activity without":   {`"activities":[` + hour + `,` + summary(`null`) + `,{"durationSummary":"odd"},7]`, want},
+		"two activities":              {`"activities":[` + summary(`{"windowStart":1795412000000,"windowEnd":1795413600000}`) + `,` + summary(`{"windowStart":1795410000000,"windowEnd":1795412000000}`) + `]`, want},
+		"of the run itself":           {`"metrics":` + hour, want},
+		"none":                        {`"activities":[]`, flowclient.Window{}},
+		"no end":                      {`"activities":[` + summary(`{"windowStart":1795410000000,"windowEnd":0}`) + `]`, flowclient.Window{}},
+		"an end before the start":     {`"activities":[` + summary(`{"windowStart":1795413600000,"windowEnd":1795410000000}`) + `]`, flowclient.Window{}},
+	} {
+		run, err := clientAnswering(t, `{"id":"x",`+tt.body+`}`).Run(t.Context(), sandbox, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := run.Window(); got != tt.want {
+			t.Errorf("%s: the window is %s, want %s", name, got, tt.want)
+		}
+	}
+}
