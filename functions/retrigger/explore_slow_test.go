@@ -46,12 +46,17 @@ func TestTheExplorerFindsMutants(t *testing.T) {
 			p.Store = changedCommits{p.Store, withoutFaults}
 			return function(p)
 		}, "it ends"},
+		{"untold news is not listed", engine("untold news is not listed"), "told or listed"},
+		{"a run is given up without news", engine("a run is given up without news"), "told or listed"},
 	} {
 		t.Run(tt.mutant, func(t *testing.T) {
 			t.Parallel()
 			setup := explore.Setup{Wire: tt.wire, Runs: []string{"f"}, Messages: []int{0, 0}, Attempts: 2, Faults: 1, Together: 2, Hurry: true, Late: true, Quick: !everything()}
-			if tt.invariants == "it ends" {
+			switch tt.invariants {
+			case "it ends":
 				setup.Messages, setup.Refuse = []int{0}, notYet()
+			case "told or listed":
+				setup.Messages, setup.Attempts, setup.Configure = []int{0}, 1, withNotices
 			}
 			r := explore.Explore(t, setup)
 			if r.Broken == nil || !strings.Contains(tt.invariants, r.Broken.Invariant) {

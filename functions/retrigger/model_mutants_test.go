@@ -16,11 +16,13 @@ func mutants() map[string]func(store.Table) store.Table {
 		return func(t store.Table) store.Table { return changedCommits{t, of} }
 	}
 	return map[string]func(store.Table) store.Table{
-		"the claim is dropped":         change(withoutClaims),
-		"attempts are counted per run": change(withoutAttempts),
-		"recorded before the call":     change(recordedFirst),
-		"the slot is ignored":          func(t store.Table) store.Table { return withoutSlots{t} },
-		"the slot has no client id":    change(withoutClients),
+		"the claim is dropped":           change(withoutClaims),
+		"attempts are counted per run":   change(withoutAttempts),
+		"recorded before the call":       change(recordedFirst),
+		"the slot is ignored":            func(t store.Table) store.Table { return withoutSlots{t} },
+		"the slot has no client id":      change(withoutClients),
+		"untold news is not listed":      change(withoutLists),
+		"a run is given up without news": change(withoutEpisodes),
 	}
 }
 
@@ -95,4 +97,20 @@ func (t withoutSlots) Read(ctx context.Context, keys ...string) ([]store.Record,
 		delete(r, "slot")
 	}
 	return found, err
+}
+
+// withoutLists puts no entry on a list.
+func withoutLists(writes []store.Write) []store.Write {
+	for _, w := range writes {
+		delete(w.New, store.IndexList)
+	}
+	return writes
+}
+
+// withoutEpisodes keeps no failing episode.
+func withoutEpisodes(writes []store.Write) []store.Write {
+	for _, w := range writes {
+		delete(w.New, "episodes")
+	}
+	return withoutLists(writes)
 }

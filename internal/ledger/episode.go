@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
+	"github.com/aep-retrigger/aep-retrigger/pkg/aeptime"
 )
 
 // Episode is a failing episode of a dataflow. It begins when a run of the dataflow is given
@@ -35,6 +36,8 @@ type Episode struct {
 	// Sandbox and FlowName are the dataflow's. The name is empty where it is not known.
 	Sandbox  string `json:"sandbox,omitempty"`
 	FlowName string `json:"name,omitempty"`
+	// Window is the data window of the first run; zero where it is not known.
+	Window aeptime.Window `json:"window,omitzero"`
 	// Count is how many runs were given up.
 	Count int `json:"count"`
 	// Told is the news that was told.
@@ -120,7 +123,7 @@ func (f *Flow) giveUp(run *Run, by Asker, now time.Time, tells bool) {
 		}
 		f.Episodes = append(f.Episodes, Episode{
 			Began: now, Since: since, RunID: run.RunID, Root: run.Root, Attempts: run.Used(),
-			Reason: run.Reason, Code: run.ErrorCode, Text: run.ErrorText, Sandbox: run.Sandbox, FlowName: run.FlowName,
+			Reason: run.Reason, Code: run.ErrorCode, Text: run.ErrorText, Sandbox: run.Sandbox, FlowName: run.FlowName, Window: run.Window,
 		})
 	}
 	e := &f.Episodes[len(f.Episodes)-1]

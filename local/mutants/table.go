@@ -23,6 +23,7 @@ const (
 	refusals  = "A429|TheGateway"
 	ledgerOut = "WithoutTheLedger|ClaimWhoseAnswer|CouldNotBeRecorded"
 	others    = "RunsOfOtherOrgs"
+	noticed   = "Episode|ACrashDoubles|ABusThatIsGone|ASuccessEnds"
 )
 
 // The invariants that CI's mutants break.
@@ -42,7 +43,7 @@ const (
 
 // table returns all mutants.
 func table() []mutant {
-	return append(append(stores(), invariants()...), review()...)
+	return append(append(append(stores(), invariants()...), review()...), episodes()...)
 }
 
 // stores are the broken stores of functions/retrigger/model_test.go, as faults of the code.
