@@ -8,26 +8,33 @@ import (
 
 // detail is the event's detail. The fields without omitempty are in every notice.
 type detail struct {
-	SchemaVersion int    `json:"schemaVersion"`
-	ID            string `json:"id"`
-	At            string `json:"at"`
-	ThreadID      string `json:"threadId"`
-	Title         string `json:"title"`
-	Message       string `json:"message"`
-	NextStep      string `json:"nextStep"`
-	OrgID         string `json:"orgId"`
-	Sandbox       string `json:"sandbox,omitempty"`
-	FlowID        string `json:"flowId,omitempty"`
-	FlowName      string `json:"flowName,omitempty"`
-	Root          string `json:"root,omitempty"`
-	RunID         string `json:"runId,omitempty"`
-	Attempts      *int   `json:"attempts,omitempty"`
-	Count         *int   `json:"count,omitempty"`
-	FirstFailure  string `json:"firstFailure,omitempty"`
-	Cause         string `json:"cause,omitempty"`
-	Code          string `json:"code,omitempty"`
-	Text          string `json:"text,omitempty"`
-	DaysLeft      *int   `json:"daysLeft,omitempty"`
+	SchemaVersion int     `json:"schemaVersion"`
+	ID            string  `json:"id"`
+	At            string  `json:"at"`
+	ThreadID      string  `json:"threadId"`
+	Title         string  `json:"title"`
+	Message       string  `json:"message"`
+	NextStep      string  `json:"nextStep"`
+	OrgID         string  `json:"orgId"`
+	Sandbox       string  `json:"sandbox,omitempty"`
+	FlowID        string  `json:"flowId,omitempty"`
+	FlowName      string  `json:"flowName,omitempty"`
+	Root          string  `json:"root,omitempty"`
+	RunID         string  `json:"runId,omitempty"`
+	Attempts      *int    `json:"attempts,omitempty"`
+	Count         *int    `json:"count,omitempty"`
+	FirstFailure  string  `json:"firstFailure,omitempty"`
+	Window        *window `json:"window,omitempty"`
+	Cause         string  `json:"cause,omitempty"`
+	Code          string  `json:"code,omitempty"`
+	Text          string  `json:"text,omitempty"`
+	DaysLeft      *int    `json:"daysLeft,omitempty"`
+}
+
+// window is the data window as the event has it.
+type window struct {
+	Start string `json:"start"`
+	End   string `json:"end"`
 }
 
 // detail returns the event's detail as JSON.
@@ -38,6 +45,9 @@ func (n *Notice) detail() ([]byte, error) {
 		Title: s.title(), Message: s.message(), NextStep: s.NextStep,
 		OrgID: s.OrgID, Sandbox: s.Sandbox, FlowID: s.FlowID, FlowName: s.FlowName, Root: s.Root, RunID: s.RunID,
 		FirstFailure: timestamp(s.FirstFailure), Cause: s.Cause, Code: s.Code, Text: s.Text, DaysLeft: s.DaysLeft,
+	}
+	if w := (window{timestamp(s.Window.Start), timestamp(s.Window.End)}); w.Start != "" && w.End != "" {
+		d.Window = &w
 	}
 	if s.Kind != CredentialRefused {
 		d.Attempts, d.Count = &s.Attempts, &s.Count

@@ -15,6 +15,8 @@ import (
 	"encoding/hex"
 	"strconv"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
 // Kind is what a notice tells. It is the event's detail-type.
@@ -50,6 +52,8 @@ type Notice struct {
 	Attempts int
 	// FirstFailure is when the first run of the episode failed.
 	FirstFailure time.Time
+	// Window is the data window of the run; zero if it is not known.
+	Window flowclient.Window
 	// Code and Text are the run's error as Adobe tells it, or Adobe's refusal of the
 	// credential.
 	Code, Text string

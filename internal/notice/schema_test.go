@@ -14,6 +14,7 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/notice"
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
 var update = flag.Bool("update", false, "write the samples in events/out")
@@ -27,7 +28,8 @@ func samples() map[string]notice.Notice {
 	base := notice.Notice{
 		At: time.Date(2026, 11, 26, 9, 30, 0, 0, time.UTC), OrgID: org, Sandbox: "prod", FlowID: flow, FlowName: "Loyalty members hourly",
 		Root: "0c4f2f56-8d7e-4d0b-9f43-6e1d9b0a5c21", RunID: "7be0a9c4-52f1-4c39-8d10-9f1e2a6b3d84", Attempts: 3, FirstFailure: first, Count: 3,
-		Code: "CONNECTOR-1001-500", Text: "The source refuses the login.",
+		Window: flowclient.Window{Start: first.Add(-65 * time.Minute).Truncate(time.Hour), End: first.Truncate(time.Hour)},
+		Code:   "CONNECTOR-1001-500", Text: "The source refuses the login.",
 	}
 	of := func(kind notice.Kind, change func(*notice.Notice)) notice.Notice {
 		n := base

@@ -60,12 +60,24 @@ func (n *Notice) happened() string {
 	case Recovered:
 		return sentence("A run succeeded at " + cmp.Or(minute(n.At), "an unknown time") + ", after " + plural(n.Count, "failed run") + since)
 	case GivenUp:
-		return sentence("Run " + cmp.Or(n.RunID, "(unknown)") + " failed and was re-triggered " + plural(n.Attempts, "time") + ", without a success")
+		return n.gaveUp()
 	case CredentialRefused:
 		return "The requests of this org wait until Adobe accepts the credential."
 	default:
 		return ""
 	}
+}
+
+// gaveUp says which run was given up, how often it was retried, and which data is missing.
+func (n *Notice) gaveUp() string {
+	text := "Run " + cmp.Or(n.RunID, "(unknown)") + " failed and was not re-triggered."
+	if n.Attempts > 0 {
+		text = "Run " + cmp.Or(n.RunID, "(unknown)") + " failed and was re-triggered " + plural(n.Attempts, "time") + ", without a success."
+	}
+	if w := n.Window.Whole(); !w.IsZero() {
+		text += " Its data window is " + minute(w.Start) + " to " + minute(w.End) + "."
+	}
+	return text
 }
 
 // minute is a time as people read it; "" for none.
