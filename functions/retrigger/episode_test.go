@@ -25,14 +25,14 @@ func inNoticedWorld(t *testing.T, test func(t *testing.T, w *world)) {
 
 func (w *world) notices() []awssim.Event { return w.AWS.EventBuses.Sent(simulation.NoticeBus) }
 
-// told is what a notice says.
-type told struct {
+// noticeDetail is what a notice says.
+type noticeDetail struct {
 	ID, Title, Message, NextStep, FlowID, FlowName, RunID, Root, FirstFailure, Cause, Code string
 
 	Attempts, Count, DaysLeft int
 }
 
-func read(t *testing.T, e awssim.Event) (n told) {
+func read(t *testing.T, e awssim.Event) (n noticeDetail) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(e.Detail), &n); err != nil {
 		t.Fatal(err)

@@ -76,7 +76,7 @@ func NoticeOf(orgID, flowID string, u ledger.Untold, now time.Time) notice.Notic
 	e := &u.Episode
 	n := notice.Notice{
 		OrgID: orgID, Sandbox: e.Sandbox, FlowID: flowID, FlowName: e.FlowName, Root: e.Root, RunID: e.RunID, Attempts: e.Attempts,
-		FirstFailure: e.Since, Code: e.Code, Text: e.Text, Cause: cause(Reason(e.Reason)), Count: e.Count,
+		FirstFailure: e.Since, Window: e.Window, Code: e.Code, Text: e.Text, Cause: cause(Reason(e.Reason)), Count: e.Count,
 	}
 	switch u.News {
 	case ledger.FlowFailing:

@@ -15,6 +15,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/notice"
 	. "github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
+	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
 // bus takes notices.
@@ -111,13 +112,14 @@ func TestNewsIsWhatAWriteHasChanged(t *testing.T) {
 func TestANoticeSaysWhatHappenedAndWhatComesNext(t *testing.T) {
 	t.Parallel()
 	since := noon().Add(-5*24*time.Hour - time.Minute)
+	window := flowclient.Window{Start: since.Add(-time.Hour), End: since}
 	e := ledger.Episode{
 		Began: noon(), Since: since, Opened: noon().Add(time.Minute), Ended: noon().Add(time.Hour), RunID: "run", Root: "root", Attempts: 3, Reason: string(AttemptsExhausted),
-		Code: "CODE", Text: "the source is away", Sandbox: sandbox, FlowName: "Orders", Count: 4,
+		Code: "CODE", Text: "the source is away", Sandbox: sandbox, FlowName: "Orders", Window: window, Count: 4,
 	}
 	got := NoticeOf(org, flow, ledger.Untold{Episode: e, News: ledger.RunGivenUp}, noon())
 	want := notice.Notice{
-		Kind: notice.GivenUp, ID: got.ID, At: noon(), OrgID: org, Sandbox: sandbox, FlowID: flow, FlowName: "Orders", Root: "root", RunID: "run", Attempts: 3, FirstFailure: since,
+		Kind: notice.GivenUp, ID: got.ID, At: noon(), OrgID: org, Sandbox: sandbox, FlowID: flow, FlowName: "Orders", Root: "root", RunID: "run", Attempts: 3, FirstFailure: since, Window: window,
 		Code: "CODE", Text: "the source is away", Cause: "The run and its retries have failed (attempts_exhausted).", NextStep: "Mend the cause of the failure, then send the run with force.",
 		Count: 4, DaysLeft: new(24),
 	}

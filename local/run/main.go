@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,6 +18,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
 	"github.com/aep-retrigger/aep-retrigger/local/scenario"
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
@@ -67,7 +69,7 @@ func run(ctx context.Context) error {
 func plan(credential *stack.Credential) ([]scenario.Step, error) {
 	if credential == nil {
 		steps, err := scenario.Files("events")
-		return slices.Concat(steps, scenario.Faults(), scenario.Sweeps(), scenario.Lineages()), err
+		return slices.Concat(steps, scenario.Faults(), scenario.Sweeps(), scenario.Lineages(), scenario.Episodes()), err
 	}
 	runs := strings.Fields(os.Getenv("RUNS"))
 	if len(runs) == 0 {
@@ -99,16 +101,20 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 	var others []other
 	for i, step := range steps {
 		fmt.Printf("%2d/%d  %-18s %s\n", i+1, len(steps), step.Trigger, step.Name)
-		sweeps, changes := len(s.Log.Sweeps()), len(s.Log.PauseChanges())
+		sweeps, changes, notices := len(s.Log.Sweeps()), len(s.Log.PauseChanges()), len(s.Notices())
 		records, err := step.Play(ctx, s)
-		others = append(others, other{step.Name, s.Log.Sweeps()[sweeps:], s.Log.PauseChanges()[changes:]})
+		others = append(others, other{step.Name, s.Log.Sweeps()[sweeps:], s.Log.PauseChanges()[changes:], s.Notices()[notices:]})
 		mark := "✓"
 		if err != nil {
 			wrong++
 			mark = "✗"
 			fmt.Println("      NOT AS EXPECTED:", err)
 		}
-		for _, r := range records {
+		for i, r := range records {
+			if i == mostRows && len(records) > 2*mostRows {
+				row(mark, step.Trigger, step.Name, fmt.Sprintf("… and %d more", len(records)-i), dash(""), dash(""), dash(""), dash(""))
+				break
+			}
 			row(mark, step.Trigger, step.Name, dash(r.RunID), r.Outcome, dash(r.Reason), dash(r.NewRunID), attempt(r))
 		}
 	}
@@ -141,9 +147,13 @@ type other struct {
 	step     string
 	sweeps   []stack.Sweep
 	switches []string
+	notices  []awssim.Event
 }
 
-// printOthers prints what the function says of sweeps, pauses and resumes.
+// mostRows is how many rows of the table a step has that has many.
+const mostRows = 5
+
+// printOthers prints what the function says of sweeps, pauses and resumes, and its notices.
 func printOthers(all []other) {
 	fmt.Println("Sweeps, from the log:")
 	for _, o := range all {
@@ -159,6 +169,14 @@ func printOthers(all []other) {
 	for _, o := range all {
 		for _, said := range o.switches {
 			fmt.Printf("  %s: %s\n", o.step, said)
+		}
+	}
+	fmt.Println("Notices, from the event bus:")
+	for _, o := range all {
+		for _, e := range o.notices {
+			var n struct{ Title string }
+			_ = json.Unmarshal([]byte(e.Detail), &n) // the function has made it
+			fmt.Printf("  %s: %s: %s\n", o.step, e.DetailType, n.Title)
 		}
 	}
 }
