@@ -16,13 +16,12 @@ func mutants() map[string]func(store.Table) store.Table {
 		return func(t store.Table) store.Table { return changedCommits{t, of} }
 	}
 	return map[string]func(store.Table) store.Table{
-		"the claim is dropped":           change(withoutClaims),
-		"attempts are counted per run":   change(withoutAttempts),
-		"recorded before the call":       change(recordedFirst),
-		"the slot is ignored":            func(t store.Table) store.Table { return withoutSlots{t} },
-		"the slot has no client id":      change(withoutClients),
-		"untold news is not listed":      change(withoutLists),
-		"a run is given up without news": change(withoutEpisodes),
+		"the claim is dropped":         change(withoutClaims),
+		"attempts are counted per run": change(withoutAttempts),
+		"recorded before the call":     change(recordedFirst),
+		"the slot is ignored":          func(t store.Table) store.Table { return withoutSlots{t} },
+		"the slot has no client id":    change(withoutClients),
+		"untold news is not listed":    change(withoutLists),
 	}
 }
 
@@ -105,12 +104,4 @@ func withoutLists(writes []store.Write) []store.Write {
 		delete(w.New, store.IndexList)
 	}
 	return writes
-}
-
-// withoutEpisodes keeps no failing episode.
-func withoutEpisodes(writes []store.Write) []store.Write {
-	for _, w := range writes {
-		delete(w.New, "episodes")
-	}
-	return withoutLists(writes)
 }
