@@ -42,7 +42,7 @@ func (n *Notice) detail() ([]byte, error) {
 	s := n.shown()
 	d := detail{
 		SchemaVersion: SchemaVersion, ID: s.ID, At: timestamp(s.At), ThreadID: cmp.Or(s.FlowID, s.OrgID),
-		Title: s.title(), Message: s.message(), NextStep: s.NextStep,
+		Title: plain(s.title()), Message: plain(s.message()), NextStep: plain(s.NextStep),
 		OrgID: s.OrgID, Sandbox: s.Sandbox, FlowID: s.FlowID, FlowName: s.FlowName, Root: s.Root, RunID: s.RunID,
 		FirstFailure: timestamp(s.FirstFailure), Cause: s.Cause, Code: s.Code, Text: s.Text, DaysLeft: s.DaysLeft,
 	}

@@ -68,6 +68,22 @@ func TestTextsOfSourcesAreCleanedAndCut(t *testing.T) {
 	}
 }
 
+// TestTextsForPeopleEndNoLineAndMentionNobody: EventBridge puts them between quotes, and a
+// chat reads <!channel> as a mention. The field text has what Adobe said.
+func TestTextsForPeopleEndNoLineAndMentionNobody(t *testing.T) {
+	t.Parallel()
+	const said = `<!channel> "no" C:\dir`
+	_, fields := sent(t, notice.Notice{Kind: notice.Failing, OrgID: "o", FlowID: "f", FlowName: said, Text: said, NextStep: said})
+	for _, name := range []string{"title", "message", "nextStep"} {
+		if text, _ := fields[name].(string); strings.ContainsAny(text, `"\<>`) || !strings.Contains(text, "‹!channel› 'no' C:/dir") {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+	if fields["text"] != said {
+		t.Errorf("text: %s", fields["text"])
+	}
+}
+
 // TestTenOfTheLargestNoticesFitInACall: EventBridge takes 1 MB in a call.
 func TestTenOfTheLargestNoticesFitInACall(t *testing.T) {
 	t.Parallel()

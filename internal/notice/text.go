@@ -25,6 +25,12 @@ var credentialLike = regexp.MustCompile(`(?i)\bbearer\s+[\w.~+/=-]{8,}` +
 
 const redacted = "[redacted]"
 
+// plain returns a text for a line of an e-mail or a chat. EventBridge puts it between double
+// quotes, which it must not end. In a chat an angle bracket begins a mention or a link.
+func plain(text string) string {
+	return strings.NewReplacer(`"`, "'", `\`, "/", "<", "‹", ">", "›").Replace(text)
+}
+
 // shown returns an outsider's text as people may see it: in one line, without credentials,
 // with U+FFFD for each character that can't be seen, and cut to so many bytes.
 func shown(text string, most int) string {

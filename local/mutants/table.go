@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // world are tests of the whole function, in simulated surroundings. The patterns stand
 // below, by subject: after a test is renamed, its name is mended there.
 func world(pattern string) tests {
@@ -43,7 +45,7 @@ const (
 
 // table returns all mutants.
 func table() []mutant {
-	return append(append(append(stores(), invariants()...), review()...), episodes()...)
+	return slices.Concat(stores(), invariants(), review(), notices(), episodes())
 }
 
 // stores are the broken stores of functions/retrigger/model_test.go, as faults of the code.

@@ -101,9 +101,9 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 	var others []other
 	for i, step := range steps {
 		fmt.Printf("%2d/%d  %-18s %s\n", i+1, len(steps), step.Trigger, step.Name)
-		sweeps, changes, notices := len(s.Log.Sweeps()), len(s.Log.PauseChanges()), len(s.Notices())
+		sweeps, changes := len(s.Log.Sweeps()), len(s.Log.PauseChanges())
 		records, err := step.Play(ctx, s)
-		others = append(others, other{step.Name, s.Log.Sweeps()[sweeps:], s.Log.PauseChanges()[changes:], s.Notices()[notices:]})
+		others = append(others, other{step.Name, s.Log.Sweeps()[sweeps:], s.Log.PauseChanges()[changes:]})
 		mark := "✓"
 		if err != nil {
 			wrong++
@@ -124,6 +124,9 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 	fmt.Print("\n", table.String(), "\n")
 	if s.Adobe != nil {
 		printOthers(others)
+		if err := printNotices(s.Notices()); err != nil {
+			return err
+		}
 		if err := lineages(ctx, s); err != nil {
 			return err
 		}
@@ -147,13 +150,12 @@ type other struct {
 	step     string
 	sweeps   []stack.Sweep
 	switches []string
-	notices  []awssim.Event
 }
 
 // mostRows is how many rows of the table a step has that has many.
 const mostRows = 5
 
-// printOthers prints what the function says of sweeps, pauses and resumes, and its notices.
+// printOthers prints what the function says of sweeps, pauses and resumes.
 func printOthers(all []other) {
 	fmt.Println("Sweeps, from the log:")
 	for _, o := range all {
@@ -171,14 +173,21 @@ func printOthers(all []other) {
 			fmt.Printf("  %s: %s\n", o.step, said)
 		}
 	}
-	fmt.Println("Notices, from the event bus:")
-	for _, o := range all {
-		for _, e := range o.notices {
-			var n struct{ Title string }
-			_ = json.Unmarshal([]byte(e.Detail), &n) // the function has made it
-			fmt.Printf("  %s: %s: %s\n", o.step, e.DetailType, n.Title)
-		}
+}
+
+// printNotices prints what the function told people, as an e-mail would.
+func printNotices(sent []awssim.Event) error {
+	if len(sent) > 0 {
+		fmt.Println("Notices, from the event bus:")
 	}
+	for _, e := range sent {
+		var said struct{ Title, Message, NextStep string }
+		if err := json.Unmarshal([]byte(e.Detail), &said); err != nil {
+			return fmt.Errorf("a notice (%s): %w", e.DetailType, err)
+		}
+		fmt.Printf("  %s. %s Next step: %s\n", said.Title, said.Message, said.NextStep)
+	}
+	return nil
 }
 
 // skipped says how many runs were skipped, and why.
