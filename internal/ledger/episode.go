@@ -216,13 +216,14 @@ func (s *Episodes) Untold(ctx context.Context, orgID string, limit int) ([]Flow,
 // MarkTold writes that news of a dataflow was told. Whatever else has changed in the entry
 // meanwhile stays.
 func (s *Episodes) MarkTold(ctx context.Context, f Flow, told ...Untold) (Flow, error) {
-	return s.change(ctx, f, func(next *Flow, _ time.Time) { next.tell(told, s.l.tells) })
+	_, after, err := s.change(ctx, f, func(next *Flow, _ time.Time) { next.tell(told, s.l.tells) })
+	return after, err
 }
 
 // End ends the episode of a dataflow with the success of a run that is not ours, which was
-// seen at the given time. Where there is no such episode, or where a run was given up later,
-// nothing is written.
-func (s *Episodes) End(ctx context.Context, f Flow, seen time.Time) (Flow, error) {
+// seen at the given time, and returns the dataflow's entry before and after that. Where there
+// is no such episode, or where a run was given up later, nothing is written.
+func (s *Episodes) End(ctx context.Context, f Flow, seen time.Time) (before, after Flow, err error) {
 	return s.change(ctx, f, func(next *Flow, now time.Time) {
 		if next.EndedBy(seen) {
 			next.succeeded(now, s.l.tells)
@@ -231,27 +232,27 @@ func (s *Episodes) End(ctx context.Context, f Flow, seen time.Time) (Flow, error
 }
 
 // change changes the entry of a dataflow, on condition that it is as it was read. If it is
-// not, the change is applied to the entry as it is.
-func (s *Episodes) change(ctx context.Context, f Flow, apply func(next *Flow, now time.Time)) (Flow, error) {
+// not, the change is applied to the entry as it is, which is the one before then.
+func (s *Episodes) change(ctx context.Context, f Flow, apply func(next *Flow, now time.Time)) (before, after Flow, err error) {
 	key := FlowKey(f.OrgID, f.FlowID)
 	for try := 0; ; try++ {
 		if err := writable(key, f.schema, f.unreadable); err != nil {
-			return f, err
+			return f, f, err
 		}
 		now, next := s.l.time(), f
 		apply(&next, now)
 		w := s.l.write(now, key, f.version, f.record(), next.record())
 		if w.Check {
-			return f, nil
+			return f, f, nil
 		}
 		err := s.l.table.Commit(ctx, w)
 		if err == nil {
 			next.version, next.schema = w.New[store.AttributeRev], Schema
-			return next, nil
+			return f, next, nil
 		}
 		conflict, ok := errors.AsType[*store.ConflictError](err)
 		if !ok || try == maxTries || conflict.Current[key] == nil {
-			return f, err
+			return f, f, err
 		}
 		f = flowOf(conflict.Current[key])
 	}

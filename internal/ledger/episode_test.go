@@ -97,7 +97,7 @@ func TestAnEpisode(t *testing.T) {
 		{"ends with the success of another run", func(w *world) {
 			w.giveUp("a")
 			w.tell()
-			_, err := w.episodes().End(w.Context(), w.load("b").Flow, w.now)
+			_, _, err := w.episodes().End(w.Context(), w.load("b").Flow, w.now)
 			w.must(ledger.Entries{}, err)
 		}, 0, []ledger.News{ledger.FlowRecovered}},
 		{"is forgotten when its end is told", func(w *world) { w.giveUp("a"); w.tell(); w.succeeds("b"); w.tell() }, 0, nil},
@@ -112,7 +112,7 @@ func TestAnEpisode(t *testing.T) {
 			seen := w.now
 			w.after(time.Second)
 			w.giveUp("a")
-			_, err := w.episodes().End(w.Context(), w.load("b").Flow, seen)
+			_, _, err := w.episodes().End(w.Context(), w.load("b").Flow, seen)
 			w.must(ledger.Entries{}, err)
 		}, 1, []ledger.News{ledger.RunGivenUp}},
 	} {
@@ -163,10 +163,8 @@ func TestWithoutNoticesAnEpisodeIsKeptAndNothingIsListed(t *testing.T) {
 	if f := w.succeeds("b"); len(f.Episodes) > 0 || f.Listed {
 		t.Errorf("the dataflow is %+v", f)
 	}
-	for _, r := range w.table.Records() {
-		if r[store.IndexList] != "" {
-			t.Errorf("an entry is on a list: %v", r)
-		}
+	if r := w.stored()[ledger.FlowKey(org, flow)]; r[store.IndexList] != "" {
+		t.Errorf("the entry is on a list: %v", r)
 	}
 }
 
@@ -216,9 +214,27 @@ func TestAnEpisodeThatCannotBeReadIsNotWrittenOver(t *testing.T) {
 		if _, err := w.episodes().MarkTold(t.Context(), f, f.Untold()...); err == nil {
 			t.Errorf("%s: it was marked as told", name)
 		}
-		if _, err := w.episodes().End(t.Context(), f, w.now); err == nil {
+		if _, _, err := w.episodes().End(t.Context(), f, w.now); err == nil {
 			t.Errorf("%s: it was ended", name)
 		}
 		w.unchanged(before)
+	}
+}
+
+// Another delivery gives a run up between the read and the write.
+func TestASuccessThatIsWrittenLateSaysWhatItHasChanged(t *testing.T) {
+	t.Parallel()
+	w := newsWorld(t)
+	stale := w.giveUp("a")
+	w.tell()
+	w.giveUp("b")
+	w.giveUp("c") // the breaker opens
+	before, after, err := w.episodes().End(t.Context(), stale, w.now)
+	if err != nil || before.Failing().Count != 3 || after.Failing() != nil || len(after.Untold()) != len(before.Untold())+1 {
+		t.Errorf("before %+v, after %+v, %v", before, after, err)
+	}
+	before, after, err = w.episodes().End(t.Context(), stale, w.now)
+	if err != nil || len(after.Untold()) != len(before.Untold()) {
+		t.Errorf("a second time: before %+v, after %+v, %v", before, after, err)
 	}
 }

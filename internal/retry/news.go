@@ -19,7 +19,7 @@ type Notices interface {
 // Episodes changes the failing episodes of dataflows; see [ledger.Episodes].
 type Episodes interface {
 	MarkTold(ctx context.Context, f ledger.Flow, told ...ledger.Untold) (ledger.Flow, error)
-	End(ctx context.Context, f ledger.Flow, seen time.Time) (ledger.Flow, error)
+	End(ctx context.Context, f ledger.Flow, seen time.Time) (before, after ledger.Flow, err error)
 }
 
 // noticeTime is how long sending notices may take. It is a part of the time that is kept

@@ -111,9 +111,8 @@ func (w *attempt) succeed(ctx context.Context, s event.Skip, seen time.Time) (Re
 // endEpisode ends the failing episode of the dataflow, of which a run has succeeded that
 // nobody re-triggered, or that was recorded before.
 func (w *attempt) endEpisode(ctx context.Context, s event.Skip, seen time.Time) Result {
-	before := w.facts.Entries.Flow
-	if before.EndedBy(seen) {
-		after, err := w.Episodes.End(ctx, before, seen)
+	if w.facts.Entries.Flow.EndedBy(seen) {
+		before, after, err := w.Episodes.End(ctx, w.facts.Entries.Flow, seen)
 		if err != nil {
 			return notRecorded(s, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
 // News is what the ledger says of a dataflow's failing episodes.
@@ -19,11 +20,12 @@ type News struct {
 // News is what the ledger says of the failing episodes of each dataflow that has one.
 func (w *World) News() (all []News) {
 	for _, r := range w.Memory.Records() {
-		if r["episodes"]+r["listed"] == "" || r["runId"] != "" {
+		ref := ledger.Ref{OrgID: r["orgId"], FlowID: r["flowId"]}
+		key := ledger.FlowKey(ref.OrgID, ref.FlowID)
+		if r[store.AttributeKey] != key || r["episodes"]+r[store.IndexList] == "" {
 			continue
 		}
-		ref := ledger.Ref{OrgID: r["orgId"], FlowID: r["flowId"]}
-		flow := ledger.Snapshot{ledger.FlowKey(ref.OrgID, ref.FlowID): r}.Entries(ref).Flow
+		flow := ledger.Snapshot{key: r}.Entries(ref).Flow
 		n := News{OrgID: ref.OrgID, FlowID: ref.FlowID, Untold: len(flow.Untold()), Listed: flow.Listed}
 		for _, e := range flow.Episodes {
 			n.Told = slices.Concat(n.Told, e.Told)
