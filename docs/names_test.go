@@ -124,7 +124,7 @@ func TestNamesInDocumentsAreThere(t *testing.T) {
 }
 
 // TestTheRulesAreComplete checks that how-it-works.md has each of the 26 rules, with an
-// example, a place in the code and a test, and 25 words.
+// example, a place in the code and a test, and 25 to 30 words.
 func TestTheRulesAreComplete(t *testing.T) {
 	t.Parallel()
 	text := read(t, "docs/how-it-works.md")
@@ -144,7 +144,7 @@ func TestTheRulesAreComplete(t *testing.T) {
 	}
 	_, words, _ := strings.Cut(text, "\n## Words\n")
 	words, _, _ = strings.Cut(words, "\n## ")
-	if n := strings.Count(words, "\n| ") - 2; n != 25 { // less the heading and its line
-		t.Errorf("%d words, want 25", n)
+	if n := strings.Count(words, "\n| ") - 2; n < 25 || n > 30 { // less the heading and its line
+		t.Errorf("%d words, want 25 to 30", n)
 	}
 }

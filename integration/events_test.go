@@ -2,6 +2,7 @@ package integration
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,8 +14,8 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/scenario"
 )
 
-// TestEachEventAndFaultHasItsOutcome: Each example event and each fault of the scenario
-// has its outcome, and no run is re-triggered twice.
+// TestEachEventAndFaultHasItsOutcome: Each example event, each fault and the failing episode
+// of the scenario has its outcome, and no run is re-triggered twice.
 func TestEachEventAndFaultHasItsOutcome(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, b backend) {
@@ -23,7 +24,7 @@ func TestEachEventAndFaultHasItsOutcome(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := start(t, b, env(scenario.Env()...))
-		for _, step := range append(files, scenario.Faults()...) {
+		for _, step := range slices.Concat(files, scenario.Faults(), scenario.Episodes()) {
 			if step.MovesClock && b.emulated() {
 				continue // played on the embedded default
 			}

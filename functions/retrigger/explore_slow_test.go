@@ -46,12 +46,20 @@ func TestTheExplorerFindsMutants(t *testing.T) {
 			p.Store = changedCommits{p.Store, withoutFaults}
 			return function(p)
 		}, "it ends"},
+		{"untold news is not listed", engine("untold news is not listed"), "told or listed"},
+		{"a run is given up without news", func(p parts) simulation.Handler {
+			p.Store = changedCommits{p.Store, withoutEpisodes}
+			return function(p)
+		}, "told or listed"},
 	} {
 		t.Run(tt.mutant, func(t *testing.T) {
 			t.Parallel()
 			setup := explore.Setup{Wire: tt.wire, Runs: []string{"f"}, Messages: []int{0, 0}, Attempts: 2, Faults: 1, Together: 2, Hurry: true, Late: true, Quick: !everything()}
-			if tt.invariants == "it ends" {
+			switch tt.invariants {
+			case "it ends":
 				setup.Messages, setup.Refuse = []int{0}, notYet()
+			case "told or listed":
+				setup.Messages, setup.Attempts, setup.Configure = []int{0}, 1, withNotices
 			}
 			r := explore.Explore(t, setup)
 			if r.Broken == nil || !strings.Contains(tt.invariants, r.Broken.Invariant) {
@@ -68,6 +76,14 @@ func withoutFaults(writes []store.Write) []store.Write {
 		delete(w.New, "faults")
 	}
 	return writes
+}
+
+// withoutEpisodes keeps no failing episode.
+func withoutEpisodes(writes []store.Write) []store.Write {
+	for _, w := range writes {
+		delete(w.New, "episodes")
+	}
+	return withoutLists(writes)
 }
 
 // TestExplored explores the small bounds. `make explore` sets EXPLORE: then all are

@@ -7,7 +7,9 @@ import (
 	"os"
 	"slices"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
+	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation/explore"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
@@ -30,6 +32,8 @@ func bounds() []bound {
 	run, runs := []string{"f"}, []string{"f", "f"}
 	return []bound{
 		{"two deliveries of a run, one fault", explore.Setup{Runs: run, Messages: duplicates, Attempts: 1, Faults: 1, Together: 2}, true},
+		{"a run that is given up, with notices, two faults", explore.Setup{Runs: run, Messages: one, Attempts: 1, Faults: 2, Together: 1, Configure: withNotices}, true},
+		{"two runs of a dataflow, with notices and an open breaker, one fault", explore.Setup{Runs: runs, Messages: two, Attempts: 1, Faults: 1, Together: 2, Configure: withNotices}, false},
 		{"one attempt and another client id, one fault", explore.Setup{Runs: run, Messages: one, Attempts: 1, Faults: 1, Together: 1, Rotate: true}, false},
 		{"two attempts and another client id, one fault", explore.Setup{Runs: run, Messages: one, Attempts: 2, Faults: 1, Together: 1, Rotate: true}, false},
 		{"two deliveries of a run, two faults", explore.Setup{Runs: run, Messages: duplicates, Attempts: 2, Faults: 2, Together: 2}, false},
@@ -44,6 +48,9 @@ func bounds() []bound {
 		{"two runs of a dataflow and a week, one fault", explore.Setup{Runs: runs, Messages: two, Attempts: 2, Faults: 1, Together: 1, Weeks: 1}, false},
 	}
 }
+
+// withNotices lets the function send notices, and its breaker open with the second lineage.
+func withNotices(c *config.Config) { c.NoticeBus, c.BreakerThreshold = simulation.NoticeBus, 2 }
 
 // notYet is Adobe's answer to a re-trigger that came too early.
 func notYet() *flowsim.Fault {

@@ -83,7 +83,11 @@ func warn(log *slog.Logger, strays []config.Stray) {
 
 // newLedger returns the ledger in a table.
 func newLedger(cfg config.Config, table store.Table) *ledger.Ledger {
-	return ledger.New(table, cfg.LedgerTTL, time.Now).WithFaultInterval(cfg.FaultInterval)
+	var options []func(*ledger.Ledger)
+	if cfg.NoticeBus != "" {
+		options = append(options, ledger.KeepNews)
+	}
+	return ledger.New(table, cfg.LedgerTTL, time.Now, options...).WithFaultInterval(cfg.FaultInterval)
 }
 
 // share is the part of the limits on calls that one environment may use.
@@ -117,15 +121,20 @@ func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retry
 		Breaker:        ledger.Breaker{Threshold: cfg.BreakerThreshold, Cooldown: cfg.BreakerCooldown},
 		ReconcileAfter: cfg.ReconcileAfter, ExtraSendAfter: cfg.ExtraSendAfter, NoExtraSend: !cfg.ExtraSend, FlowBudget: cfg.FlowBudget, BudgetWindow: cfg.BudgetWindow,
 	}
+	episodes := ledger.NewEpisodes(newLedger(cfg, table))
+	var teller *retry.Teller // nil without a bus
+	if bus.Enabled() {
+		teller = &retry.Teller{Notices: bus, Episodes: episodes, Now: time.Now, Log: log}
+	}
 	engine := retry.New(accounts, entries, table, limits, deadletter.NewQueue(queues, cfg.DeadLetterQueueURL), waiting, retry.Options{
-		Rules: rules, OrgBudget: cfg.OrgBudget,
+		Rules: rules, OrgBudget: cfg.OrgBudget, Episodes: episodes, Teller: teller,
 		DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Observe: cfg.Observe, Now: time.Now, Log: log,
 	})
 	parts.Engine = engine
 	deadLetters := handler.NewDeadLetters(engine, log)
 	parts.Sweeper = sweep.New(accounts, entries, table, waiting, limits, deadLetters.Sweep, deadLetters.Run, sweep.Options{
 		Since: cfg.SweepSince, Limit: cfg.SweepLimit, Sandboxes: cfg.SweepSandboxes, DefaultSandbox: cfg.DefaultSandbox,
-		Rules: rules, Pace: sweep.Pace(cfg.OrgBudget, cfg.BudgetWindow), CallTimeout: cfg.CallTimeout, Observe: cfg.Observe, Succeed: engine.Succeed, Now: time.Now, Log: log,
+		Rules: rules, Pace: sweep.Pace(cfg.OrgBudget, cfg.BudgetWindow), CallTimeout: cfg.CallTimeout, Observe: cfg.Observe, Succeed: engine.Succeed, Now: time.Now, Log: log, Episodes: episodes, Teller: teller,
 	})
 	return handler.New(parts)
 }

@@ -21,6 +21,7 @@ func mutants() map[string]func(store.Table) store.Table {
 		"recorded before the call":     change(recordedFirst),
 		"the slot is ignored":          func(t store.Table) store.Table { return withoutSlots{t} },
 		"the slot has no client id":    change(withoutClients),
+		"untold news is not listed":    change(withoutLists),
 	}
 }
 
@@ -95,4 +96,12 @@ func (t withoutSlots) Read(ctx context.Context, keys ...string) ([]store.Record,
 		delete(r, "slot")
 	}
 	return found, err
+}
+
+// withoutLists puts no entry on a list.
+func withoutLists(writes []store.Write) []store.Write {
+	for _, w := range writes {
+		delete(w.New, store.IndexList)
+	}
+	return writes
 }

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/handler"
+	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
@@ -47,7 +48,7 @@ func (h *history) aFailedRun() (string, bool) {
 // step does one random thing.
 func (h *history) step() {
 	switch rapid.SampledFrom([]string{
-		"fail", "fail", "settle", "settle", "settle", "poll", "poll", "poll", "poll", "poll", "polls", "duplicate", "direct", "pass", "pass", "pass long", "fault", "ledger", "by hand", "in Adobe's UI", "force", "unheard", "sweep", "pause", "PAUSED", "redrive", "rotate", "week", "the same pause again", "slow listings",
+		"fail", "fail", "settle", "settle", "settle", "poll", "poll", "poll", "poll", "poll", "polls", "duplicate", "direct", "pass", "pass", "pass long", "fault", "ledger", "by hand", "in Adobe's UI", "force", "unheard", "sweep", "pause", "PAUSED", "redrive", "rotate", "week", "the same pause again", "slow listings", "success", "bus",
 	}).Draw(h.t, "step") {
 	case "fail":
 		if len(h.Flows) == 0 || h.Roots > 8 {
@@ -136,6 +137,10 @@ func (h *history) step() {
 		id := fmt.Sprintf("client-W%d", h.rotations)
 		h.Adobe.AddOrg(flowsim.Org{ID: worldOrg, ClientID: id, Secrets: []string{"s"}, Scopes: []string{"openid"}, Sandboxes: []string{worldSandbox, "dev"}})
 		h.AWS.PutSecret("secret-W", fmt.Sprintf(`{"client_id":%q,"client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, id, worldOrg))
+	case "success": // of a run that nobody re-triggered, or a second event of one of ours
+		h.succeed()
+	case "bus":
+		h.busIs(rapid.Bool().Draw(h.t, "is there"))
 	case "week":
 		if !h.weeks { // once: sweeps look back for forty days
 			h.weeks = true
@@ -232,6 +237,33 @@ func (h *history) redrive() {
 				h.TB.Fatal(err)
 			}
 		}
+	}
+}
+
+// succeed tells of a success: of a run that the schedule made, or of any other one that has
+// succeeded, perhaps for a second time.
+func (h *history) succeed() {
+	var ids []string
+	for _, r := range h.Adobe.Runs() {
+		if r.Status == flowsim.Success {
+			ids = append(ids, r.ID)
+		}
+	}
+	if len(ids) == 0 || h.successes < 5 && rapid.Bool().Draw(h.t, "new") {
+		h.successes++
+		ids = []string{fmt.Sprintf("good-%d", h.successes)}
+		flow := rapid.SampledFrom(h.Flows).Draw(h.t, "flow")
+		h.Adobe.AddRun(flowsim.Run{ID: ids[0], FlowID: flow, Status: flowsim.Success, Records: 1, CreatedClient: "acp_ui_platform", CompletedAt: time.Now()})
+	}
+	h.Send(string(h.Adobe.FailureEvent(rapid.SampledFrom(ids).Draw(h.t, "run")))) // the event of any end has this form
+}
+
+// busIs makes the bus of the notices, or takes it away.
+func (h *history) busIs(there bool) {
+	h.noticed = append(h.noticed, h.notices()...)
+	h.AWS.EventBuses.Remove(simulation.NoticeBus)
+	if there {
+		h.AWS.EventBuses.Add(simulation.NoticeBus)
 	}
 }
 

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,8 +12,11 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/notice"
+	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
@@ -39,6 +44,10 @@ type history struct {
 	// weeks means that a week has passed: lost calls are no longer kept.
 	weeks     bool
 	rotations int
+	// successes counts the runs that the schedule made and that succeeded. noticed are the
+	// notices that were sent before the bus was away.
+	successes int
+	noticed   []awssim.Event
 	// commands are the pauses and resumes so far.
 	commands []command
 	broken   *broken
@@ -113,8 +122,13 @@ func (h *history) check() {
 		}
 	}
 	h.checkRecovered(roots)
+	for _, n := range h.News() {
+		if on := h.Config.NoticeBus != ""; n.Listed != (on && n.Untold > 0) {
+			h.violated("told or listed", "dataflow %s has %d untold pieces of news; listed: %t", n.FlowID, n.Untold, n.Listed)
+		}
+	}
 	for _, r := range h.Memory.Records() {
-		if len(r["slot"]+r["kept"]+r["cut"]) > 20_000 {
+		if len(r["slot"]+r["kept"]+r["cut"]+r["episodes"]) > 20_000 {
 			h.violated("no item grows without bound", "%s", r[store.AttributeKey])
 		}
 	}
@@ -144,6 +158,7 @@ func (h *history) made(of, runID string) bool {
 func (h *history) finish() {
 	h.Adobe.Heal()
 	h.sound()
+	h.busIs(true)
 	h.Config.Paused = false
 	for _, scope := range []string{"", `"orgId":"` + worldOrg + `"`, `"orgId":"` + worldOrg + `","flowId":"f"`} {
 		h.pausing("resume", scope)
@@ -165,6 +180,7 @@ func (h *history) finish() {
 		h.violated("it ends", "messages are left on the queue until %s", next)
 		return
 	}
+	h.told()
 	letters := h.DeadLetters()
 	for _, r := range h.Adobe.Runs() {
 		if entry := h.Entry(r.ID); r.Status == flowsim.Success && entry["state"] == string(ledger.Made) {
@@ -203,6 +219,31 @@ func (h *history) doneByHand(failed flowsim.Run, by string) bool {
 	return false
 }
 
+// told checks that all news was told, and of each dataflow of which a run was given up that
+// somebody has heard of it.
+func (h *history) told() {
+	if h.Config.NoticeBus == "" {
+		return
+	}
+	for _, n := range h.News() {
+		if n.Untold > 0 {
+			h.violated("told", "after a sweep, %d pieces of news of dataflow %s are not told", n.Untold, n.FlowID)
+		}
+	}
+	heard := map[string]bool{}
+	for _, e := range slices.Concat(h.noticed, h.notices()) {
+		var n struct{ OrgID, FlowID string }
+		if json.Unmarshal([]byte(e.Detail), &n) == nil && e.DetailType == string(notice.GivenUp) {
+			heard[n.OrgID+n.FlowID] = true
+		}
+	}
+	for _, r := range h.Memory.Records() {
+		if r["state"] == string(ledger.DeadLettered) && (r["reason"] == "attempts_exhausted" || r["reason"] == "breaker_open") && !heard[r["orgId"]+r["flowId"]] {
+			h.violated("told", "run %s of dataflow %s was given up, and nobody has heard of it", r["runId"], r["flowId"])
+		}
+	}
+}
+
 // agree checks that the last outcome in the log agrees with the ledger.
 func (h *history) agree(runID string, entry store.Record, letters int) {
 	ends := h.Logs.Ends(runID)
@@ -230,6 +271,7 @@ func play(t *testing.T, r *rapid.T, mutate func(store.Table) store.Table) (b *br
 		h.Config.BudgetWindow, h.Config.FlowBudget = time.Hour, rapid.SampledFrom([]int{0, 2}).Draw(r, "budget")
 		h.Config.CallsPerSecond, h.Config.ConcurrentCalls, h.Config.ReservedConcurrency = rapid.SampledFrom([]int{0, 5}).Draw(r, "pace"), 5, 5
 		h.Config.MaxRunAge = 60 * 24 * time.Hour
+		h.Config.NoticeBus = rapid.SampledFrom([]string{"", simulation.NoticeBus}).Draw(r, "bus")
 		h.Config.BreakerThreshold = rapid.SampledFrom([]int{0, 3}).Draw(r, "breaker")
 		h.Flow("f", worldOrg)
 		if rapid.Bool().Draw(r, "several") {

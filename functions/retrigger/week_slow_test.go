@@ -41,26 +41,30 @@ func TestWeekOfAnHourlyDataflow(t *testing.T) {
 	}
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "an hourly dataflow, for a week\tfailed runs\tre-triggers\tof them extra\tdead letters\trecovered\tafter (median)\t(95 %)")
+	_, _ = fmt.Fprintln(w, "an hourly dataflow, for a week\tfailed runs\tre-triggers\tof them extra\tdead letters\tnotices\trecovered\tafter (median)\t(95 %)")
 	for _, tt := range []struct {
 		name                string
 		breaker             int
 		fails               func(time.Duration, bool) bool
 		disturb             func(*world)
 		retriggers, letters [2]int // at least, at most
+		notices             int    // at most
 	}{
-		{"broken credentials of the source", 3, always, quiet, [2]int{27, 33}, [2]int{168, 168}},
-		{"the same without a breaker", 0, always, quiet, [2]int{504, 504}, [2]int{168, 168}},
-		{"passing network faults", 3, passing, quiet, [2]int{40, 130}, [2]int{0, 20}},
-		{"passing network faults, and Flow Service unwell", 3, passing, unwell, [2]int{40, 140}, [2]int{0, 25}},
+		{"broken credentials of the source", 3, always, quiet, [2]int{27, 33}, [2]int{168, 168}, 5},
+		{"the same without a breaker", 0, always, quiet, [2]int{504, 504}, [2]int{168, 168}, 5},
+		{"passing network faults", 3, passing, quiet, [2]int{40, 130}, [2]int{0, 20}, 5},
+		{"passing network faults, and Flow Service unwell", 3, passing, unwell, [2]int{40, 140}, [2]int{0, 25}, 5},
 	} {
 		r := aWeek(t, tt.breaker, tt.fails, tt.disturb)
-		_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n", tt.name, r.failures, r.retriggers, r.extra, r.letters, len(r.waits), r.percentile(50), r.percentile(95))
+		_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n", tt.name, r.failures, r.retriggers, r.extra, r.letters, r.notices, len(r.waits), r.percentile(50), r.percentile(95))
 		if r.retriggers < tt.retriggers[0] || r.retriggers > tt.retriggers[1] {
 			t.Errorf("%s: %d re-triggers, want from %d to %d", tt.name, r.retriggers, tt.retriggers[0], tt.retriggers[1])
 		}
 		if r.letters < tt.letters[0] || r.letters > tt.letters[1] {
 			t.Errorf("%s: %d dead letters, want from %d to %d", tt.name, r.letters, tt.letters[0], tt.letters[1])
+		}
+		if r.notices > tt.notices {
+			t.Errorf("%s: %d notices for %d failures, want at most %d", tt.name, r.notices, r.failures, tt.notices)
 		}
 		if r.lost > 0 || len(r.waits)+r.letters < r.failures {
 			t.Errorf("%s: %d of %d failed runs are neither recovered nor dead-lettered", tt.name, r.lost, r.failures)

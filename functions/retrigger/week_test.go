@@ -6,12 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
 // week has the results of a week of an hourly dataflow.
 type week struct {
-	failures, retriggers, extra, letters, lost int
+	failures, retriggers, extra, letters, lost, notices int
 	// waits are the times from a scheduled run's failure to the success of its
 	// lineage.
 	waits []time.Duration
@@ -28,7 +29,7 @@ func aWeek(t *testing.T, breaker int, fails func(now time.Duration, scheduled bo
 	var result week
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, 30*time.Second, 0)
-		w.Config.BreakerThreshold = breaker
+		w.Config.BreakerThreshold, w.Config.NoticeBus = breaker, simulation.NoticeBus
 		w.Flow("hourly", worldOrg)
 		began := time.Now()
 		failedAt := map[string]time.Time{}
@@ -74,7 +75,7 @@ func aWeek(t *testing.T, breaker int, fails func(now time.Duration, scheduled bo
 // count counts the results at the end of the week.
 func (r *week) count(w *world, failedAt map[string]time.Time) {
 	runs := w.Adobe.Runs()
-	r.failures, r.letters = len(failedAt), len(w.AWS.Messages(w.DeadLetterQueue))
+	r.failures, r.letters, r.notices = len(failedAt), len(w.AWS.Messages(w.DeadLetterQueue)), len(w.notices())
 	for _, one := range w.Logs.All() {
 		r.extra += one.Extra
 	}

@@ -82,7 +82,7 @@ func TestASuccessIsSkippedAndItsRecoveryCounted(t *testing.T) {
 	if seen := time.Since(f.engine.succeeded[0]); seen < 5*time.Minute-time.Second || seen > 6*time.Minute {
 		t.Errorf("the success was seen %s ago, want it when its event was sent", seen)
 	}
-	if len(f.engine.extra) != 1 || !f.engine.extra[0].Needed {
+	if len(f.engine.extra) != 2 || !f.engine.extra[0].Needed || !f.engine.extra[1].Needed {
 		t.Errorf("read with the batch are %v", f.engine.extra)
 	}
 }

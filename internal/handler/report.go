@@ -105,7 +105,7 @@ func countedReasons() []retry.Reason {
 	return []retry.Reason{
 		retry.ReasonDuplicate, retry.Reconciled, retry.OutcomeUnknown, retry.AttemptsExhausted, retry.BreakerOpen,
 		retry.CredentialsRefused, retry.CredentialsUnavailable, retry.LedgerUnavailable, retry.Throttled, retry.BudgetSpent, retry.Paused, retry.WouldRetrigger,
-		retry.DeadLetterQueueUnavailable, retry.QueueUnavailable, retry.InternalError, retry.Reason(event.Unrecognized),
+		retry.DeadLetterQueueUnavailable, retry.QueueUnavailable, retry.NoticesUnavailable, retry.InternalError, retry.Reason(event.Unrecognized),
 	}
 }
 

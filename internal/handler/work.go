@@ -55,7 +55,7 @@ func (w *worker) read(ctx context.Context, deliveries []delivery) *retry.Batch {
 			case item.Request != nil:
 				requests = append(requests, *item.Request)
 			case isSuccess(item):
-				extra = append(extra, retry.SuccessOf(*item.Skip))
+				extra = append(extra, retry.SuccessOf(*item.Skip)...)
 			}
 		}
 	}

@@ -51,23 +51,24 @@ func TestACallWithoutEffectCountsNowhere(t *testing.T) {
 func TestASuccessBeginsTheBreakersCountAnew(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
-	give := func(runID string, restart bool) ledger.Flow {
+	give := func(runID string) ledger.Flow {
 		reserved := must(b.Reserve(t.Context(), b.load(runID), ledger.AnEvent, b.now.Add(time.Minute)))(t)
-		o := ledger.Outcome{State: ledger.DeadLettered, Reason: "attempts_exhausted", Exhausted: true, Restart: restart, Breaker: ledger.Breaker{Threshold: 3, Cooldown: time.Hour}}
+		o := ledger.Outcome{State: ledger.DeadLettered, Reason: "attempts_exhausted", Exhausted: true, Breaker: ledger.Breaker{Threshold: 3, Cooldown: time.Hour}}
 		must(b.Note(t.Context(), reserved, ledger.AnEvent, o))(t)
 		b.now = b.now.Add(time.Minute)
 		return b.load(runID).Flow
 	}
-	give("a", false)
-	if got := give("b", false); got.Exhausted != 2 || !got.BlockedUntil.IsZero() {
+	give("a")
+	if got := give("b"); got.Exhausted != 2 || !got.BlockedUntil.IsZero() {
 		t.Errorf("after two lineages: %+v", got)
 	}
+	must(b.CloseBreaker(t.Context(), b.load("c")))(t)
 	began := b.now
-	if got := give("c", true); got.Exhausted != 1 || !got.Since.Equal(began) || !got.BlockedUntil.IsZero() {
+	if got := give("c"); got.Exhausted != 1 || !got.Since.Equal(began) || !got.BlockedUntil.IsZero() {
 		t.Errorf("a success begins the count anew: %+v", got)
 	}
-	give("d", false)
-	if got := give("e", false); got.Exhausted != 3 || got.BlockedUntil.IsZero() {
+	give("d")
+	if got := give("e"); got.Exhausted != 3 || got.BlockedUntil.IsZero() {
 		t.Errorf("the third opens the breaker: %+v", got)
 	}
 }

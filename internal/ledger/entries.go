@@ -173,6 +173,11 @@ type Flow struct {
 	// Window is when the budget's window began in which Sent re-triggers were claimed.
 	Window time.Time
 	Sent   int
+	// Episodes are the failing episodes of which something is yet to be told, and the one
+	// that lasts, which is the last. Listed means that something is yet to be told, so that
+	// the entry is on the list of [Episodes.Untold].
+	Episodes []Episode
+	Listed   bool
 
 	version    string
 	schema     int
@@ -256,7 +261,12 @@ func runOf(r store.Record) Run {
 }
 
 func (f *Flow) record() store.Record {
+	listed := ""
+	if f.Listed {
+		listed = untoldList(f.OrgID)
+	}
 	return compact(store.Record{
+		"episodes": text(f.Episodes), store.IndexList: listed, store.AttributeAt: stamp(f.listedSince()),
 		"orgId": f.OrgID, "flowId": f.FlowID, "slot": text(f.Slot), "kept": text(f.Kept), "cut": text(f.Cut),
 		"exhausted": number(f.Exhausted), "since": stamp(f.Since), "blockedUntil": stamp(f.BlockedUntil), "window": stamp(f.Window), "sent": number(f.Sent),
 	})
@@ -266,8 +276,9 @@ func flowOf(r store.Record) Flow {
 	f := fields{Record: r}
 	flow := Flow{
 		OrgID: r["orgId"], FlowID: r["flowId"], Exhausted: f.count("exhausted"), Since: f.instant("since"), BlockedUntil: f.instant("blockedUntil"),
-		Window: f.instant("window"), Sent: f.count("sent"), version: r[store.AttributeRev], schema: f.count("schema"),
+		Window: f.instant("window"), Sent: f.count("sent"), Listed: r[store.IndexList] != "", version: r[store.AttributeRev], schema: f.count("schema"),
 	}
+	f.decode("episodes", &flow.Episodes)
 	f.decode("slot", &flow.Slot)
 	f.decode("kept", &flow.Kept)
 	f.decode("cut", &flow.Cut)

@@ -84,9 +84,9 @@ func TestAFaultOfStaleEntriesIsAConflict(t *testing.T) {
 	}
 }
 
-func (w *world) exhaust(runID string, restart bool, b ledger.Breaker) ledger.Flow {
+func (w *world) exhaust(runID string, b ledger.Breaker) ledger.Flow {
 	w.Helper()
-	return w.note(w.reserve(runID), ledger.Outcome{State: ledger.DeadLettered, Exhausted: true, Restart: restart, Breaker: b}).Flow
+	return w.note(w.reserve(runID), ledger.Outcome{State: ledger.DeadLettered, Exhausted: true, Breaker: b}).Flow
 }
 
 func TestTheBreakerOpensAtItsThreshold(t *testing.T) {
@@ -95,7 +95,7 @@ func TestTheBreakerOpensAtItsThreshold(t *testing.T) {
 	b := ledger.Breaker{Threshold: 3, Cooldown: time.Hour}
 	began := w.now
 	for i, id := range []string{"a", "b", "c", "d"} {
-		f := w.exhaust(id, false, b)
+		f := w.exhaust(id, b)
 		open := i+1 >= b.Threshold
 		if f.Exhausted != i+1 || !f.Since.Equal(began) || open != f.BlockedUntil.After(w.now) || open && !f.BlockedUntil.Equal(w.now.Add(time.Hour)) {
 			t.Errorf("after %d lineages the dataflow is %+v", i+1, f)
@@ -109,7 +109,7 @@ func TestTheBreakerCountsARunOnce(t *testing.T) {
 	w := newWorld(t)
 	b := ledger.Breaker{Threshold: 2, Cooldown: time.Hour}
 	for range 3 { // for example, its dead letter is sent again
-		if f := w.exhaust("a", false, b); f.Exhausted != 1 || !f.BlockedUntil.IsZero() {
+		if f := w.exhaust("a", b); f.Exhausted != 1 || !f.BlockedUntil.IsZero() {
 			t.Errorf("the dataflow is %+v", f)
 		}
 	}
@@ -118,23 +118,11 @@ func TestTheBreakerCountsARunOnce(t *testing.T) {
 	}
 }
 
-func TestTheBreakerBeginsAnewAfterASuccess(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	b := ledger.Breaker{Threshold: 3, Cooldown: time.Hour}
-	w.exhaust("a", false, b)
-	w.exhaust("b", false, b)
-	w.after(time.Minute)
-	if f := w.exhaust("c", true, b); f.Exhausted != 1 || !f.Since.Equal(w.now) || !f.BlockedUntil.IsZero() {
-		t.Errorf("the dataflow is %+v", f)
-	}
-}
-
 func TestWithoutAThresholdTheBreakerNeverOpens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, id := range []string{"a", "b", "c"} {
-		if f := w.exhaust(id, false, ledger.Breaker{}); !f.BlockedUntil.IsZero() {
+		if f := w.exhaust(id, ledger.Breaker{}); !f.BlockedUntil.IsZero() {
 			t.Errorf("the dataflow is %+v", f)
 		}
 	}
@@ -143,7 +131,7 @@ func TestWithoutAThresholdTheBreakerNeverOpens(t *testing.T) {
 func TestAClosedBreakerForgetsItsLineages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.exhaust("a", false, ledger.Breaker{Threshold: 1, Cooldown: time.Hour})
+	w.exhaust("a", ledger.Breaker{Threshold: 1, Cooldown: time.Hour})
 	w.after(time.Minute)
 	run := w.load("b").Run
 	e := w.must(w.CloseBreaker(t.Context(), w.load("b")))
@@ -156,7 +144,7 @@ func TestAClosedBreakerForgetsItsLineages(t *testing.T) {
 	before := w.stored()
 	w.must(w.CloseBreaker(t.Context(), e)) // it is closed
 	w.unchanged(before)
-	w.exhaust("c", false, ledger.Breaker{})
+	w.exhaust("c", ledger.Breaker{})
 	if _, err := w.CloseBreaker(t.Context(), e); !isConflict(err) {
 		t.Errorf("with old entries: %v, want a conflict", err)
 	}

@@ -42,11 +42,16 @@ type Ledger struct {
 	now func() time.Time
 	// faultInterval is within how long of the last one a fault is not counted.
 	faultInterval time.Duration
+	tells         bool // news of episodes is kept until it is told
 }
 
-// New returns the Ledger in a table.
-func New(table store.Table, ttl time.Duration, now func() time.Time) *Ledger {
-	return &Ledger{Reader: Reader{table: table}, ttl: ttl, now: now, faultInterval: DefaultFaultInterval}
+// New returns the Ledger in a table. An option is [KeepNews].
+func New(table store.Table, ttl time.Duration, now func() time.Time, options ...func(*Ledger)) *Ledger {
+	l := &Ledger{Reader: Reader{table: table}, ttl: ttl, now: now, faultInterval: DefaultFaultInterval}
+	for _, set := range options {
+		set(l)
+	}
+	return l
 }
 
 // WithFaultInterval returns the ledger with another interval than [DefaultFaultInterval].

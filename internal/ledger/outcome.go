@@ -39,9 +39,11 @@ type Outcome struct {
 	// SupersededBy is the run with which somebody has retried a skipped one by hand.
 	SupersededBy string
 	// Exhausted counts the run's lineage for the breaker, unless it is counted already.
-	// Restart begins the count anew with it, since a run of the dataflow has succeeded.
-	Exhausted, Restart bool
-	Breaker            Breaker
+	Exhausted bool
+	Breaker   Breaker
+	// GivenUp counts the run for the dataflow's failing episode, unless it was a dead letter
+	// before.
+	GivenUp bool
 }
 
 // Note writes an outcome. The run is reserved by this delivery, or nothing was written
@@ -67,12 +69,15 @@ func (l *Ledger) Note(ctx context.Context, e Entries, by Asker, o Outcome) (Entr
 		next.Run.Counted = true
 		next.Flow.countExhausted(o, now)
 	}
+	if o.GivenUp && before != DeadLettered && e.Flow.FlowID != "" {
+		next.Flow.giveUp(&next.Run, by, now, l.tells)
+	}
 	return l.commit(ctx, change{op: OpNote, by: by, now: now, old: e, next: next})
 }
 
 // countExhausted counts one more lineage, and opens the breaker at its threshold.
 func (f *Flow) countExhausted(o Outcome, now time.Time) {
-	if o.Restart || f.Exhausted == 0 {
+	if f.Exhausted == 0 {
 		f.Exhausted, f.Since = 0, now
 	}
 	f.Exhausted++
@@ -94,11 +99,12 @@ func (l *Ledger) Unreserve(ctx context.Context, e Entries, by Asker, reason stri
 	return l.commit(ctx, change{op: OpUnreserve, by: by, now: now, old: e, next: next})
 }
 
-// CloseBreaker forgets the exhausted lineages of the dataflow, since a run has succeeded.
+// CloseBreaker forgets the exhausted lineages of the dataflow and ends its failing episode,
+// since a run has succeeded.
 func (l *Ledger) CloseBreaker(ctx context.Context, e Entries) (Entries, error) {
-	next := e
-	next.Flow.Exhausted, next.Flow.Since, next.Flow.BlockedUntil = 0, time.Time{}, time.Time{}
-	return l.commit(ctx, change{op: OpCloseBreaker, by: AnEvent, now: l.time(), old: e, next: next})
+	now, next := l.time(), e
+	next.Flow.succeeded(now, l.tells)
+	return l.commit(ctx, change{op: OpCloseBreaker, by: AnEvent, now: now, old: e, next: next})
 }
 
 // Recovery is what the success of a run of ours says of its lineage.
@@ -111,21 +117,25 @@ type Recovery struct {
 	After time.Duration
 }
 
-// Succeed records that a run of ours has succeeded. It reports false for a run that is not
-// made by us, or has come to its end before.
+// Succeed records that a run of ours has succeeded. If the entries have the dataflow's, its
+// failing episode ends with that. done is false for a run that is not made by us, or has come
+// to its end before.
 //
 // The recovery is added to the sums of its day in the transaction that makes the run
 // succeeded, so that it counts exactly once, however often the success is told.
-func (l *Ledger) Succeed(ctx context.Context, e Entries, r Recovery) (bool, error) {
+func (l *Ledger) Succeed(ctx context.Context, e Entries, r Recovery) (after Entries, done bool, err error) {
 	if e.Run.State != Made {
-		return false, nil
+		return e, false, nil
 	}
 	now, next := l.time(), e
 	next.Run.become(Succeeded, "", now)
+	if next.Flow.EndedBy(r.At) {
+		next.Flow.succeeded(now, l.tells)
+	}
 	sum := NewSum(e.Run.OrgID, e.Run.FlowID, e.Run.FlowName, r.ErrorCode, r.At)
 	sum.Recovered, sum.Minutes, sum.Attempts = 1, int(r.After.Round(time.Minute).Minutes()), e.Run.Attempt
-	_, err := l.commit(ctx, change{op: OpSucceed, by: AnEvent, now: now, old: e, next: next, sum: &sum})
-	return err == nil, err
+	after, err = l.commit(ctx, change{op: OpSucceed, by: AnEvent, now: now, old: e, next: next, sum: &sum})
+	return after, err == nil, err
 }
 
 // Faults of one run.

@@ -197,7 +197,7 @@ func TestOnlyARunOfOursSucceeds(t *testing.T) {
 		run  string
 		want bool
 	}{{"unknown", false}, {"a", false}, {"b", true}, {"b", false}} {
-		if got, err := w.Succeed(t.Context(), w.load(tt.run), ledger.Recovery{}); got != tt.want || err != nil {
+		if _, got, err := w.Succeed(t.Context(), w.load(tt.run), ledger.Recovery{At: w.now}); got != tt.want || err != nil {
 			t.Errorf("run %s: %t, %v; want %t", tt.run, got, err, tt.want)
 		}
 	}
@@ -205,7 +205,7 @@ func TestOnlyARunOfOursSucceeds(t *testing.T) {
 	w.put("b", func(e *ledger.Entries) { e.Run.State = ledger.Made })
 	stale := w.load("b")
 	w.reserve("b")
-	if got, err := w.Succeed(t.Context(), stale, ledger.Recovery{}); got || !isConflict(err) {
+	if _, got, err := w.Succeed(t.Context(), stale, ledger.Recovery{At: w.now}); got || !isConflict(err) {
 		t.Errorf("after its failure was seen: %t, %v", got, err)
 	}
 }

@@ -34,7 +34,8 @@ func TestEntriesAreReadAsTheyWereWritten(t *testing.T) {
 	slot := call(7)
 	f := ledger.Flow{
 		OrgID: org, FlowID: flow, Slot: &slot, Kept: []ledger.Call{call(8), call(9)}, Cut: &ledger.CutMark{ClientIDs: []string{"x", "y"}, Until: at(10)},
-		Exhausted: 2, Since: at(11), BlockedUntil: at(12), Window: at(13), Sent: 4,
+		Exhausted: 2, Since: at(11), BlockedUntil: at(12), Window: at(13), Sent: 4, Listed: true,
+		Episodes: []ledger.Episode{{Began: at(14), Since: at(15), Last: at(16), Opened: at(17), Ended: at(18), RunID: "a", Root: "root", Attempts: 1, Reason: "r", Code: "c", Text: "t", Sandbox: sandbox, FlowName: "o", Window: aeptime.Window{Start: at(19), End: at(20)}, Count: 2, Told: []ledger.News{ledger.RunGivenUp}}},
 	}
 	for _, v := range []any{run, f} { // none is forgotten here
 		for i := range reflect.ValueOf(v).NumField() {

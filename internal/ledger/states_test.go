@@ -183,7 +183,7 @@ func TestASuccessAndAFaultChangeOnlyWhatTheStatesTableHas(t *testing.T) {
 	reached := map[string]bool{}
 	for op, do := range map[ledger.Operation]func(w *world) error{
 		ledger.OpSucceed: func(w *world) error {
-			_, err := w.Succeed(w.Context(), w.load("a"), ledger.Recovery{})
+			_, _, err := w.Succeed(w.Context(), w.load("a"), ledger.Recovery{At: w.now})
 			return err
 		},
 		ledger.OpCountFault: func(w *world) error {

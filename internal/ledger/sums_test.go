@@ -39,7 +39,7 @@ func TestARecoveryIsAddedOnceToTheSumsOfItsDay(t *testing.T) {
 	w.made("b", "c")
 	r := ledger.Recovery{ErrorCode: "CONNECTOR-1001-500", At: w.now.Add(-13 * time.Hour), After: 89 * time.Second} // it succeeded yesterday
 	for range 3 {
-		if _, err := w.Succeed(t.Context(), w.load("c"), r); err != nil {
+		if _, _, err := w.Succeed(t.Context(), w.load("c"), r); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -54,15 +54,15 @@ func TestARecoveryWhoseAnswerIsLostIsAddedOnce(t *testing.T) {
 	w := newWorld(t)
 	w.made("a", "b")
 	w.table.lost = 1
-	if _, err := w.Succeed(t.Context(), w.load("b"), ledger.Recovery{At: w.now}); !errors.As(err, new(*store.UnavailableError)) {
+	if _, _, err := w.Succeed(t.Context(), w.load("b"), ledger.Recovery{At: w.now}); !errors.As(err, new(*store.UnavailableError)) {
 		t.Fatal(err)
 	}
-	if ok, err := w.Succeed(t.Context(), w.load("b"), ledger.Recovery{At: w.now}); ok || err != nil {
+	if _, ok, err := w.Succeed(t.Context(), w.load("b"), ledger.Recovery{At: w.now}); ok || err != nil {
 		t.Fatalf("told again: %t, %v", ok, err)
 	}
 	w.made("x", "y")
 	w.table.twice = func() {} // the AWS client sends it again
-	if ok, err := w.Succeed(t.Context(), w.load("y"), ledger.Recovery{At: w.now}); !ok || err != nil {
+	if _, ok, err := w.Succeed(t.Context(), w.load("y"), ledger.Recovery{At: w.now}); !ok || err != nil {
 		t.Fatalf("sent again: %t, %v", ok, err)
 	}
 	if sums := w.days(); len(sums) != 1 || sums[0].Recovered != 2 || sums[0].ErrorCode != ledger.NoCode {
@@ -76,7 +76,7 @@ func TestNothingIsAddedWhereARunDoesNotSucceed(t *testing.T) {
 	w.made("a", "b")
 	stale := w.load("b")
 	w.reserve("b") // its failure is seen
-	if _, err := w.Succeed(t.Context(), stale, ledger.Recovery{At: w.now}); !isConflict(err) {
+	if _, _, err := w.Succeed(t.Context(), stale, ledger.Recovery{At: w.now}); !isConflict(err) {
 		t.Errorf("error = %v", err)
 	}
 	if sums := w.days(); len(sums) != 0 {
@@ -195,7 +195,7 @@ func TestARunThatWeMadeIsOnTheOpenListUntilItsEndIsKnown(t *testing.T) {
 	w.made("b", "c")
 	want("c")
 	w.after(time.Minute)
-	if ok, err := w.Succeed(t.Context(), w.load("c"), ledger.Recovery{At: w.now}); !ok || err != nil {
+	if _, ok, err := w.Succeed(t.Context(), w.load("c"), ledger.Recovery{At: w.now}); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	want()

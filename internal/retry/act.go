@@ -59,6 +59,18 @@ func (w closer) settle(s Step) *Result {
 	return w.look(nil)
 }
 
+// closeBreaker closes the breaker of the dataflow, whose failing episode ends with that. From
+// then on the breaker counts anew, so that the answer of Flow Service counts no more.
+func (w closer) closeBreaker() *Result {
+	before := w.facts.Entries.Flow
+	done, end := w.change(func(ctx context.Context) (ledger.Entries, error) { return w.ledger.CloseBreaker(ctx, w.facts.Entries) })
+	if done {
+		w.facts.Succeeded = NotAsked
+		w.tell(before)
+	}
+	return end
+}
+
 // skip ends a request for which there is nothing to do, unless the ledger knows better.
 func (w closer) skip(s Step) *Result {
 	w.takeOver()
@@ -117,10 +129,16 @@ func (w closer) note(o ledger.Outcome) {
 	w.reserved = false
 	ctx, cancel := w.recording()
 	defer cancel()
-	err := w.insist(ctx, func(e ledger.Entries) (ledger.Entries, error) { return w.ledger.Note(ctx, e, w.facts.By, o) })
+	var before ledger.Flow
+	err := w.insist(ctx, func(e ledger.Entries) (ledger.Entries, error) {
+		before = e.Flow
+		return w.ledger.Note(ctx, e, w.facts.By, o)
+	})
 	if err != nil {
 		w.Log.WarnContext(w.ctx, "the ledger does not have the outcome of a run", "runId", w.facts.Request.RunID, "state", string(o.State), "error", err.Error())
+		return
 	}
+	w.tell(before)
 }
 
 // unreserve ends a reservation under which nothing could be written.
@@ -230,7 +248,7 @@ func (w closer) writeDeadLetter(s Step) Result {
 		}
 		return result
 	}
-	w.note(ledger.Outcome{State: ledger.DeadLettered, Reason: string(s.Reason), Exhausted: s.Exhausted, Restart: s.Restart, Breaker: w.Breaker})
+	w.note(ledger.Outcome{State: ledger.DeadLettered, Reason: string(s.Reason), Exhausted: s.Exhausted, GivenUp: s.Reason.givesUp(), Breaker: w.Breaker})
 	if flow := &w.facts.Entries.Flow; s.Exhausted && flow.BlockedUntil.After(w.Now()) {
 		w.Log.WarnContext(w.ctx, "the breaker of a dataflow is open", "flowId", req.FlowID, "orgId", req.OrgID, "exhausted", flow.Exhausted, "until", flow.BlockedUntil)
 	}

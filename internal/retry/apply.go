@@ -21,8 +21,7 @@ func (w *attempt) apply(s Step) *Result {
 	case ReadRun, SearchCall, ReadParent, AskSuccess, AskNewer:
 		return learner{w}.learn(s)
 	case CloseBreaker:
-		_, end := w.change(func(ctx context.Context) (ledger.Entries, error) { return w.ledger.CloseBreaker(ctx, w.facts.Entries) })
-		return end
+		return closer{w}.closeBreaker()
 	case LinkRun:
 		return closer{w}.link(s)
 	case SettleCall:

@@ -54,9 +54,8 @@ type Step struct {
 	By string
 	// Extra means that the run is sent once more, since its first call left no trace.
 	Extra bool
-	// Exhausted means that the lineage has used up its attempts. Restart means that the
-	// breaker's count begins with it, since a run of the dataflow has succeeded.
-	Exhausted, Restart bool
+	// Exhausted means that the lineage has used up its attempts.
+	Exhausted bool
 	// Fault means that the delivery has failed, which is counted: ten faults are a dead
 	// letter.
 	Fault bool
@@ -238,7 +237,7 @@ func orReason(reason, otherwise string) Reason {
 // yet. Ten faults bound how often that is done.
 const notYetWait = 2 * time.Minute
 
-func wasItRefused(f *Facts, _ *Rules, _ time.Time) (Step, bool) {
+func wasItRefused(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 	no := f.Refusal
 	if no == nil {
 		return Step{}, false
@@ -256,6 +255,7 @@ func wasItRefused(f *Facts, _ *Rules, _ time.Time) (Step, bool) {
 	case flowclient.KindRejected:
 		switch {
 		case no.Reason == FlowDisabled: // whatever the run's state is
+			give.Detail += ". " + disabled(f, now)
 			return give, true
 		case !no.Read:
 			return Step{Do: ReadRun}, true

@@ -234,7 +234,7 @@ func (s *situation) answer(step Step) (end bool, problem string) {
 	case ReadRun, SearchCall, ReadParent, AskSuccess, AskNewer:
 		return false, s.learn(step)
 	case CloseBreaker:
-		f.Entries.Flow.BlockedUntil, f.Entries.Flow.Exhausted = time.Time{}, 0
+		f.Entries.Flow.BlockedUntil, f.Entries.Flow.Exhausted, f.Succeeded = time.Time{}, 0, NotAsked
 		return false, ""
 	case LinkRun, SettleCall:
 		return s.close(step), ""

@@ -338,10 +338,11 @@ func TestDecide(t *testing.T) {
 		{"the second attempt waits for its delay", []given{in(ledger.Made), used(1)}, Step{Do: Defer, Reason: RetryDelay}},
 		{"a lineage without attempts left is a dead letter", []given{in(ledger.Made), used(3)}, Step{Do: DeadLetter, Reason: AttemptsExhausted, Exhausted: true}},
 		{"before the breaker opens, a success is asked for", []given{in(ledger.Made), used(3), almostOpen}, Step{Do: AskSuccess}},
-		{"a success makes the breaker count anew", []given{in(ledger.Made), used(3), almostOpen, success(Yes)}, Step{Do: DeadLetter, Reason: AttemptsExhausted, Exhausted: true, Restart: true}},
+		{"a success makes the breaker count anew", []given{in(ledger.Made), used(3), almostOpen, success(Yes)}, Step{Do: CloseBreaker, Reason: AttemptsExhausted}},
+		{"then the lineage is the first that counts", []given{in(ledger.Made), used(3), success(Yes)}, Step{Do: DeadLetter, Reason: AttemptsExhausted, Exhausted: true}},
 		{"an open breaker asks for a success", []given{breakerOpen}, Step{Do: AskSuccess}},
 		{"an open breaker makes a dead letter", []given{breakerOpen, success(No)}, gives(BreakerOpen)},
-		{"a success closes the breaker", []given{breakerOpen, success(Yes)}, Step{Do: CloseBreaker}},
+		{"a success closes the breaker", []given{breakerOpen, success(Yes)}, Step{Do: CloseBreaker, Reason: BreakerOpen}},
 		{"force passes over the attempts and the breaker", []given{in(ledger.Made), used(9), breakerOpen, forced, failedAtAdobe}, Step{Do: Send}},
 
 		{"a run beyond its dataflow's budget waits for the next window", []given{flowBudgetSpent}, Step{Do: Defer, Reason: BudgetSpent}},
@@ -378,7 +379,7 @@ func TestDecide(t *testing.T) {
 				change(&f, &r)
 			}
 			got := Decide(&f, &r, noon())
-			short := Step{Do: got.Do, Outcome: got.Outcome, Reason: got.Reason, To: got.To, FromRun: got.FromRun, Due: got.Due, After: got.After, Extra: got.Extra, Exhausted: got.Exhausted, Restart: got.Restart, Fault: got.Fault}
+			short := Step{Do: got.Do, Outcome: got.Outcome, Reason: got.Reason, To: got.To, FromRun: got.FromRun, Due: got.Due, After: got.After, Extra: got.Extra, Exhausted: got.Exhausted, Fault: got.Fault}
 			if row.want.Do == Defer && row.want.Due.IsZero() && got.Due.After(noon()) { // a jitter is in it
 				short.Due = time.Time{}
 			}

@@ -11,6 +11,7 @@ func (w *attempt) result() Result {
 	run := &w.facts.Entries.Run
 	result := newResult(w.facts.Request)
 	result.Root, result.SupersededBy, result.facts = rootOf(&w.facts), run.SupersededBy, w.facts
+	result = w.withUntold(result)
 	if result.FlowName == "" {
 		result.FlowName = run.FlowName
 	}
@@ -21,6 +22,14 @@ func (w *attempt) result() Result {
 		result.WindowStart, result.WindowEnd = run.Window.Start, run.Window.End
 	}
 	return result
+}
+
+// withUntold counts a notice that could not be sent.
+func (w *attempt) withUntold(r Result) Result {
+	if w.untold {
+		r.Also = append(r.Also, NoticesUnavailable)
+	}
+	return r
 }
 
 // rootOf is the lineage's first run where the ledger knows the run.
@@ -68,6 +77,9 @@ func wouldBe(f *Facts, result Result, s Step) Result {
 	case SettleCall:
 		return dry("would be decided on when it is known that the re-trigger of run %s, which got no answer, has made no run", s.Call.RunID)
 	case CloseBreaker:
+		if s.Reason == AttemptsExhausted {
+			return would(string(DeadLettered))
+		}
 		return dry("would be re-triggered, as attempt %d: a run of its dataflow has succeeded, which closes the breaker", f.Entries.Run.Used()+1)
 	}
 	if f.Pause.Wait > 0 && s.Outcome == Deferred {

@@ -63,7 +63,7 @@ type Ledger interface {
 	Note(ctx context.Context, e ledger.Entries, by ledger.Asker, o ledger.Outcome) (ledger.Entries, error)
 	CloseBreaker(ctx context.Context, e ledger.Entries) (ledger.Entries, error)
 	CountFault(ctx context.Context, e ledger.Entries, by ledger.Asker, delivery, reason string) (ledger.Entries, error)
-	Succeed(ctx context.Context, e ledger.Entries, r ledger.Recovery) (bool, error)
+	Succeed(ctx context.Context, e ledger.Entries, r ledger.Recovery) (after ledger.Entries, done bool, err error)
 }
 
 // Throttle holds calls back; see [throttle.Throttle].
@@ -104,6 +104,9 @@ type Options struct {
 	// Observe makes a dry run of every request, whatever it asks for. What was on the queue
 	// before waits.
 	Observe bool
+	// Episodes ends failing episodes; Teller tells people of them, nil where notices are off.
+	Episodes Episodes
+	Teller   *Teller
 	// Now is the clock.
 	Now func() time.Time
 	// Log receives what no result can carry.
@@ -208,6 +211,7 @@ type attempt struct {
 	named     bool         // the dataflow's name was asked for
 	extra     bool         // what is sent now is one more, since an earlier call left no trace
 	sent      bool         // a re-trigger was sent that took effect, or may have
+	untold    bool         // a notice could not be sent
 }
 
 func (e *Engine) attempt(ctx context.Context, req event.Request, d Delivery) *attempt {

@@ -56,10 +56,10 @@ func whatSaysTheBreaker(f *Facts, r *Rules, give Step) (Step, bool) {
 	switch {
 	case f.By != ledger.ASweep && f.Succeeded == NotAsked && (open || exhausted && opensBreaker(f, r)):
 		return Step{Do: AskSuccess}, true
-	case open && f.Succeeded == Yes:
-		return Step{Do: CloseBreaker}, true
+	case f.Succeeded == Yes && (open || exhausted && opensBreaker(f, r)):
+		return Step{Do: CloseBreaker, Reason: give.Reason, Detail: give.Detail}, true
 	}
-	give.Do, give.Exhausted, give.Restart = DeadLetter, exhausted, exhausted && f.Succeeded == Yes
+	give.Do, give.Exhausted = DeadLetter, exhausted
 	return give, true
 }
 

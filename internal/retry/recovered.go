@@ -16,10 +16,17 @@ import (
 // delivery of the same event writes at the same time, so that one try more is enough.
 const maxSucceedTries = 5
 
-// SuccessOf lets [Engine.Read] read the entry of a run that has succeeded, together with
-// the entries of the batch's requests.
-func SuccessOf(s event.Skip) Extra {
-	return Extra{Key: ledger.RunKey(s.OrgID, s.RunID), Needed: true, Learn: func(store.Record) error { return nil }}
+// SuccessOf lets [Engine.Read] read the entries of a run that has succeeded and of its
+// dataflow, together with the entries of the batch's requests.
+func SuccessOf(s event.Skip) (all []Extra) {
+	for _, key := range refOf(s).Keys() {
+		all = append(all, Extra{Key: key, Needed: true, Learn: func(store.Record) error { return nil }})
+	}
+	return all
+}
+
+func refOf(s event.Skip) ledger.Ref {
+	return ledger.Ref{OrgID: s.OrgID, FlowID: s.FlowID, Sandbox: s.Sandbox, RunID: s.RunID}
 }
 
 // needed are the keys of extras that are read even if the batch has no requests.
@@ -37,7 +44,8 @@ func needed(extra []Extra) []string {
 // made the run, the ledger gets to know that the run has succeeded, and the result says that
 // the lineage has recovered. That happens once: whoever tells it a second time changes
 // nothing. For example, run A failed at 10:00 and our re-trigger made run B of it: the event
-// of B's success at 10:12 has recovered A after 12 minutes.
+// of B's success at 10:12 has recovered A after 12 minutes. The success
+// of any run of a dataflow ends the dataflow's failing episode.
 //
 // seen is when the event was sent, or when the run that a sweep has found ended. A fault of
 // the ledger returns the success.
@@ -50,28 +58,27 @@ func (e *Engine) Succeed(ctx context.Context, s event.Skip, seen time.Time, b *B
 			result = Skip(s).returned(InternalError, "the function failed; its log has the details")
 		}
 	}()
+	if seen.IsZero() {
+		seen = e.Now()
+	}
 	ctx, cancel := w.recording()
 	defer cancel()
-	run, known := b.run(s)
+	entries, known := b.success(s)
 	for range maxSucceedTries {
 		if !known {
-			found, err := e.ledger.Runs(ctx, s.OrgID, s.RunID)
-			if err != nil {
+			var err error
+			if entries, err = e.ledger.Load(ctx, refOf(s)); err != nil {
 				return notRecorded(s, err)
 			}
-			run = found[s.RunID]
 		}
-		if run.State != ledger.Made {
-			return Skip(s).of(run)
+		w.facts.Entries = entries
+		if entries.Run.State != ledger.Made {
+			return w.endEpisode(ctx, s, seen)
 		}
-		first, err := e.firstFailure(ctx, &run)
-		if err != nil {
-			return notRecorded(s, err)
-		}
-		recovery := ledger.Recovery{ErrorCode: first.ErrorCode, At: seen, After: since(first.FirstSeen, seen)}
-		switch _, err := e.ledger.Succeed(ctx, ledger.Entries{Run: run}, recovery); {
+		result, err := w.succeed(ctx, s, seen)
+		switch {
 		case err == nil:
-			return Skip(s).of(run).recovered(recovery.After)
+			return result
 		case !conflicts(err):
 			return notRecorded(s, err)
 		}
@@ -80,25 +87,75 @@ func (e *Engine) Succeed(ctx context.Context, s event.Skip, seen time.Time, b *B
 	return Skip(s).returned(LedgerBusy, "other deliveries keep changing the ledger's entry of this run")
 }
 
-// run is the entry of a run that has succeeded, as it was read for the batch.
-func (b *Batch) run(s event.Skip) (run ledger.Run, known bool) {
-	if b == nil || b.snapshot == nil || !b.keys[ledger.RunKey(s.OrgID, s.RunID)] {
-		return ledger.Run{}, false
+// succeed records the success of a run that a re-trigger made.
+func (w *attempt) succeed(ctx context.Context, s event.Skip, seen time.Time) (Result, error) {
+	entries := w.facts.Entries
+	first, err := w.firstFailure(ctx, &entries)
+	if err != nil {
+		return Result{}, err
 	}
-	return b.snapshot.Entries(ledger.Ref{OrgID: s.OrgID, RunID: s.RunID}).Run, true
+	before := entries.Flow
+	if !before.EndedBy(seen) { // what else happens to the dataflow is no conflict
+		entries.Flow = ledger.Flow{}
+	}
+	recovery := ledger.Recovery{ErrorCode: first.ErrorCode, At: seen, After: since(first.FirstSeen, seen)}
+	after, _, err := w.ledger.Succeed(ctx, entries, recovery)
+	if err != nil {
+		return Result{}, err
+	}
+	if after.Flow.FlowID != "" {
+		w.facts.Entries = after
+		w.tell(before)
+	}
+	return w.withUntold(Skip(s).of(after.Run).recovered(recovery.After)), nil
+}
+
+// endEpisode ends the failing episode of the dataflow, of which a run has succeeded that
+// nobody re-triggered, or that was recorded before.
+func (w *attempt) endEpisode(ctx context.Context, s event.Skip, seen time.Time) Result {
+	if w.facts.Entries.Flow.EndedBy(seen) {
+		before, after, err := w.Episodes.End(ctx, w.facts.Entries.Flow, seen)
+		if err != nil {
+			return notRecorded(s, err)
+		}
+		w.facts.Entries.Flow = after
+		w.tell(before)
+	}
+	return w.withUntold(Skip(s).of(w.facts.Entries.Run))
+}
+
+// success are the entries of a run that has succeeded and of its dataflow, as they were read
+// for the batch.
+func (b *Batch) success(s event.Skip) (e ledger.Entries, known bool) {
+	if b == nil || b.snapshot == nil || !b.keys[ledger.RunKey(s.OrgID, s.RunID)] {
+		return ledger.Entries{}, false
+	}
+	return b.snapshot.Entries(refOf(s)), true
 }
 
 // firstFailure is the first failed run of the run's lineage: the root, or, if the ledger has
-// forgotten the root, the parent. It is empty where both are forgotten.
-func (e *Engine) firstFailure(ctx context.Context, run *ledger.Run) (ledger.Run, error) {
-	found, err := e.ledger.Runs(ctx, run.OrgID, run.Root, run.Parent)
+// forgotten the root, the parent. It is empty where both are forgotten. The same call reads
+// the dataflow's entry where the event did not name the dataflow.
+func (e *Engine) firstFailure(ctx context.Context, entries *ledger.Entries) (ledger.Run, error) {
+	run := &entries.Run
+	keys := []string{ledger.RunKey(run.OrgID, run.Root), ledger.RunKey(run.OrgID, run.Parent)}
+	flow := ledger.Ref{OrgID: run.OrgID, FlowID: run.FlowID, RunID: run.RunID}
+	if entries.Flow.FlowID == "" {
+		keys = append(keys, flow.Keys()...)
+	}
+	found, err := e.ledger.Read(ctx, keys...)
 	if err != nil {
 		return ledger.Run{}, err
 	}
-	if root, ok := found[run.Root]; ok {
-		return root, nil
+	if entries.Flow.FlowID == "" {
+		entries.Flow = found.Entries(flow).Flow
 	}
-	return found[run.Parent], nil
+	for _, id := range []string{run.Root, run.Parent} {
+		if one := found.Entries(ledger.Ref{OrgID: run.OrgID, RunID: id}).Run; !one.FirstSeen.IsZero() {
+			return one, nil
+		}
+	}
+	return ledger.Run{}, nil
 }
 
 // since is the time from one moment to another; 0 where the first is not known, or is the

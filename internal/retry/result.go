@@ -144,6 +144,9 @@ const (
 	// QueueUnavailable means that a request that must wait could not be put on the
 	// request queue.
 	QueueUnavailable Reason = "request_queue_unavailable"
+	// NoticesUnavailable means that a notice could not be sent. It is no outcome of a
+	// request: it is counted beside that, and a sweep sends the notice.
+	NoticesUnavailable Reason = "notices_unavailable"
 	// InProgress means that another delivery works on the same run, or did so when
 	// it ended without a trace.
 	InProgress Reason = "in_progress"

@@ -49,6 +49,7 @@ type world struct {
 	queue    *queue
 	options  Options
 	noQueue  bool
+	bus      *bus
 	log      bytes.Buffer
 }
 
@@ -60,8 +61,11 @@ func inWorld(t *testing.T, test func(w *world)) {
 		w.adobe.AddFlow(flowsim.Flow{ID: flow, Name: "Orders", OrgID: org, Sandbox: sandbox})
 		w.accounts = &accounts{w: w}
 		w.accounts.rotate(ourClient)
-		w.ledger = ledger.New(w.table, ledger.DefaultTTL, time.Now)
+		w.ledger = ledger.New(w.table, ledger.DefaultTTL, time.Now, ledger.KeepNews)
+		w.bus = &bus{}
+		episodes := ledger.NewEpisodes(w.ledger)
 		w.options = Options{
+			Episodes: episodes, Teller: &Teller{Notices: w.bus, Episodes: episodes, Now: time.Now, Log: slog.New(slog.NewTextHandler(&w.log, nil))},
 			Rules: rules(), CallTimeout: 10 * time.Second, Now: func() time.Time { return time.Now().Round(0) },
 			Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 		}

@@ -106,8 +106,12 @@ type Options struct {
 	Observe bool
 	// Succeed records the success of a run that a sweep has found; nil looks for none.
 	Succeed Succeed
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Episodes and Teller tell the news that was not told yet. Teller is nil where notices
+	// are off.
+	Episodes Episodes
+	Teller   *retry.Teller
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Sweeper sweeps. It is safe for concurrent use.
@@ -294,6 +298,7 @@ func (w *work) sweep() (after time.Duration, err error) {
 	if err := w.save(); err != nil {
 		return w.p.Lease.Sub(w.Now()), err
 	}
+	w.tellUntold()
 	if err = w.pages(); errors.Is(err, errElsewhere) {
 		return 0, err // the lease is another's
 	}

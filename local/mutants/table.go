@@ -26,6 +26,7 @@ const (
 	ledgerOut = "WithoutTheLedger|ClaimWhoseAnswer|CouldNotBeRecorded"
 	others    = "RunsOfOtherOrgs"
 	byHand    = "RetryByHandIs|CallsPerRetry|FirstRetryAtOnce"
+	noticed   = "Episode|ACrashDoubles|ABusThatIsGone|ASuccessEnds"
 )
 
 // The invariants that CI's mutants break.
@@ -45,7 +46,7 @@ const (
 
 // table returns all mutants.
 func table() []mutant {
-	return slices.Concat(stores(), invariants(), review(), beginnings(), notices())
+	return slices.Concat(stores(), invariants(), review(), beginnings(), notices(), episodes())
 }
 
 // stores are the broken stores of functions/retrigger/model_test.go, as faults of the code.
@@ -254,8 +255,8 @@ func review() []mutant {
 		},
 		{
 			id: "M23", what: "a run that has succeeded does not begin the breaker's count anew",
-			edits: []edit{{inLedger, "if o.Restart || f.Exhausted == 0 {", "if f.Exhausted == 0 {"}},
-			tests: []tests{whole("internal/ledger"), world(breakers)},
+			edits: []edit{{inRetry, "	case f.Succeeded == Yes && (open || exhausted && opensBreaker(f, r)):", "	case f.Succeeded == Yes && open:"}},
+			tests: []tests{whole("internal/retry"), world(breakers)},
 		},
 		{
 			id: "M24", what: "the ledger is not read again after the search for a lost call's run",
@@ -355,18 +356,18 @@ func beginnings() []mutant {
 			tests: []tests{whole("internal/sweep"), world("PermissionToAsk")},
 		},
 		{
-			id: "E1", what: "a sweep does not count its calls for the ends of runs",
+			id: "R1", what: "a sweep does not count its calls for the ends of runs",
 			edits: []edit{{inSweep, "			w.at.Ends--\n", ""}},
 			tests: []tests{whole("internal/sweep")},
 		},
 		{
-			id: "E2", what: "many runs without an end keep the others from being asked for",
+			id: "R2", what: "many runs without an end keep the others from being asked for",
 			edits: []edit{{inSweep, "	case more:\n		w.saveCursor(w.at.OrgID, plan.last)\n", "	case more:\n"}},
 			tests: []tests{whole("internal/sweep")},
 		},
 		{
-			id: "E3", what: "a success counts as a recovery each time that it is told",
-			edits: []edit{{inRetry, "		if run.State != ledger.Made {\n", "		if run.State == ledger.NoEntry {\n"}},
+			id: "R3", what: "a success counts as a recovery each time that it is told",
+			edits: []edit{{inRetry, "		if entries.Run.State != ledger.Made {\n", "		if entries.Run.State == ledger.NoEntry {\n"}},
 			tests: []tests{whole("internal/retry"), world("Recover|ASecondEventOfASuccess|HourlySweep")},
 		},
 	}

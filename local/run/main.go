@@ -70,7 +70,7 @@ func run(ctx context.Context) error {
 func plan(credential *stack.Credential) ([]scenario.Step, error) {
 	if credential == nil {
 		steps, err := scenario.Files("events")
-		return slices.Concat(steps, scenario.Faults(), scenario.Sweeps(), scenario.Lineages(), scenario.Recoveries()), err
+		return slices.Concat(steps, scenario.Faults(), scenario.Sweeps(), scenario.Lineages(), scenario.Recoveries(), scenario.Episodes()), err
 	}
 	runs := strings.Fields(os.Getenv("RUNS"))
 	if len(runs) == 0 {
@@ -111,7 +111,11 @@ func play(ctx context.Context, s *stack.Stack, steps []scenario.Step) error {
 			mark = "✗"
 			fmt.Println("      NOT AS EXPECTED:", err)
 		}
-		for _, r := range records {
+		for i, r := range records {
+			if i == mostRows && len(records) > 2*mostRows {
+				row(mark, step.Trigger, step.Name, fmt.Sprintf("… and %d more", len(records)-i), dash(""), dash(""), dash(""), dash(""))
+				break
+			}
 			row(mark, step.Trigger, step.Name, dash(r.RunID), r.Outcome, dash(r.Reason), dash(r.NewRunID), attempt(r))
 		}
 	}
@@ -151,6 +155,9 @@ type other struct {
 	sweeps   []stack.Sweep
 	switches []string
 }
+
+// mostRows is how many rows of the table a step has that has many.
+const mostRows = 5
 
 // printOthers prints what the function says of sweeps, pauses and resumes.
 func printOthers(all []other) {

@@ -296,7 +296,7 @@ func Roots() []string { return []string{"second-time-lucky", "hopeless"} }
 // instead of minutes.
 func LineageDelays() []string { return []string{"RETRY_DELAYS=0s,1s,1s"} }
 
-// Env are the function's variables for [Faults] and [Sweeps]: its clock can't be
+// Env are the function's variables for [Faults], [Sweeps] and [Episodes]: its clock can't be
 // moved, and the simulator of Flow Service lists a new run at once. Sweeps that don't
 // say look into a sandbox where the other steps have nothing.
 func Env() []string {
@@ -413,6 +413,48 @@ func observed(ctx context.Context, s *stack.Stack) error {
 		}
 		return nil
 	})
+}
+
+// Episodes returns the steps in which a dataflow fails forty times and then succeeds: people
+// are told of its first failure and of its end.
+func Episodes() []Step {
+	const dataflow, good = "failing-flow", "good-at-last"
+	var want []Outcome
+	for i := range 40 {
+		want = append(want, Outcome{fmt.Sprintf("rows-not-valid-%02d", i+1), "dead_lettered", "data_error"})
+	}
+	tell := func(ctx context.Context, s *stack.Stack, runs ...flowsim.Run) error {
+		for _, run := range runs {
+			s.Adobe.AddRun(run)
+			if err := s.Send(ctx, string(s.Adobe.FailureEvent(run.ID))); err != nil {
+				return err
+			}
+		}
+		_, err := s.Drain(ctx)
+		return err
+	}
+	return []Step{
+		{
+			Trigger: "EventBridge → SQS", Name: "forty failures of a dataflow, one notice", Want: want, Notices: []string{"Run Given Up"},
+			Do: func(ctx context.Context, s *stack.Stack) error {
+				s.Adobe.AddFlow(flowsim.Flow{ID: dataflow, Name: "Loyalty members hourly", OrgID: stack.OrgID, Sandbox: stack.Sandbox})
+				runs := make([]flowsim.Run, len(want))
+				for i, one := range want {
+					runs[i] = flowsim.Run{
+						ID: one.RunID, FlowID: dataflow, Status: flowsim.Failed, CreatedClient: "acp_ui_platform", CompletedAt: time.Now(),
+						Errors: []flowsim.RunError{{Code: "INGEST-1212-400", Message: "Some rows are not valid"}},
+					}
+				}
+				return tell(ctx, s, runs...)
+			},
+		},
+		{
+			Trigger: "EventBridge → SQS", Name: "and their end, one notice", Want: one(good, "skipped", "run_succeeded"), Notices: []string{"Dataflow Recovered"},
+			Do: func(ctx context.Context, s *stack.Stack) error {
+				return tell(ctx, s, flowsim.Run{ID: good, FlowID: dataflow, Status: flowsim.Success, Records: 10, CreatedClient: "acp_ui_platform", CompletedAt: time.Now()})
+			},
+		},
+	}
 }
 
 // Faults returns the steps in which something is wrong.

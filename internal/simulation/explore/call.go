@@ -132,12 +132,16 @@ func (t httpCalls) RoundTrip(r *http.Request) (response *http.Response, err erro
 	return response, err
 }
 
-// amazonCall describes a call of SQS or Secrets Manager. A message that is sent, deleted
-// or postponed is none that another delivery reads, so these calls commute with all others.
+// amazonCall describes a call of SQS, Secrets Manager or EventBridge. A message that is sent,
+// deleted or postponed is none that another delivery reads, and nor is a notice, so these
+// calls commute with all others.
 func amazonCall(r *http.Request, body string) *call {
 	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	if op == "GetSecretValue" {
 		return &call{what: "Secrets Manager: " + op + " " + strings.TrimSuffix(strings.TrimPrefix(body, `{"SecretId":"`), `"}`), local: true}
+	}
+	if service, _, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); service == "AWSEvents" {
+		return &call{what: "EventBridge: " + op, mutates: op == "PutEvents", local: true}
 	}
 	queue := "request queue"
 	if strings.Contains(body, "/letters") {

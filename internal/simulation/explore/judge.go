@@ -3,6 +3,8 @@ package explore
 import (
 	"strconv"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/notice"
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
@@ -74,6 +76,35 @@ func (h *history) atRest() {
 			continue
 		}
 		h.violated("nothing vanishes", "run %s has failed; it was not re-triggered, has no dead letter, and was not skipped for an accepted reason", name(r.ID))
+	}
+	h.told()
+}
+
+// told judges the news of failing episodes at rest: what is not told is on the list of the
+// next sweep, and what is marked as told was told. A dataflow of which a run was given up has
+// an episode, or its notice was sent.
+func (h *history) told() {
+	if h.world.Config.NoticeBus == "" {
+		return
+	}
+	sent := map[string]int{}
+	for _, e := range h.world.AWS.EventBuses.Sent(simulation.NoticeBus) {
+		sent[e.DetailType]++
+	}
+	episodes := map[string]bool{}
+	for _, n := range h.world.News() {
+		episodes[n.FlowID] = true
+		if n.Listed != (n.Untold > 0) {
+			h.violated("told or listed", "dataflow %s has %d untold pieces of news; listed: %t", n.FlowID, n.Untold, n.Listed)
+		}
+		if len(n.Told) > 0 && len(sent) < len(n.Told) {
+			h.violated("told or listed", "%q of dataflow %s is marked as told, and %v was sent", n.Told, n.FlowID, sent)
+		}
+	}
+	for _, r := range h.world.Memory.Records() {
+		if r["state"] == string(ledger.DeadLettered) && !episodes[r["flowId"]] && sent[string(notice.GivenUp)] == 0 {
+			h.violated("told or listed", "run %s was given up, and nothing tells of it", name(r["runId"]))
+		}
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 )
 
 // hash names a state.
@@ -40,6 +42,9 @@ func (h *history) dump() string {
 	}
 	for _, m := range h.world.AWS.Messages(h.world.DeadLetterQueue) {
 		fmt.Fprintln(&b, m.Body, m.Attributes)
+	}
+	for _, e := range h.world.AWS.EventBuses.Sent(simulation.NoticeBus) {
+		fmt.Fprintln(&b, e.DetailType)
 	}
 	for _, d := range h.deliveries {
 		if d.gone {
