@@ -13,7 +13,7 @@ func TestSweepsFindRunsWithoutEvents(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, b backend) {
 		s := start(t, b, env(scenario.Env()...))
-		for _, step := range scenario.Sweeps() {
+		for _, step := range slices.Concat(scenario.Sweeps(), scenario.Recoveries(), scenario.Births()) {
 			if _, err := step.Play(t.Context(), s); err != nil {
 				t.Errorf("%s: %v", step.Name, err)
 			}

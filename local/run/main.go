@@ -70,7 +70,7 @@ func run(ctx context.Context) error {
 func plan(credential *stack.Credential) ([]scenario.Step, error) {
 	if credential == nil {
 		steps, err := scenario.Files("events")
-		return slices.Concat(steps, scenario.Faults(), scenario.Sweeps(), scenario.Lineages(), scenario.Recoveries(), scenario.Episodes()), err
+		return slices.Concat(steps, scenario.Faults(), scenario.Sweeps(), scenario.Lineages(), scenario.Recoveries(), scenario.Births(), scenario.Episodes()), err
 	}
 	runs := strings.Fields(os.Getenv("RUNS"))
 	if len(runs) == 0 {

@@ -314,23 +314,6 @@ func Sweeps() []Step {
 	for _, id := range found {
 		want = append(want, Outcome{id, "retriggered", ""})
 	}
-	sweeps := func(do func(context.Context, *stack.Stack) error, want stack.Sweep) func(context.Context, *stack.Stack) error {
-		return func(ctx context.Context, s *stack.Stack) error {
-			before := len(s.Log.Sweeps())
-			if err := do(ctx, s); err != nil {
-				return err
-			}
-			got := s.Log.Sweeps()[before:]
-			if len(got) != 1 {
-				return fmt.Errorf("there were %d sweeps, want 1", len(got))
-			}
-			got[0].SweepID = ""
-			if !reflect.DeepEqual(got[0], want) {
-				return fmt.Errorf("the sweep is %+v, want %+v", got[0], want)
-			}
-			return nil
-		}
-	}
 	return []Step{
 		{
 			Trigger: "schedule", Name: "failed runs that no event told of", Want: want,
@@ -350,21 +333,6 @@ func Sweeps() []Step {
 				}
 				return s.GoOn(ctx)
 			}, stack.Sweep{State: "finished", Seen: 5, Failed: 5, Requested: 3, Skipped: map[string]int{"streaming_run": 1, "downstream_run": 1}}),
-		},
-		{
-			Trigger: "schedule", Name: "a run that failed before the ledger was made is left alone",
-			Do: sweeps(func(ctx context.Context, s *stack.Stack) error {
-				s.Adobe.AddFlow(flowsim.Flow{ID: flow("before-us"), OrgID: stack.OrgID, Sandbox: swept})
-				before := time.Now().Add(-2 * time.Hour)
-				s.Adobe.AddRun(flowsim.Run{ID: "before-us", FlowID: flow("before-us"), Status: flowsim.Failed, CreatedAt: before, CompletedAt: before})
-				return byHand(ctx, s, `{"id":"00000000-0000-4000-8000-000000000002","detail-type":"Scheduled Event","source":"aws.events","detail":{}}`)
-			}, stack.Sweep{State: "finished", Seen: 5, Failed: 5, Skipped: map[string]int{"superseded": 3, "streaming_run": 1, "downstream_run": 1}}),
-		},
-		{
-			Trigger: "by hand", Name: "the same again, as a dry run",
-			Do: sweeps(func(ctx context.Context, s *stack.Stack) error {
-				return byHand(ctx, s, `{"sweep":{"sandbox":"`+swept+`","since":"48h","dryRun":true}}`)
-			}, stack.Sweep{State: "finished", DryRun: true, Seen: 6, Failed: 6, Requested: 1, Skipped: map[string]int{"superseded": 3, "streaming_run": 1, "downstream_run": 1}}),
 		},
 		{
 			Trigger: "by hand", Name: "a paused dataflow: its run waits", Want: one("paused-run", "deferred", "paused"),
@@ -388,10 +356,51 @@ func Sweeps() []Step {
 		{
 			Trigger: "EventBridge, by hand", Name: "MODE=observe: an event and a sweep say what they would do", Want: one("observed-run", "skipped", "would_retrigger"),
 			Do: sweeps(observed, stack.Sweep{
-				State: "finished", DryRun: true, Seen: 8, Failed: 8, Requested: 2,
+				State: "finished", DryRun: true, Seen: 7, Failed: 7, Requested: 1,
 				Skipped: map[string]int{"superseded": 3, "streaming_run": 1, "downstream_run": 1, "waiting": 1},
 			}),
 		},
+	}
+}
+
+// Births returns the steps of a run that failed before the ledger was made. They come after
+// [Recoveries]: their scheduled sweep would record those.
+func Births() []Step {
+	return []Step{
+		{
+			Trigger: "schedule", Name: "a run that failed before the ledger was made is left alone",
+			Do: sweeps(func(ctx context.Context, s *stack.Stack) error {
+				s.Adobe.AddFlow(flowsim.Flow{ID: flow("before-us"), OrgID: stack.OrgID, Sandbox: swept})
+				before := time.Now().Add(-2 * time.Hour)
+				s.Adobe.AddRun(flowsim.Run{ID: "before-us", FlowID: flow("before-us"), Status: flowsim.Failed, CreatedAt: before, CompletedAt: before})
+				return byHand(ctx, s, `{"id":"00000000-0000-4000-8000-000000000004","detail-type":"Scheduled Event","source":"aws.events","detail":{}}`)
+			}, stack.Sweep{State: "finished", Seen: 6, Failed: 6, Skipped: map[string]int{"superseded": 3, "waiting": 1, "streaming_run": 1, "downstream_run": 1}}),
+		},
+		{
+			Trigger: "by hand", Name: "a sweep that names its time would find it (dry run)",
+			Do: sweeps(func(ctx context.Context, s *stack.Stack) error {
+				return byHand(ctx, s, `{"sweep":{"sandbox":"`+swept+`","since":"48h","dryRun":true}}`)
+			}, stack.Sweep{State: "finished", DryRun: true, Seen: 7, Failed: 7, Requested: 1, Skipped: map[string]int{"superseded": 3, "waiting": 1, "streaming_run": 1, "downstream_run": 1}}),
+		},
+	}
+}
+
+// sweeps does what begins one sweep, and compares its report.
+func sweeps(do func(context.Context, *stack.Stack) error, want stack.Sweep) func(context.Context, *stack.Stack) error {
+	return func(ctx context.Context, s *stack.Stack) error {
+		before := len(s.Log.Sweeps())
+		if err := do(ctx, s); err != nil {
+			return err
+		}
+		got := s.Log.Sweeps()[before:]
+		if len(got) != 1 {
+			return fmt.Errorf("there were %d sweeps, want 1", len(got))
+		}
+		got[0].SweepID = ""
+		if !reflect.DeepEqual(got[0], want) {
+			return fmt.Errorf("the sweep is %+v, want %+v", got[0], want)
+		}
+		return nil
 	}
 }
 
@@ -411,6 +420,7 @@ func observed(ctx context.Context, s *stack.Stack) error {
 		if n := len(s.Adobe.Runs()) - made; n != 0 {
 			return fmt.Errorf("%d runs were made", n)
 		}
+		s.Adobe.End(id, flowsim.Succeed()) // somebody repairs it: later sweeps leave it
 		return nil
 	})
 }
