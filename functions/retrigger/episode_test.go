@@ -68,6 +68,30 @@ func (w *world) theirs(id, flowID string) {
 	w.tellSuccess(id, w.Start(-1, false))
 }
 
+// TestAScheduledSweepEndsAnEpisode: Nobody subscribes to success events. The next run of the
+// schedule succeeds, and the hourly sweep tells so. The failure of a week later is news again.
+func TestAScheduledSweepEndsAnEpisode(t *testing.T) {
+	t.Parallel()
+	inNoticedWorld(t, func(_ *testing.T, w *world) {
+		giveUp := func() {
+			w.failing(100)
+			w.Told(w.Fail("f"))
+			w.Drain(2 * time.Hour)
+		}
+		giveUp()
+		w.sweep(bareSchedule)
+		w.wantNotices(notice.GivenUp)
+		pass(time.Minute)
+		w.Adobe.AddRun(flowsim.Run{ID: "good", FlowID: "f", Status: flowsim.Success, Records: 1, CreatedClient: "acp_ui_platform", CompletedAt: time.Now()})
+		pass(time.Hour)
+		w.sweep(bareSchedule2)
+		w.wantNotices(notice.GivenUp, notice.Recovered)
+		pass(7 * 24 * time.Hour)
+		giveUp()
+		w.wantNotices(notice.GivenUp, notice.Recovered, notice.GivenUp)
+	})
+}
+
 func TestAnEpisodeOfFortyFailuresTellsEachThingOnce(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -261,12 +261,9 @@ func runOf(r store.Record) Run {
 }
 
 func (f *Flow) record() store.Record {
-	listed := ""
-	if f.Listed {
-		listed = untoldList(f.OrgID)
-	}
+	list, at := f.onList()
 	return compact(store.Record{
-		"episodes": text(f.Episodes), store.IndexList: listed, store.AttributeAt: stamp(f.listedSince()),
+		"episodes": text(f.Episodes), store.IndexList: list, store.AttributeAt: stamp(at),
 		"orgId": f.OrgID, "flowId": f.FlowID, "slot": text(f.Slot), "kept": text(f.Kept), "cut": text(f.Cut),
 		"exhausted": number(f.Exhausted), "since": stamp(f.Since), "blockedUntil": stamp(f.BlockedUntil), "window": stamp(f.Window), "sent": number(f.Sent),
 	})
@@ -276,7 +273,7 @@ func flowOf(r store.Record) Flow {
 	f := fields{Record: r}
 	flow := Flow{
 		OrgID: r["orgId"], FlowID: r["flowId"], Exhausted: f.count("exhausted"), Since: f.instant("since"), BlockedUntil: f.instant("blockedUntil"),
-		Window: f.instant("window"), Sent: f.count("sent"), Listed: r[store.IndexList] != "", version: r[store.AttributeRev], schema: f.count("schema"),
+		Window: f.instant("window"), Sent: f.count("sent"), Listed: r[store.IndexList] == untoldList(r["orgId"]), version: r[store.AttributeRev], schema: f.count("schema"),
 	}
 	f.decode("episodes", &flow.Episodes)
 	f.decode("slot", &flow.Slot)

@@ -170,17 +170,29 @@ func (f *Flow) list(tells bool) {
 	f.Listed = tells && len(f.Untold()) > 0
 }
 
-// listedSince is when the youngest episode has changed last: the list is in this order.
-func (f *Flow) listedSince() time.Time {
-	if n := len(f.Episodes); f.Listed && n > 0 {
-		e := &f.Episodes[n-1]
-		return slices.MaxFunc([]time.Time{e.Began, e.Opened, e.Ended}, time.Time.Compare)
+// onList is the list that the entry is on, and its place there: of those with untold news, by
+// when the youngest episode has changed last, or else of those that are failing, by when a
+// run was given up last.
+func (f *Flow) onList() (list string, at time.Time) {
+	n := len(f.Episodes)
+	if n == 0 {
+		return "", time.Time{}
 	}
-	return time.Time{}
+	e := &f.Episodes[n-1]
+	switch {
+	case f.Listed:
+		return untoldList(f.OrgID), slices.MaxFunc([]time.Time{e.Began, e.Opened, e.Ended}, time.Time.Compare)
+	case e.lasts():
+		return failingList(f.OrgID), e.Last
+	}
+	return "", time.Time{}
 }
 
-// untoldList is the list of an org's dataflows with untold news.
+// untoldList is the list of an org's dataflows with untold news, failingList that of the
+// others whose episode lasts.
 func untoldList(orgID string) string { return "untold#" + orgID }
+
+func failingList(orgID string) string { return "failing#" + orgID }
 
 // KeepNews lets a ledger keep the news of episodes until it is told; see [New].
 func KeepNews(l *Ledger) { l.tells = true }
@@ -207,6 +219,19 @@ func (s *Episodes) Untold(ctx context.Context, orgID string, limit int) ([]Flow,
 	var flows []Flow
 	for _, r := range records {
 		if f := flowOf(r); f.Listed {
+			flows = append(flows, f)
+		}
+	}
+	return flows, err
+}
+
+// Failing returns at most limit entries of an org's dataflows whose episode lasts and of which
+// everything is told, those first of which a run was given up last. It may lag behind.
+func (s *Episodes) Failing(ctx context.Context, orgID string, limit int) ([]Flow, error) {
+	listed, err := s.l.table.List(ctx, store.IndexList, failingList(orgID), limit)
+	var flows []Flow
+	for _, r := range listed {
+		if f := flowOf(r); f.Failing() != nil {
 			flows = append(flows, f)
 		}
 	}

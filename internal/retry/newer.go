@@ -43,8 +43,10 @@ type Newer struct {
 type ListedRun struct {
 	ID, Client string
 	CreatedAt  time.Time
-	Window     flowclient.Window
-	Status     flowclient.Status
+	// EndedAt is when it ended; zero where that is not known.
+	EndedAt time.Time
+	Window  flowclient.Window
+	Status  flowclient.Status
 }
 
 // newest are the newest runs of dataflows, as they were listed last, by org, dataflow and
@@ -95,7 +97,7 @@ func ListedRuns(flowID string, runs []flowclient.Run) []ListedRun {
 	var kept []ListedRun
 	for i := range runs {
 		if run := &runs[i]; run.FlowID == flowID {
-			kept = append(kept, ListedRun{ID: run.ID, Client: run.CreatedClient, CreatedAt: run.CreatedAt.Time(), Window: run.Window(), Status: run.Status()})
+			kept = append(kept, ListedRun{ID: run.ID, Client: run.CreatedClient, CreatedAt: run.CreatedAt.Time(), EndedAt: run.Ended(), Window: run.Window(), Status: run.Status()})
 		}
 	}
 	return kept

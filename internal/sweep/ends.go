@@ -131,6 +131,9 @@ func (w *work) ends() error {
 	if wait, err := w.paused(orgID); wait || err != nil {
 		return err
 	}
+	if w.at.Ends == maxEndCalls { // it begins
+		w.endEpisodes(orgID)
+	}
 	oldest := w.Now().Add(-w.endAge())
 	open, err := w.openRuns(orgID, oldest)
 	if err != nil {

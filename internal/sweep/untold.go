@@ -8,9 +8,12 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 )
 
-// Episodes lists the dataflows with news that is yet to be told; see [ledger.Episodes].
+// Episodes lists the dataflows with news that is yet to be told, and those that are failing;
+// see [ledger.Episodes].
 type Episodes interface {
 	Untold(ctx context.Context, orgID string, limit int) ([]ledger.Flow, error)
+	Failing(ctx context.Context, orgID string, limit int) ([]ledger.Flow, error)
+	End(ctx context.Context, f ledger.Flow, seen time.Time) (before, after ledger.Flow, err error)
 }
 
 const (

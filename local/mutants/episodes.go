@@ -43,5 +43,10 @@ func episodes() []mutant {
 			edits: []edit{{inLedger, "return !e.lasts() && (!tells || len(e.untold()) == 0)", "return !e.lasts()"}},
 			tests: []tests{whole("internal/ledger"), world(noticed)},
 		},
+		{
+			id: "E9", what: "without success events an episode never ends",
+			edits: []edit{{inSweep, "		w.endEpisodes(orgID)\n", ""}},
+			tests: []tests{whole("internal/sweep"), world(noticed)},
+		},
 	}
 }
