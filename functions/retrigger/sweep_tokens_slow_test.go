@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -77,9 +78,12 @@ func TestSweepGoesOnWithShortLivedContinuationTokens(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.Config.BudgetWindow, w.Config.OrgBudget = time.Hour, 1200
 		ids := w.backlog(600, 30)
+		var mu sync.Mutex
 		last := time.Now()
 		w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 			if q := r.URL.Query(); listsRuns(r) {
+				mu.Lock()
+				defer mu.Unlock()
 				if q.Has("continuationToken") && time.Since(last) > 5*time.Minute {
 					http.Error(answer, `{"type":"https://ns.adobe.com/aep/errors/FLOW-1401-400","status":400}`, http.StatusBadRequest)
 					return
