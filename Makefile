@@ -30,16 +30,15 @@ run: ## run the function beside simulated AWS and Adobe, through every trigger
 invoke: ## run one event: make invoke EVENT=events/request.json
 	@go run ./local/invoke "$(EVENT)"
 
+CORES = $(shell getconf _NPROCESSORS_ONLN)
+
 # Some tests wait, for a deadline or for another process: one package more than there are
 # cores is tested at a time, and some more of its tests.
-CORES = $(shell getconf _NPROCESSORS_ONLN)
-GO_TEST = go test -race -p $$(( $(CORES) + 1 )) -parallel $$(( 3 * $(CORES) )) -timeout $(TEST_TIMEOUT)
-
 test: ## the tests that take seconds
-	$(GO_TEST) ./...
+	go test -race -p $$(( $(CORES) + 1 )) -parallel $$(( 3 * $(CORES) )) -timeout $(TEST_TIMEOUT) ./...
 
 test-all: ## all tests, those that take minutes, too
-	$(GO_TEST) -tags slow ./...
+	go test -race -tags slow -timeout $(TEST_TIMEOUT) ./...
 
 # Without -race, which would take ten times as long: the histories are played step by step.
 # The garbage collector works less often: the memory is small, and time is what counts.

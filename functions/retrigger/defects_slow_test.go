@@ -117,3 +117,22 @@ func TestTenMinutesWithoutIMSEndNoWaitForABudget(t *testing.T) {
 		}
 	})
 }
+
+// A bad credential fails every run of its org alike.
+func TestARefusedSecretMakesNoDeadLetterForEachRun(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.Adobe.RotateSecret(worldOrg, "another")
+		for range 5 {
+			w.Told(w.Fail("f"))
+		}
+		for end := time.Now().Add(4 * time.Hour); time.Now().Before(end) && len(w.AWS.Messages(w.Requests)) > 0; {
+			if w.Poll(w.Start(-1, false)) == 0 {
+				pass(time.Until(w.Next()))
+			}
+		}
+		if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
+			t.Errorf("letters after four hours of a refused secret: %v", w.reasons())
+		}
+	})
+}

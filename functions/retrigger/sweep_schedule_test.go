@@ -1,7 +1,6 @@
 package main
 
 import (
-	"sync"
 	"testing"
 	"time"
 )
@@ -17,29 +16,6 @@ func TestSecondDeliveryOfAScheduleIsReportedAsRepeated(t *testing.T) {
 		}
 		if time.Since(first.Since) > 25*time.Hour {
 			t.Errorf("it looks back to %s", first.Since)
-		}
-	})
-}
-
-// TestTwoDeliveriesOfAScheduleAreOneSweep: The schedule's event is delivered twice at the
-// same time.
-func TestTwoDeliveriesOfAScheduleAreOneSweep(t *testing.T) {
-	t.Parallel()
-	inWorld(t, func(t *testing.T, w *world) {
-		ids := w.backlog(150, 5)
-		var group sync.WaitGroup
-		for range 2 {
-			p := w.Start(-1, false)
-			group.Go(func() { _, _ = p.Invoke(t.Context(), []byte(bareSchedule)) })
-		}
-		group.Wait()
-		if n := len(w.AWS.Messages(w.Requests)); n > len(ids)+2 { // and the sweep's own
-			t.Errorf("%d messages for %d runs", n, len(ids))
-		}
-		w.Drain(3 * time.Hour)
-		w.wantOnce(t, ids)
-		if last := w.lastSweep(); last.State != "finished" || last.Seen != len(ids) || last.Requested != len(ids) {
-			t.Errorf("the sweep is %+v", last)
 		}
 	})
 }

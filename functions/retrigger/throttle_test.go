@@ -4,43 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
-
-// TestAllProcessesTogetherKeepThePaceOfAnOrg: Each environment that the reserved
-// concurrency allows has its share of the pace.
-func TestAllProcessesTogetherKeepThePaceOfAnOrg(t *testing.T) {
-	t.Parallel()
-	inWorld(t, func(t *testing.T, w *world) {
-		w.Config.CallsPerSecond, w.Config.ConcurrentCalls, w.Config.ReservedConcurrency = 10, 10, 5
-		ids := w.backlog(300, 300)
-		w.tellAll(ids)
-		var group sync.WaitGroup
-		for range 5 {
-			group.Go(func() {
-				for p := w.Start(-1, false); w.Poll(p) > 0; {
-				}
-			})
-		}
-		group.Wait()
-		w.Drain(time.Hour)
-		w.wantOnce(t, ids)
-		calls := w.sent()
-		for _, c := range calls {
-			const burst = 10 // a second's worth
-			for _, seconds := range []int{1, 5, 20} {
-				if n := within(calls, c.At, time.Duration(seconds)*time.Second); n > 10*seconds+burst {
-					t.Fatalf("%d calls in %d s", n, seconds)
-				}
-			}
-		}
-		if took := calls[len(calls)-1].At.Sub(calls[0].At); took > time.Minute {
-			t.Errorf("300 calls took %s", took)
-		}
-	})
-}
 
 // TestLongestRetryAfterOfAListCounts: A list has requests of two orgs, and Adobe asks
 // each to wait. The message comes again after the longer wait.
