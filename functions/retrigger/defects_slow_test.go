@@ -136,3 +136,30 @@ func TestARefusedSecretMakesNoDeadLetterForEachRun(t *testing.T) {
 		}
 	})
 }
+
+// Ten faults make a dead letter, however often the message was received to wait.
+func TestWaitingForThrottledCallsUsesUpNoFaults(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(t *testing.T, w *world) {
+		id := w.Fail("f")
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: 8, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "1"}})
+		w.Told(id)
+		receives := func() {
+			for w.Poll(w.Start(-1, false)) == 0 {
+				pass(time.Until(w.Next()))
+			}
+		}
+		for range 8 {
+			receives()
+		}
+		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Times: 100, Status: http.StatusServiceUnavailable})
+		faults := 0
+		for len(w.AWS.Messages(w.Requests)) > 0 {
+			receives()
+			faults++
+		}
+		if faults < 9 {
+			t.Errorf("a dead letter after %d faults: %v", faults, w.reasons())
+		}
+	})
+}

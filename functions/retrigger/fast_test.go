@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestMain plays half as many random histories in `make test` as in `make test-all`, unless
-// the command says how many.
+// TestMain plays a quarter of the random histories that `make test-all` plays, unless the
+// command says how many.
 func TestMain(m *testing.M) {
-	_ = flag.Set("rapid.checks", "50") // rapid defines it
+	_ = flag.Set("rapid.checks", "25") // rapid defines it
 	os.Exit(m.Run())
 }

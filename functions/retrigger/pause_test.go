@@ -156,28 +156,6 @@ func TestInvalidPauseIsRefused(t *testing.T) {
 	})
 }
 
-// TestPausedVariableStopsEverything: With PAUSED the function makes no call to Adobe, but
-// for the dry run of a sweep. When PAUSED is off again, waiting runs go on.
-func TestPausedVariableStopsEverything(t *testing.T) {
-	t.Parallel()
-	inWorld(t, func(t *testing.T, w *world) {
-		w.Config.Paused = true
-		id := w.Fail("f")
-		w.Told(id)
-		w.Drain(12 * time.Hour)
-		if n := len(w.Adobe.Calls()); n != 0 {
-			t.Errorf("%d calls to Adobe", n)
-		}
-		unheard := w.Fail("f")
-		if r := w.sweep(`{"sweep":{"dryRun":true}}`); len(r.Runs) != 2 || r.Runs[1].RunID != unheard || r.Runs[1].Decision != "requested" {
-			t.Errorf("a dry run does not tell what would be retried: %+v", r)
-		}
-		w.Config.Paused = false
-		w.Drain(12 * time.Hour)
-		w.wantOnce(t, []string{id})
-	})
-}
-
 // counted counts the invocations of a chain of messages, and their requeues.
 type counted struct {
 	*process

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
@@ -169,5 +170,42 @@ func TestCrashInASweepLosesNoRun(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestOnlyRequestsMissingOnTheQueueAreSentAgain: SQS takes some of a page's requests. The
+// sweep repeats the page and sends only the rest.
+func TestOnlyRequestsMissingOnTheQueueAreSentAgain(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]awssim.Fault{
+		"entries": {Op: "SendMessageBatch", EntriesOnly: true, Times: 3},
+		"calls":   {Op: "SendMessageBatch", Code: "AccessDenied", Times: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				ids := w.backlog(60, 5)
+				w.Send(`{"sweep":{"orgId":"` + worldOrg + `"}}`)
+				w.AWS.Inject(fault)
+				p := w.Start(-1, false)
+				w.Poll(p)
+				some := len(w.AWS.Messages(w.Requests)) - 1 // the sweep's own
+				if some == 0 || some == 60 {
+					t.Fatalf("%d of 60 requests are on the queue", some)
+				}
+				sent := w.AWS.Count("SendMessageBatch")
+				pass(firstBackoff) // the sweep's message comes again
+				for w.lastSweep().State != "finished" {
+					if w.Poll(p) == 0 {
+						pass(time.Until(w.Next()))
+					}
+				}
+				if n := w.AWS.Count("SendMessageBatch") - sent; n > (60-some+9)/10 {
+					t.Errorf("%d batches for the %d that were missing", n, 60-some)
+				}
+				w.Drain(time.Hour)
+				w.wantOnce(t, ids)
+			})
+		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/sqstext"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 )
 
 func TestSweepRequestsARunWithAGarbledErrorLikeTheOthers(t *testing.T) {
@@ -106,6 +107,53 @@ func TestPartLongerThanItsMessageIsKeptAsTheMessage(t *testing.T) {
 				if n := w.Lineages()["root-f-1"]; strings.Contains(tt.body, "root-f-1") && n != 1 {
 					t.Errorf("the request beside it was sent %d times, want once", n)
 				}
+			})
+		})
+	}
+}
+
+// TestRunWhoseRequestSQSRefusesStopsNoSweep: The run becomes a dead letter, whether SQS
+// refuses its message or the whole call.
+func TestRunWhoseRequestSQSRefusesStopsNoSweep(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		fault awssim.Fault
+		code  string
+	}{
+		"the message":           {awssim.Fault{EntriesOnly: true, Code: "com.amazonaws.sqs#InvalidMessageContents"}, "InvalidMessageContents"},
+		"the message, too long": {awssim.Fault{EntriesOnly: true, Code: "InvalidParameterValue"}, "InvalidParameterValue"},
+		"the whole call":        {awssim.Fault{Code: "com.amazonaws.sqs#InvalidMessageContents"}, "InvalidMessageContents"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.Config.OrgBudget, w.Config.FlowBudget = 0, 0
+				ids := backlogWith(w, 150, 150, 20, "which SQS refuses")
+				tt.fault.Op, tt.fault.Of, tt.fault.Times = "SendMessageBatch", "which SQS refuses", 1000
+				w.AWS.Inject(tt.fault)
+				w.Send(`{"sweep":{"since":"48h","sandbox":"prod"}}`)
+				w.Drain(5 * time.Hour)
+				w.wantOnce(t, ids)
+				letter := w.letter()
+				if letter.Attributes["reason"].StringValue != "unsendable" || letter.Attributes["runId"].StringValue != "special" || !strings.Contains(letter.Body, tt.code) {
+					t.Errorf("the letter is %s, %v", letter.Body, letter.Attributes)
+				}
+				if r := w.lastSweep(); r.State != string(sweep.Finished) || r.Requested != 150 || r.Skipped["unsendable"] != 1 || r.Failures != 0 {
+					t.Errorf("the sweep is %+v", r)
+				}
+				if e := w.Entry("special"); e["state"] != "dead_lettered" || e["reason"] != "unsendable" {
+					t.Errorf("the run's entry is %v", e)
+				}
+				if n := w.Logs.Sum("dead_lettered"); n != 1 {
+					t.Errorf("the metric counts %d dead letters, want 1", n)
+				}
+				// The next sweep leaves it alone, and a redrive retries it.
+				if r := w.sweep(`{"sweep":{"since":"48h","sandbox":"prod"}}`); r.Skipped["unsendable"] != 1 || r.Requested != 0 {
+					t.Errorf("the second sweep is %+v", r)
+				}
+				w.redrive()
+				w.Drain(time.Hour)
+				w.wantOnce(t, []string{"special"})
 			})
 		})
 	}

@@ -3,7 +3,9 @@
 package sweep
 
 import (
+	"cmp"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +46,27 @@ func TestARunThatIsTooLargeToBeListedIsLeftOutOfTheEnds(t *testing.T) {
 		s.adobe.AddRun(flowsim.Run{ID: ids[1], FlowID: "f", Status: flowsim.Success, CompletedAt: time.Now(), Document: func(d map[string]any) { d["padding"] = strings.Repeat("x", 9<<20) }})
 		if r := s.run(sweep); s.succeeded(ids...) != 2 || r.Report.State != Finished || s.said("too large to be listed") != 1 {
 			t.Errorf("%d runs have succeeded; %+v\n%s", s.succeeded(ids...), r, s.log)
+		}
+	})
+}
+
+func TestEndsGoOnInTheNextInvocation(t *testing.T) {
+	t.Parallel()
+	onEnding(t, func(t *testing.T, s ending) {
+		ids := s.ended(flowsim.Success, 4*endsAtOnce)
+		s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			<-time.After(800 * time.Millisecond)
+			s.adobe.ServeHTTP(w, r)
+		})
+		invocations := 1
+		for r := s.within(12*time.Second, sweep); r.Again; r = s.within(12*time.Second, sweep) {
+			if invocations++; invocations > 20 {
+				t.Fatalf("it does not end: %+v", r)
+			}
+			<-time.After(cmp.Or(r.After, time.Second))
+		}
+		if invocations < 2 || s.succeeded(ids...) != len(ids) || s.recovered() != len(ids) || s.asked() > maxEndCalls {
+			t.Errorf("%d of %d runs have succeeded after %d invocations and %d calls", s.succeeded(ids...), len(ids), invocations, s.asked())
 		}
 	})
 }

@@ -2,7 +2,6 @@ package sweep
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -373,27 +372,6 @@ func TestASuccessThatCantBeRecordedIsFoundAgain(t *testing.T) {
 		}
 		if r := on("s"); r.Report.State != Finished || s.succeeded(ids...) != 3 || len(r.Ends) != 3 || s.recovered() != 3 {
 			t.Errorf("after that: %+v", r)
-		}
-	})
-}
-
-func TestEndsGoOnInTheNextInvocation(t *testing.T) {
-	t.Parallel()
-	onEnding(t, func(t *testing.T, s ending) {
-		ids := s.ended(flowsim.Success, 4*endsAtOnce)
-		s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			<-time.After(800 * time.Millisecond)
-			s.adobe.ServeHTTP(w, r)
-		})
-		invocations := 1
-		for r := s.within(12*time.Second, sweep); r.Again; r = s.within(12*time.Second, sweep) {
-			if invocations++; invocations > 20 {
-				t.Fatalf("it does not end: %+v", r)
-			}
-			<-time.After(cmp.Or(r.After, time.Second))
-		}
-		if invocations < 2 || s.succeeded(ids...) != len(ids) || s.recovered() != len(ids) || s.asked() > maxEndCalls {
-			t.Errorf("%d of %d runs have succeeded after %d invocations and %d calls", s.succeeded(ids...), len(ids), invocations, s.asked())
 		}
 	})
 }
