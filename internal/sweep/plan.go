@@ -67,23 +67,25 @@ func (c *considered) asks() bool { return !c.own && c.step.Do == retry.AskNewer 
 // consider decides on each of the page's failed runs.
 func (q question) consider(f facts) []considered {
 	all := make([]considered, len(f.runs))
+	var on retry.Facts
 	for i, run := range f.runs {
-		c := considered{run: run, entry: f.entry(run)}
+		c := &all[i]
+		c.run, c.entry = run, f.entry(run)
 		c.request, c.own = q.request(f, run, c.entry), q.isOwn(c.entry)
 		if !c.own {
-			c.step = q.decide(f, &c)
+			c.step = q.decide(&f, c, &on)
 		}
-		all[i] = c
 	}
 	return all
 }
 
-// decide decides on a run as on any other.
-func (q question) decide(f facts, c *considered) retry.Step {
-	on := c.facts()
+// decide decides on a run as on any other. It writes the facts into on, which is large: one
+// serves all runs of a page.
+func (q *question) decide(f *facts, c *considered, on *retry.Facts) retry.Step {
+	*on = c.facts()
 	pause := f.pauses[c.run.FlowID]
 	on.Pause, on.Newer = retry.Pause{Wait: pause.Wait, Detail: pause.Detail}, f.newer[c.run.ID]
-	return retry.Decide(&on, &q.rules, f.now)
+	return retry.Decide(on, &q.rules, f.now)
 }
 
 func (c *considered) facts() retry.Facts {
@@ -127,10 +129,11 @@ type verdict struct {
 // facts lead to the same plan.
 func (q question) plan(f facts, all []considered) (verdicts []verdict, limited bool) {
 	verdicts = make([]verdict, len(all))
+	var on retry.Facts
 	for i := range all {
 		c, v := &all[i], &verdicts[i]
 		if c.asks() {
-			c.step = q.decide(f, c)
+			c.step = q.decide(&f, c, &on)
 		}
 		v.run, v.entry, v.by = c.run, c.entry, c.step.By
 		v.reason, v.detail = q.judge(f, c)
