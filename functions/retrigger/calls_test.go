@@ -58,7 +58,7 @@ func TestCallsPerRetry(t *testing.T) {
 		"a forced request ten minutes later": {func(w *world) {
 			w.Send(`{"runId":"` + late(w) + `","force":true,"flowId":"f","orgId":"` + worldOrg + `"}`)
 		}, deliver, calls{Retriggers: 1, Runs: 1, Dataflows: 1, Reads: 1, Commits: 2, Sums: 1}},
-		"a run that was retried by hand": {func(w *world) { id := late(w); w.Adobe.RetryByHand(id); w.Told(id) }, deliver, calls{Listings: 1, Reads: 2, Commits: 1}},
+		"a run that was retried by hand": {func(w *world) { id := late(w); flowsim.RetryByHand(w.Adobe, id); w.Told(id) }, deliver, calls{Listings: 1, Reads: 2, Commits: 1}},
 		"three runs of one dataflow, one after the other": {func(w *world) { w.Fail("f"); w.Fail("f"); late(w) }, func(w *world, p *process) {
 			for _, r := range w.Adobe.Runs() {
 				if r.Of == "" {
@@ -68,7 +68,7 @@ func TestCallsPerRetry(t *testing.T) {
 			}
 		}, calls{Retriggers: 3, Listings: 1, Reads: 3, Commits: 6, Sums: 3}},
 		"a sweep of three runs of one dataflow": {func(w *world) { w.Fail("f"); w.Fail("f"); late(w); w.Send(onlySweep) }, deliver, calls{Listings: 2, Dataflows: 1, Reads: 4, Commits: 7}},
-		"a sweep of a run retried by hand":      {func(w *world) { w.Adobe.RetryByHand(late(w)); w.Send(onlySweep) }, deliver, calls{Listings: 2, Dataflows: 1, Reads: 5, Commits: 4}},
+		"a sweep of a run retried by hand":      {func(w *world) { flowsim.RetryByHand(w.Adobe, late(w)); w.Send(onlySweep) }, deliver, calls{Listings: 2, Dataflows: 1, Reads: 5, Commits: 4}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -82,7 +82,7 @@ func (h *history) step() {
 	case "in Adobe's UI": // a person retries a failed run there
 		if id, ok := h.aFailedRun(); ok && h.Roots <= 8 {
 			h.Roots++
-			h.Adobe.RetryByHand(id)
+			flowsim.RetryByHand(h.Adobe, id)
 			pass(rapid.SampledFrom([]time.Duration{0, 11 * time.Minute}).Draw(h.t, "later"))
 		}
 	case "PAUSED":

@@ -33,7 +33,7 @@ func TestRetryByHandIsRespected(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
 				id := w.waitingRun()
-				by := w.Adobe.RetryByHand(id)
+				by := flowsim.RetryByHand(w.Adobe, id)
 				if done {
 					w.Adobe.End(by, flowsim.Succeed())
 				}
@@ -66,7 +66,7 @@ func TestFailureOfARetryByHandIsAFailureOfItsOwn(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		id := w.waitingRun()
-		by := w.Adobe.RetryByHand(id)
+		by := flowsim.RetryByHand(w.Adobe, id)
 		pass(25 * time.Minute)
 		w.Poll(w.Start(-1, false))
 		w.Adobe.End(by, flowsim.Fail("CONNECTOR-1001-500", "again"))
@@ -134,7 +134,7 @@ func TestFirstRetryAtOnceAsksNobody(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		id := w.Fail("f")
 		pass(time.Minute)
-		w.Adobe.RetryByHand(id)
+		flowsim.RetryByHand(w.Adobe, id)
 		pass(8 * time.Minute)
 		w.Told(id)
 		w.Poll(w.Start(-1, false))
@@ -154,7 +154,7 @@ func TestLaterAttemptRespectsARetryOfTheFirstRun(t *testing.T) {
 		w.Poll(w.Start(-1, false))
 		made := w.Adobe.MadeOf(id)
 		pass(12 * time.Minute)
-		w.Adobe.End(w.Adobe.RetryByHand(id), flowsim.Succeed())
+		w.Adobe.End(flowsim.RetryByHand(w.Adobe, id), flowsim.Succeed())
 		w.Adobe.End(made, flowsim.Fail("CONNECTOR-1001-500", "again"))
 		w.Told(made)
 		w.Drain(24 * time.Hour)
@@ -171,7 +171,7 @@ func TestSweepLeavesWhatPeopleHaveRepaired(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		repaired, left := w.Fail("f"), w.Fail("f")
 		pass(time.Second)
-		w.Adobe.End(w.Adobe.RetryByHand(repaired), flowsim.Succeed())
+		w.Adobe.End(flowsim.RetryByHand(w.Adobe, repaired), flowsim.Succeed())
 		pass(11 * time.Minute)
 		dry := w.sweep(`{"sweep":{"dryRun":true}}`)
 		if dry.Skipped["superseded_by_hand"] != 1 || dry.Requested != 1 {

@@ -301,7 +301,7 @@ func (w learner) compareNewer(listed []ListedRun) *Result {
 
 // timeToAsk is how long the listing may take, so that there is time for the call itself; 0
 // where there is none.
-func (w *attempt) timeToAsk() time.Duration {
+func (w learner) timeToAsk() time.Duration {
 	deadline, ok := w.ctx.Deadline()
 	if !ok {
 		return NewerTime

@@ -194,7 +194,7 @@ func (r Reason) givesUp() bool {
 
 // tell tells the news that a write of this attempt has made of its dataflow's episodes. It
 // never fails a request.
-func (w *attempt) tell(before ledger.Flow) {
+func (w closer) tell(before ledger.Flow) {
 	if w.Teller == nil {
 		return
 	}

@@ -73,9 +73,9 @@ func (e *Engine) Succeed(ctx context.Context, s event.Skip, seen time.Time, b *B
 		}
 		w.facts.Entries = entries
 		if entries.Run.State != ledger.Made {
-			return w.endEpisode(ctx, s, seen)
+			return closer{w}.endEpisode(ctx, s, seen)
 		}
-		result, err := w.succeed(ctx, s, seen)
+		result, err := closer{w}.succeed(ctx, s, seen)
 		switch {
 		case err == nil:
 			return result
@@ -88,7 +88,7 @@ func (e *Engine) Succeed(ctx context.Context, s event.Skip, seen time.Time, b *B
 }
 
 // succeed records the success of a run that a re-trigger made.
-func (w *attempt) succeed(ctx context.Context, s event.Skip, seen time.Time) (Result, error) {
+func (w closer) succeed(ctx context.Context, s event.Skip, seen time.Time) (Result, error) {
 	entries := w.facts.Entries
 	first, err := w.firstFailure(ctx, &entries)
 	if err != nil {
@@ -112,7 +112,7 @@ func (w *attempt) succeed(ctx context.Context, s event.Skip, seen time.Time) (Re
 
 // endEpisode ends the failing episode of the dataflow, of which a run has succeeded that
 // nobody re-triggered, or that was recorded before.
-func (w *attempt) endEpisode(ctx context.Context, s event.Skip, seen time.Time) Result {
+func (w closer) endEpisode(ctx context.Context, s event.Skip, seen time.Time) Result {
 	if w.facts.Entries.Flow.EndedBy(seen) {
 		before, after, err := w.Episodes.End(ctx, w.facts.Entries.Flow, seen)
 		if err != nil {

@@ -126,13 +126,13 @@ func sortEnds(orgID string, l *lookup, found []flowclient.Run, now time.Time) (s
 }
 
 // ends asks for the ends of the part's next open runs, the oldest first.
-func (w *work) ends() error {
+func (w endings) ends() error {
 	orgID := w.at.OrgID
 	if wait, err := w.paused(orgID); wait || err != nil {
 		return err
 	}
 	if w.at.Ends == maxEndCalls { // it begins
-		w.endEpisodes(orgID)
+		teller(w).endEpisodes(orgID)
 	}
 	oldest := w.Now().Add(-w.endAge())
 	open, err := w.openRuns(orgID, oldest)
@@ -160,7 +160,7 @@ func (w *work) ends() error {
 }
 
 // afterLookups goes on after so many open runs: with the next ones, or with the sandboxes.
-func (w *work) afterLookups(plan endsPlan, n int) error {
+func (w endings) afterLookups(plan endsPlan, n int) error {
 	w.at.postpone(w.Now(), 0) // the other orgs come first
 	if n == 0 && w.at.EndsAfter.IsZero() {
 		w.at.Ends = 0
@@ -181,7 +181,7 @@ func (w *work) afterLookups(plan endsPlan, n int) error {
 }
 
 // endAge is how old a run may be whose end is asked for: as old as one that is retried.
-func (w *work) endAge() time.Duration {
+func (w endings) endAge() time.Duration {
 	if p := w.Rules.Policy; p != nil && p.MaxAge > 0 {
 		return min(p.MaxAge, ledger.DefaultTTL)
 	}
@@ -190,7 +190,7 @@ func (w *work) endAge() time.Duration {
 
 // openRuns returns the org's next open runs: after those that this sweep has asked for, or,
 // where there are many, after those that the sweep before has.
-func (w *work) openRuns(orgID string, oldest time.Time) ([]ledger.Run, error) {
+func (w endings) openRuns(orgID string, oldest time.Time) ([]ledger.Run, error) {
 	after := oldest.Add(-lastWord)
 	if w.at.EndsAfter.After(after) {
 		return w.out.open(orgID, w.at.EndsAfter)
@@ -209,16 +209,16 @@ func (w *work) openRuns(orgID string, oldest time.Time) ([]ledger.Run, error) {
 
 // lookUp asks Flow Service for the runs of one sandbox, and records those that succeeded.
 // again means that the same runs are asked for later.
-func (w *work) lookUp(l *lookup) (again bool, err error) {
+func (w endings) lookUp(l *lookup) (again bool, err error) {
 	orgID := w.at.OrgID
 	found, err := w.findRuns(l)
 	switch {
 	case err != nil && w.out.ctx.Err() != nil:
 		return true, nil
 	case errors.Is(err, flowclient.KindThrottled):
-		return true, w.handleFailure(err)
+		return true, failures(w).handleFailure(err)
 	case errors.As(err, new(*credentials.Error)), errors.Is(err, flowclient.KindUnauthorized):
-		return true, w.tryLater(err)
+		return true, failures(w).tryLater(err)
 	case err != nil:
 		w.Log.WarnContext(w.out.ctx, "the ends of runs that re-triggers made could not be looked up in a sandbox; they are asked for in the next sweep",
 			"sweepId", w.req.ID, "orgId", orgID, "sandbox", l.sandbox, "runs", len(l.runs), "first", l.runs[0].RunID, "error", err.Error())
@@ -241,7 +241,7 @@ func (w *work) lookUp(l *lookup) (again bool, err error) {
 }
 
 // findRuns asks for runs by their ids. One that is too large for an answer is left out.
-func (w *work) findRuns(l *lookup) (found []flowclient.Run, err error) {
+func (w endings) findRuns(l *lookup) (found []flowclient.Run, err error) {
 	target := Target{OrgID: w.at.OrgID, Sandbox: l.sandbox}
 	for len(l.runs) > 0 {
 		q := flowclient.RunQuery{Filters: []flowclient.Filter{flowclient.Where(flowclient.PropertyID, "==", strings.Join(l.ids(), ","))}, Limit: len(l.runs)}
@@ -266,7 +266,7 @@ func (w *work) findRuns(l *lookup) (found []flowclient.Run, err error) {
 }
 
 // succeed records a run's success as if its event had come.
-func (w *work) succeed(sandbox string, run *flowclient.Run) error {
+func (w endings) succeed(sandbox string, run *flowclient.Run) error {
 	ended, now := run.Ended(), w.Now()
 	if ended.IsZero() || ended.After(now) {
 		ended = now
@@ -288,7 +288,7 @@ func (w *work) succeed(sandbox string, run *flowclient.Run) error {
 // saveCursor writes where the next sweep goes on with the org's open runs: zero for their
 // beginning. So many runs without an end keep no other from being asked for. Where it can't be
 // written, the next sweep begins with the oldest.
-func (w *work) saveCursor(orgID string, after time.Time) {
+func (w endings) saveCursor(orgID string, after time.Time) {
 	record, err := w.out.cursor(orgID)
 	if err == nil && (record != nil || !after.IsZero()) {
 		write := store.Write{Key: cursorKey(orgID), Old: record[store.AttributeRev]}

@@ -45,7 +45,7 @@ func successAfter(listed []retry.ListedRun, last time.Time) (at time.Time) {
 
 // endEpisodes ends the failing episodes of an org's dataflows that work again, and tells
 // that. It stops no sweep: what can't be listed or written is left for the next one.
-func (w *work) endEpisodes(orgID string) {
+func (w teller) endEpisodes(orgID string) {
 	if w.Episodes == nil {
 		return
 	}
@@ -72,7 +72,7 @@ func (w *work) endEpisodes(orgID string) {
 }
 
 // endEpisode ends the episode of a dataflow, and tells that. It reports whether it could.
-func (w *work) endEpisode(f ledger.Flow, at time.Time) bool {
+func (w teller) endEpisode(f ledger.Flow, at time.Time) bool {
 	before, after, err := w.Episodes.End(w.out.ctx, f, at)
 	if err != nil {
 		w.Log.WarnContext(w.out.ctx, "that a dataflow works again could not be recorded", "orgId", f.OrgID, "flowId", f.FlowID, "error", err.Error())

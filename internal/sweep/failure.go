@@ -12,7 +12,7 @@ import (
 )
 
 // handleFailure decides what to do after a page could not be listed.
-func (w *work) handleFailure(err error) error {
+func (w failures) handleFailure(err error) error {
 	if w.out.ctx.Err() != nil {
 		return nil // the time is over, and the page will be repeated
 	}
@@ -36,7 +36,7 @@ func (w *work) handleFailure(err error) error {
 }
 
 // slowDown lets the part wait for as long as Adobe asks for.
-func (w *work) slowDown(fault *flowclient.Error) {
+func (w failures) slowDown(fault *flowclient.Error) {
 	orgID := w.at.target().OrgID
 	if err := w.throttle.PublishSlowDown(w.out.ctx, orgID); err != nil {
 		w.Log.WarnContext(w.out.ctx, "other processes were not told to slow down", "orgId", orgID, "error", err.Error())
@@ -51,7 +51,7 @@ func (w *work) slowDown(fault *flowclient.Error) {
 // listAnotherWay goes on after Flow Service has refused a listing: from the last time seen
 // where it refuses a continuation token, or with another filter. Otherwise the sandbox is
 // given up.
-func (w *work) listAnotherWay(kind flowclient.Kind, err error) error {
+func (w failures) listAnotherWay(kind flowclient.Kind, err error) error {
 	target := w.at.target()
 	switch {
 	case w.at.Token != "" && w.at.restart(w.p.Since):
@@ -70,7 +70,7 @@ func (w *work) listAnotherWay(kind flowclient.Kind, err error) error {
 // leaveOut goes on without a run that is too large to be listed, if Flow Service tells its
 // id. The run is requested by that alone: when its turn comes it is read, and it becomes a
 // dead letter that says so.
-func (w *work) leaveOut(fault *flowclient.Error) error {
+func (w failures) leaveOut(fault *flowclient.Error) error {
 	id := fault.Resource
 	if fault.Op != flowclient.OpRuns || !w.at.canLeaveOut(id) {
 		return w.abandon(fault)
@@ -93,7 +93,7 @@ func (w *work) leaveOut(fault *flowclient.Error) error {
 
 // tryLater counts a failure, and lets the part wait before the page is tried again. After
 // too many failures, or in a dry run, which does not wait, the sandbox is given up.
-func (w *work) tryLater(err error) error {
+func (w failures) tryLater(err error) error {
 	w.tally.noteFault(err)
 	w.at.failed()
 	switch {
@@ -118,7 +118,7 @@ func refusedCredential(err error) bool {
 }
 
 // abandon gives the part's sandbox up: what is left of it becomes a dead letter.
-func (w *work) abandon(err error) error {
+func (w failures) abandon(err error) error {
 	target := w.at.target()
 	rest := w.req
 	message := fmt.Sprintf("the runs of org %s, sandbox %s can't be listed: %v", target.OrgID, target.Sandbox, err)

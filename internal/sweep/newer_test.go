@@ -76,7 +76,7 @@ func TestASweepListsTheNewestRunsOfADataflowOnce(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(t *testing.T, s *stage) {
 		ids := s.fail(3)
-		by := s.adobe.RetryByHand(ids[1])
+		by := flowsim.RetryByHand(s.adobe, ids[1])
 		dry := sweep
 		dry.DryRun = true
 		if r := s.run(dry); r.Report.Skipped[byHand] != 1 || r.Report.Runs[1].Reason != byHand || r.Report.Runs[1].Decision != "skipped" {
@@ -118,7 +118,7 @@ func TestASweepGoesOnWithoutTheNewestRuns(t *testing.T) {
 			t.Parallel()
 			onStage(t, func(t *testing.T, s *stage) {
 				ids := s.fail(120)
-				s.adobe.RetryByHand(ids[1])
+				flowsim.RetryByHand(s.adobe, ids[1])
 				fault.Op, fault.After = flowsim.OpRuns, 1
 				s.adobe.Inject(fault)
 				s.options.Pace = time.Millisecond
@@ -154,7 +154,7 @@ func TestARunOfOursIsNoRetryByHandForASweep(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(t *testing.T, s *stage) {
 		ids := s.fail(1)
-		by := s.adobe.RetryByHand(ids[0])
+		by := flowsim.RetryByHand(s.adobe, ids[0])
 		entries := ledger.New(s.table, ledger.DefaultTTL, time.Now)
 		other, err := entries.Load(t.Context(), ledger.Ref{OrgID: org, FlowID: "f", Sandbox: "prod", RunID: "other"})
 		if err != nil {

@@ -24,7 +24,7 @@ func (w *work) page() error {
 	}
 	page, err := w.out.list(target, w.at.query(w.p.Since, w.p.Flows))
 	if err != nil {
-		return w.handleFailure(err)
+		return failures{w}.handleFailure(err)
 	}
 	if again, err := w.allOrNothing(func() error { return w.deal(target, w.at.unseen(page.Runs, w.p.Since)) }); again || err != nil {
 		return err
@@ -76,7 +76,7 @@ func (w *work) allOrNothing(do func() error) (again bool, err error) {
 	if errors.As(err, new(*store.UnavailableError)) && w.out.ctx.Err() == nil {
 		return true, err
 	}
-	return true, w.handleFailure(err)
+	return true, failures{w}.handleFailure(err)
 }
 
 // deal learns what the plan of the runs rests on, and does what the plan says.

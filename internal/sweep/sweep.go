@@ -247,6 +247,16 @@ type work struct {
 	birth     birth
 }
 
+// endings finds out how the runs ended that our re-triggers made; see ends.go.
+type endings struct{ *work }
+
+// failures decides how a sweep goes on after a failure; see failure.go.
+type failures struct{ *work }
+
+// teller tells the news of failing episodes, and ends those that are over; see untold.go and
+// failing.go.
+type teller struct{ *work }
+
 // result is what became of the work, which ended so.
 func (w *work) result(after time.Duration, err error) Result {
 	dry := w.req.DryRun
@@ -298,7 +308,7 @@ func (w *work) sweep() (after time.Duration, err error) {
 	if err := w.save(); err != nil {
 		return w.p.Lease.Sub(w.Now()), err
 	}
-	w.tellUntold()
+	teller{w}.tellUntold()
 	if err = w.pages(); errors.Is(err, errElsewhere) {
 		return 0, err // the lease is another's
 	}
@@ -320,13 +330,13 @@ func (w *work) pages() (err error) {
 		case w.at.Secrets:
 			err = w.secrets()
 		case w.at.Ends > 0:
-			err = w.ends()
+			err = endings{w}.ends()
 		default:
 			err = w.page()
 		}
 	}
 	if err == nil && w.nextPart() && w.p.position() == before {
-		err = w.tryLater(errTooShort)
+		err = failures{w}.tryLater(errTooShort)
 	}
 	return err
 }
@@ -384,11 +394,11 @@ func (w *work) secrets() error {
 	fault, absent := w.p.missing(w.req.OrgIDs, faults)
 	switch {
 	case refused != nil:
-		return w.abandon(refused)
+		return failures{w}.abandon(refused)
 	case fault != nil:
-		return w.tryLater(fault)
+		return failures{w}.tryLater(fault)
 	case absent != nil:
-		return w.abandon(absent)
+		return failures{w}.abandon(absent)
 	}
 	w.at.Secrets = false
 	return w.save()

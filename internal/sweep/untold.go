@@ -28,7 +28,7 @@ const (
 
 // tellUntold tells the news of failing episodes that was not marked as told: its process has
 // crashed, or the bus was away. It stops no sweep.
-func (w *work) tellUntold() {
+func (w teller) tellUntold() {
 	if w.Teller == nil || w.req.DryRun {
 		return
 	}

@@ -84,7 +84,7 @@ const ByHandClient = "exc_app"
 
 // RetryByHand retries a run as a person does in Adobe's UI: a new run of the same data window
 // is in progress, which another client than ours has made. It returns the new run's id.
-func (s *Server) RetryByHand(runID string) string {
+func RetryByHand(s *Server, runID string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.runs[runID]

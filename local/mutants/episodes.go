@@ -20,7 +20,7 @@ func episodes() []mutant {
 		},
 		{
 			id: "E4", what: "a sweep does not tell what is untold",
-			edits: []edit{{inSweep, "	w.tellUntold()\n", ""}},
+			edits: []edit{{inSweep, "	teller{w}.tellUntold()\n", ""}},
 			tests: []tests{whole("internal/sweep"), world(noticed)},
 		},
 		{
@@ -45,7 +45,7 @@ func episodes() []mutant {
 		},
 		{
 			id: "E9", what: "without success events an episode never ends",
-			edits: []edit{{inSweep, "		w.endEpisodes(orgID)\n", ""}},
+			edits: []edit{{inSweep, "		teller(w).endEpisodes(orgID)\n", ""}},
 			tests: []tests{whole("internal/sweep"), world(noticed)},
 		},
 	}

@@ -490,7 +490,7 @@ func Faults() []Step {
 		{Trigger: "SQS", Name: "a person has retried the run in Adobe's UI", Want: one("repaired-run", "skipped", "superseded_by_hand"), Do: failed("repaired-run", func(s *stack.Stack) {
 			hourAgo := time.Now().Add(-time.Hour)
 			s.Adobe.AddRun(flowsim.Run{ID: "repaired-run", FlowID: flow("repaired-run"), Status: flowsim.Failed, CreatedAt: hourAgo, CompletedAt: hourAgo})
-			s.Adobe.End(s.Adobe.RetryByHand("repaired-run"), flowsim.Succeed())
+			s.Adobe.End(flowsim.RetryByHand(s.Adobe, "repaired-run"), flowsim.Succeed())
 		})},
 		{Trigger: "SQS", Name: "the run is running", Want: one("busy-run", "skipped", "run_in_progress"), Do: failed("busy-run", func(s *stack.Stack) {
 			s.Adobe.AddRun(flowsim.Run{ID: "busy-run", FlowID: flow("busy-run"), Status: flowsim.InProgress})

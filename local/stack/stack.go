@@ -255,7 +255,7 @@ func (s *Stack) startAWS(ctx context.Context, o Options) error {
 		s.closers = append(s.closers, stop)
 		simulated = base
 	}
-	if err := s.addBus(simulated); err != nil {
+	if err := addBus(s, simulated); err != nil {
 		return err
 	}
 	config := aws.Config{Region: awssim.Region, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -277,7 +277,7 @@ func (s *Stack) startAWS(ctx context.Context, o Options) error {
 
 // addBus makes the event bus of notices. EventBridge is simulated, whatever else is not: no
 // emulator tells what a bus has taken.
-func (s *Stack) addBus(simulated string) error {
+func addBus(s *Stack, simulated string) error {
 	s.buses, s.events = s.AWS, simulated
 	if s.buses == nil {
 		s.buses = awssim.New()

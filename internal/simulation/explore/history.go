@@ -248,9 +248,6 @@ func (h *history) close() {
 	}
 }
 
-// pass lets time pass.
-func (h *history) pass(d time.Duration) { simulation.Pass(d) }
-
 // settle waits until every goroutine waits, and brings the books up to date.
 func (h *history) settle() {
 	synctest.Wait()

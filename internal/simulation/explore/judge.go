@@ -77,13 +77,13 @@ func (h *history) atRest() {
 		}
 		h.violated("nothing vanishes", "run %s has failed; it was not re-triggered, has no dead letter, and was not skipped for an accepted reason", name(r.ID))
 	}
-	h.told()
+	told(h)
 }
 
 // told judges the news of failing episodes at rest: what is not told is on the list of the
 // next sweep, and what is marked as told was told. A dataflow of which a run was given up has
 // an episode, or its notice was sent.
-func (h *history) told() {
+func told(h *history) {
 	if h.world.Config.NoticeBus == "" {
 		return
 	}

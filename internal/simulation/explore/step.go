@@ -59,7 +59,7 @@ func (h *history) next() []step {
 		}
 	}
 	if len(living) > 0 && waiting == 0 {
-		all = append(all, step{label: "a second passes: the function waits for a timer", do: func() { h.pass(time.Second) }})
+		all = append(all, step{label: "a second passes: the function waits for a timer", do: func() { simulation.Pass(time.Second) }})
 	}
 	for i, c := range h.wire {
 		all = append(all, step{label: fmt.Sprintf("%s, on its way since %s died, arrives", c.what, c.by.name), do: func() {
@@ -116,7 +116,7 @@ func (h *history) fates(c *call, living []*delivery) []step {
 			step{label: label + " ... the process dies" + way, fault: true, do: func() { h.kill([]*delivery{d}, onTheWire) }},
 			step{label: label + " ... no answer comes until the deadline, Lambda ends what runs" + way, fault: true, do: func() {
 				h.kill(living, onTheWire)
-				h.pass(h.world.Timeout + time.Second)
+				simulation.Pass(h.world.Timeout + time.Second)
 			}},
 		)
 	}
@@ -157,14 +157,14 @@ func (h *history) surroundings(idle, waiting bool) []step {
 		which := "the run " + name(r.ID) + ", which was made of " + name(r.Of)
 		all = append(all, step{label: which + ", fails", fault: !idle || waiting, do: func() {
 			if idle {
-				h.pass(runTime)
+				simulation.Pass(runTime)
 			}
 			h.world.Adobe.End(r.ID, flowsim.Fail("CONNECTOR-1001-500", "again"))
 			tell(h, r.ID)
 		}})
 		if h.Succeed && idle && !waiting {
 			all = append(all, step{label: which + ", succeeds", do: func() {
-				h.pass(runTime)
+				simulation.Pass(runTime)
 				h.world.Adobe.End(r.ID, flowsim.Succeed())
 				tell(h, r.ID)
 			}})
@@ -182,12 +182,12 @@ func (h *history) surroundings(idle, waiting bool) []step {
 	}
 	if next := nextDue(h); !next.IsZero() {
 		if wait := time.Until(next); wait > 0 && !hurries(wait) {
-			all = append(all, step{label: fmt.Sprintf("%s pass until the next message is due", wait), do: func() { h.pass(wait) }})
+			all = append(all, step{label: fmt.Sprintf("%s pass until the next message is due", wait), do: func() { simulation.Pass(wait) }})
 		}
 		if h.weeks < h.Weeks && len(h.wire) == 0 {
 			all = append(all, step{label: "eight days pass, in which nothing is delivered", do: func() {
 				h.weeks++
-				h.pass(week)
+				simulation.Pass(week)
 			}})
 		}
 	}
