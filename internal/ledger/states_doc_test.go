@@ -1,19 +1,14 @@
 package ledger_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/local/golden"
 )
-
-var update = flag.Bool("update", false, "write docs/states.md anew")
 
 const docPath = "../../docs/states.md"
 
@@ -58,19 +53,7 @@ func TestTheStatesDocumentIsMadeFromTheTable(t *testing.T) {
 			t.Errorf("%s is in the table and not among the operations", row.Op)
 		}
 	}
-	want := document()
-	if *update {
-		if err := os.WriteFile(docPath, []byte(want), 0o644); err != nil { //nolint:gosec // a document is for everybody to read
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(docPath)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("docs/states.md is not what the table says; run go test ./internal/ledger -update (-want +got):\n%s", diff)
-	}
+	golden.Check(t, docPath, document())
 }
 
 // document writes docs/states.md.

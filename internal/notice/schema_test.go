@@ -3,21 +3,17 @@ package notice_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/notice"
+	"github.com/aep-retrigger/aep-retrigger/local/golden"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
-
-var update = flag.Bool("update", false, "write the samples in events/out")
 
 const out = "../../events/out/"
 
@@ -115,20 +111,9 @@ func TestNoticesEqualTheSamplesAndFitTheirSchemas(t *testing.T) {
 	t.Parallel()
 	for name, n := range samples() {
 		got := envelope(t, n)
-		if *update {
-			if err := os.WriteFile(out+name+".json", got, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(out + name + ".json")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("%s: -events/out +the notice:\n%s", name, diff)
-		}
+		golden.Check(t, out+name+".json", string(got))
 		for other := range samples() {
-			if err := schema(t, other).Validate(parsed(t, want)); (err == nil) != (other == name) {
+			if err := schema(t, other).Validate(parsed(t, got)); (err == nil) != (other == name) {
 				t.Errorf("the sample %s and the schema %s: %v", name, other, err)
 			}
 		}

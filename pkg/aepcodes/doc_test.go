@@ -1,19 +1,14 @@
 package aepcodes_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/aep-retrigger/aep-retrigger/local/golden"
 	"github.com/aep-retrigger/aep-retrigger/pkg/aepcodes"
 )
-
-var update = flag.Bool("update", false, "write docs/errors.md anew")
 
 const docPath = "../../docs/errors.md"
 
@@ -35,19 +30,7 @@ Sources: Adobe's catalogs [Flow Service error messages](https://experienceleague
 
 func TestErrorsDocumentIsMadeFromTheCatalog(t *testing.T) {
 	t.Parallel()
-	want := document()
-	if *update {
-		if err := os.WriteFile(docPath, []byte(want), 0o644); err != nil { //nolint:gosec // a document is for everybody to read
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(docPath)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("docs/errors.md is not what the catalog says; run go test ./pkg/aepcodes -update (-want +got):\n%s", diff)
-	}
+	golden.Check(t, docPath, document())
 }
 
 // document writes docs/errors.md.
