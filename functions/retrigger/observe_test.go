@@ -15,21 +15,21 @@ import (
 const wouldRetrigger = "would_retrigger"
 
 // observing lets the function that is started from now on only observe, or retry.
-func (w *world) observing(on bool) { w.Config.Observe = on }
+func (d driver) observing(on bool) { d.Config.Observe = on }
 
 // wantUntouched checks that nothing was sent or written, and that no message waits.
-func (w *world) wantUntouched() {
-	w.TB.Helper()
-	if n := len(w.sent()); n != 0 {
-		w.TB.Errorf("%d re-triggers", n)
+func (r results) wantUntouched() {
+	r.TB.Helper()
+	if n := len(r.sent()); n != 0 {
+		r.TB.Errorf("%d re-triggers", n)
 	}
-	for name, queue := range map[string]string{"request": w.Requests, "dead-letter": w.DeadLetterQueue} {
-		if n := len(w.AWS.Messages(queue)); n != 0 {
-			w.TB.Errorf("%d messages are on the %s queue", n, name)
+	for name, queue := range map[string]string{"request": r.Requests, "dead-letter": r.DeadLetterQueue} {
+		if n := len(r.AWS.Messages(queue)); n != 0 {
+			r.TB.Errorf("%d messages are on the %s queue", n, name)
 		}
 	}
-	if all := w.Memory.Records(); len(all) != 0 {
-		w.TB.Errorf("the table has %v", all)
+	if all := r.Memory.Records(); len(all) != 0 {
+		r.TB.Errorf("the table has %v", all)
 	}
 }
 

@@ -17,8 +17,8 @@ func hour() flowclient.Window {
 
 // failWindow makes a failed run of dataflow f which works on the window; a zero one is not
 // told.
-func (w *world) failWindow(id string, window flowclient.Window) {
-	w.Adobe.AddRun(flowsim.Run{
+func (s script) failWindow(id string, window flowclient.Window) {
+	s.Adobe.AddRun(flowsim.Run{
 		ID: id, FlowID: "f", Status: flowsim.Failed, CreatedClient: "acp_ui_platform", CompletedAt: time.Now(), Window: window, NoWindow: window.IsZero(),
 		Errors: []flowsim.RunError{{Code: "CONNECTOR-1001-500"}},
 	})

@@ -29,16 +29,6 @@ func (w *world) batch(e *Engine, requests ...event.Request) (results []Result) {
 	return results
 }
 
-// budget is what the org's counter of this window has.
-func (w *world) budget() string {
-	for _, r := range w.table.Table.(interface{ Records() []store.Record }).Records() { //nolint:errcheck // it is the table in memory
-		if strings.HasPrefix(r[store.AttributeKey], "org-budget#") && strings.HasSuffix(r[store.AttributeKey], time.Now().UTC().Truncate(time.Hour).Format(time.RFC3339)) {
-			return r[store.AttributeCount]
-		}
-	}
-	return ""
-}
-
 func TestABatchIsReadAndBudgetedInOneCall(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
@@ -71,9 +61,9 @@ func TestWhatABatchDoesNotSendIsGivenBack(t *testing.T) {
 		w.options.OrgBudget = 10
 		first, again, refused := w.fail("run"), w.event("run"), w.fail("refused")
 		lost := w.fail("lost")
-		w.onCall = func(r *http.Request) {
+		w.adobe.onCall = func(r *http.Request) {
 			if isRetrigger(r) && strings.Contains(r.URL.Path, "refused") {
-				w.forbidden()
+				w.adobe.forbidden()
 			}
 			if isRetrigger(r) && strings.Contains(r.URL.Path, "lost") {
 				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Reset: true})
@@ -119,7 +109,7 @@ func TestASingleDeliveryGivesItsPartOfTheBudgetBack(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.options.OrgBudget = 10
 		req := w.fail("run")
-		w.forbidden()
+		w.adobe.forbidden()
 		w.want(w.deliver(req), DeadLettered, Forbidden)
 		if w.budget() != "0" {
 			t.Errorf("%s of the budget are used", w.budget())
@@ -177,7 +167,7 @@ func TestOneMoreReTriggerWaitsForTheOrgsBudget(t *testing.T) {
 func TestRunsOfOneDataflowGoOneAfterTheOther(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.onCall = func(r *http.Request) {
+		w.adobe.onCall = func(r *http.Request) {
 			if isRetrigger(r) {
 				pass(time.Second)
 			}
@@ -206,7 +196,7 @@ func TestRunsOfOneDataflowGoOneAfterTheOther(t *testing.T) {
 func TestARunThatGetsNoTurnIsReturned(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.onCall = func(r *http.Request) {
+		w.adobe.onCall = func(r *http.Request) {
 			if isRetrigger(r) {
 				pass(9 * time.Second)
 			}

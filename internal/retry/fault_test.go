@@ -18,16 +18,11 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
-// unread lets every read of a run fail.
-func (w *world) unread() {
-	w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRun, Times: 999, Status: 503})
-}
-
 func TestTenFaultsAreADeadLetter(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.fail("run")
-		w.unread()
+		w.adobe.unread()
 		for i := range 9 {
 			w.want(w.deliver(byHand("run")), Returned, AdobeUnavailable)
 			if got := w.entries("run").Run.Faults; got != i+1 {
@@ -47,7 +42,7 @@ func TestAFaultIsCountedOnceADelivery(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.fail("run")
-		w.unread()
+		w.adobe.unread()
 		e := w.engine()
 		w.deliverTo(e, byHand("run"), Delivery{Name: "m/1"})
 		pass(time.Minute)
@@ -235,7 +230,7 @@ func TestAPanicInTheCallLeavesItsClaimForASearch(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
-		w.onAnswer = func(r *http.Request) {
+		w.adobe.onAnswer = func(r *http.Request) {
 			if isRetrigger(r) {
 				panic("a defect")
 			}
@@ -243,7 +238,7 @@ func TestAPanicInTheCallLeavesItsClaimForASearch(t *testing.T) {
 		r := w.deliver(req)
 		w.want(r, Returned, OutcomeUnknown)
 		w.wantState("run", ledger.Unconfirmed)
-		w.onAnswer = nil
+		w.adobe.onAnswer = nil
 		pass(reconcile)
 		w.want(w.deliver(req), Retriggered, Reconciled)
 		w.wantRetriggers(1)

@@ -15,11 +15,6 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
-// made adds a run of the dataflow as our client would make it.
-func (w *world) made(runID string, at time.Time) {
-	w.adobe.AddRun(flowsim.Run{ID: runID, FlowID: flow, Status: flowsim.InProgress, CreatedClient: ourClient, CreatedAt: at})
-}
-
 func TestTheRunThatALostCallMadeIsFoundAndLinked(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
@@ -77,7 +72,7 @@ func TestARunThatIsListedLateIsLinkedByTheSecondSearch(t *testing.T) {
 		w.lose(req, false)
 		pass(reconcile)
 		w.want(w.deliver(req), Deferred, OutcomeUnknown)
-		w.made("late", until.Add(time.Minute))
+		w.adobe.made("late", until.Add(time.Minute))
 		pass(secondSearch)
 		r := w.deliver(w.message())
 		w.want(r, Retriggered, Reconciled)
@@ -129,7 +124,7 @@ func TestTheOldestCandidateOnAnyPageCounts(t *testing.T) {
 		at := time.Now()
 		w.lose(req, false)
 		for i := range 250 { // three pages
-			w.made(fmt.Sprintf("made-%03d", i), at.Add(time.Duration(i)*time.Second))
+			w.adobe.made(fmt.Sprintf("made-%03d", i), at.Add(time.Duration(i)*time.Second))
 		}
 		pass(time.Hour)
 		r := w.deliver(req)
@@ -187,7 +182,7 @@ func TestAFailedRunOfAKeptCallIsLinkedToItsParent(t *testing.T) {
 		w.lose(req, false)
 		pass(reconcile)
 		w.want(w.deliver(req), Deferred, OutcomeUnknown)
-		w.made("late", time.Now())
+		w.adobe.made("late", time.Now())
 		w.adobe.End("late", flowsim.Fail("X", "no"))
 		pass(10 * time.Minute)
 		r := w.deliver(w.event("late"))
@@ -226,7 +221,7 @@ func TestASearchThatCanNotBeMadeMakesADeadLetterOfItsRun(t *testing.T) {
 		}},
 		"too many": {reconcile, func(w *world) {
 			for i := range 2001 {
-				w.made(fmt.Sprintf("made-%d", i), time.Now())
+				w.adobe.made(fmt.Sprintf("made-%d", i), time.Now())
 			}
 		}},
 		"failing for a day": {25 * time.Hour, func(w *world) {
@@ -330,11 +325,11 @@ func TestAListingIsReadToItsEndThoughItsPagesChange(t *testing.T) {
 		at := time.Now()
 		w.lose(req, false)
 		for i := range 150 {
-			w.made(fmt.Sprintf("made-%03d", i), at.Add(time.Duration(i)*time.Second))
+			w.adobe.made(fmt.Sprintf("made-%03d", i), at.Add(time.Duration(i)*time.Second))
 		}
 		pass(time.Hour)
 		refuse := 1
-		w.onCall = func(r *http.Request) { // a token is refused once
+		w.adobe.onCall = func(r *http.Request) { // a token is refused once
 			if strings.Contains(r.URL.RawQuery, "continuationToken") && refuse > 0 {
 				refuse--
 				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: 400, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-1401-400","status":400}`})
@@ -411,7 +406,7 @@ func TestACallThatIsLostDuringASearchMayHaveMadeTheRunAsWell(t *testing.T) {
 		pass(reconcile)
 		w.want(w.deliver(req), Deferred, OutcomeUnknown)
 		pass(secondSearch)
-		w.made("late", time.Now().Add(-time.Minute))
+		w.adobe.made("late", time.Now().Add(-time.Minute))
 		reads := 0
 		w.table.onRead = func() error {
 			if reads++; reads != 3 { // the entries, the candidates, and then the parent
