@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
@@ -15,6 +16,11 @@ func (w *world) failing(times int) {
 	for range times {
 		w.Adobe.Script("f", flowsim.Fail("CONNECTOR-1001-500", "Copying from the source failed"))
 	}
+}
+
+// showing lets Adobe show the data windows of dataflow f in this way.
+func (w *world) showing(windows flowsim.Windows) {
+	w.Adobe.AddFlow(flowsim.Flow{ID: "f", Name: "f", OrgID: worldOrg, Sandbox: simulation.Sandbox, Windows: windows})
 }
 
 // slowly makes each re-trigger take the duration d.
