@@ -286,6 +286,7 @@ func play(t *testing.T, r *rapid.T, mutate func(store.Table) store.Table) (b *br
 		h.Config.NoticeBus = rapid.SampledFrom([]string{"", simulation.NoticeBus}).Draw(r, "bus")
 		h.Config.BreakerThreshold = rapid.SampledFrom([]int{0, 3}).Draw(r, "breaker")
 		h.Flow("f", worldOrg)
+		h.showing(rapid.SampledFrom([]flowsim.Windows{flowsim.WindowsRepeated, flowsim.WindowsOwn, flowsim.WindowsHidden}).Draw(r, "windows"))
 		if rapid.Bool().Draw(r, "several") {
 			h.Flow("g", worldOrg)
 			h.Flow("other", worldOther)

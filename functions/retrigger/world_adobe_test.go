@@ -21,6 +21,11 @@ func (s script) failing(times int) {
 	}
 }
 
+// showing lets Adobe show the data windows of dataflow f in this way.
+func (w *world) showing(windows flowsim.Windows) {
+	w.Adobe.AddFlow(flowsim.Flow{ID: "f", Name: "f", OrgID: worldOrg, Sandbox: simulation.Sandbox, Windows: windows})
+}
+
 // slowly makes each re-trigger take the duration d.
 func slowly(w *world, d time.Duration) {
 	w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
