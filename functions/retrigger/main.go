@@ -27,6 +27,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
 	"github.com/aep-retrigger/aep-retrigger/internal/handler"
+	"github.com/aep-retrigger/aep-retrigger/internal/keepalive"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/notice"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
@@ -63,7 +64,7 @@ func newHandler(ctx context.Context) (*handler.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	amazon, err := awsconfig.LoadDefaultConfig(ctx)
+	amazon, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithAPIOptions(keepalive.Options()))
 	if err != nil {
 		return nil, err
 	}

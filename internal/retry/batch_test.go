@@ -13,7 +13,6 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
-	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	. "github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
@@ -125,7 +124,7 @@ func TestNearTheLimitABatchTakesWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.options.OrgBudget = 3
-		w.options.Policy = &policy.Policy{Delays: []time.Duration{0, 0, 0}, MaxAge: policy.DefaultMaxAge}
+		w.options.Policy = atOnce(3)
 		var requests []event.Request
 		for i := range 7 {
 			requests = append(requests, w.fail(fmt.Sprint("run", i)))
@@ -150,10 +149,7 @@ func TestNearTheLimitABatchTakesWhatIsLeft(t *testing.T) {
 func TestOneMoreReTriggerWaitsForTheOrgsBudget(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		req := w.fail("run")
-		w.lose(req, false)
-		pass(reconcile)
-		w.want(w.deliver(req), Deferred, OutcomeUnknown)
+		w.searchedInVain()
 		pass(secondSearch)
 		w.options.OrgBudget = 1
 		w.want(w.deliver(w.fail("other")), Retriggered, "")
@@ -256,7 +252,7 @@ func TestADryRunSaysWhatWouldBecomeOfTheRun(t *testing.T) {
 		says   string
 	}{
 		"it would be sent":     {func(*world) {}, "would be re-triggered, as attempt 1: it has failed"},
-		"it is being paused":   {func(w *world) { w.throttle.status.Wait, w.throttle.status.Detail = time.Hour, "all is paused" }, "would wait: all is paused"},
+		"it is being paused":   {func(w *world) { w.throttle.pause(time.Hour) }, "would wait: all is paused"},
 		"the calls are slowed": {func(w *world) { w.throttle.busy = time.Hour }, "would be returned (throttled)"},
 		"the budget is spent": {func(w *world) {
 			w.options.FlowBudget, w.options.BudgetWindow = 1, time.Hour

@@ -10,7 +10,6 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
-	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	. "github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
@@ -18,9 +17,7 @@ import (
 func TestTheRunThatALostCallMadeIsFoundAndLinked(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		req := w.fail("run")
-		w.lose(req, true)
-		pass(reconcile)
+		req := w.unanswered(true)
 		r := w.deliver(req)
 		w.want(r, Retriggered, Reconciled)
 		if child := w.entries(r.NewRunID); r.NewRunID != w.adobe.MadeOf("run") || child.Run.Parent != "run" || child.Flow.Slot != nil {
@@ -45,10 +42,7 @@ func TestTheNextRunOfTheDataflowFindsOutWhatALostCallDid(t *testing.T) {
 func TestALostCallThatMadeNothingIsSentOnceMoreAfterHalfAnHour(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		req := w.fail("run")
-		w.lose(req, false)
-		pass(reconcile)
-		w.want(w.deliver(req), Deferred, OutcomeUnknown)
+		w.searchedInVain()
 		if e := w.entries("run"); e.Flow.Slot != nil || len(e.Flow.Kept) != 1 {
 			t.Errorf("the dataflow is not free: %+v", e.Flow)
 		}
@@ -177,11 +171,8 @@ func TestARunThatTwoLostCallsMayHaveMadeIsNobodys(t *testing.T) {
 func TestAFailedRunOfAKeptCallIsLinkedToItsParent(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.options.Policy = &policy.Policy{Delays: []time.Duration{0, 0, 0}, MaxAge: policy.DefaultMaxAge}
-		req := w.fail("run")
-		w.lose(req, false)
-		pass(reconcile)
-		w.want(w.deliver(req), Deferred, OutcomeUnknown)
+		w.options.Policy = atOnce(3)
+		w.searchedInVain()
 		w.adobe.made("late", time.Now())
 		w.adobe.End("late", flowsim.Fail("X", "no"))
 		pass(10 * time.Minute)
@@ -358,9 +349,7 @@ func TestTheSecretsNewClientIdDoesNotHideTheRunOfALostCall(t *testing.T) {
 func TestTheSearchUsesTheSandboxOfTheCall(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		req := w.fail("run")
-		w.lose(req, true)
-		pass(reconcile)
+		w.unanswered(true)
 		other := w.fail("other")
 		other.Sandbox = "dev"
 		w.deliver(other)
@@ -376,9 +365,7 @@ func TestTheSearchUsesTheSandboxOfTheCall(t *testing.T) {
 func TestAFoundRunThatFailsMeanwhileIsSearchedForAgain(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		req := w.fail("run")
-		w.lose(req, true)
-		pass(reconcile)
+		req := w.unanswered(true)
 		child := w.adobe.MadeOf("run")
 		reads := 0
 		w.table.onRead = func() error {
@@ -401,10 +388,7 @@ func TestAFoundRunThatFailsMeanwhileIsSearchedForAgain(t *testing.T) {
 func TestACallThatIsLostDuringASearchMayHaveMadeTheRunAsWell(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		req := w.fail("run")
-		w.lose(req, false)
-		pass(reconcile)
-		w.want(w.deliver(req), Deferred, OutcomeUnknown)
+		w.searchedInVain()
 		pass(secondSearch)
 		w.adobe.made("late", time.Now().Add(-time.Minute))
 		reads := 0

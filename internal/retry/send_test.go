@@ -150,7 +150,7 @@ func TestARenewedCredentialIsInTheSlotBeforeTheSecondCall(t *testing.T) {
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
 		w.accounts.onRenew = func() (string, error) { return "new-client", nil }
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: 401, Times: 2, Body: `{"error_code":"401013"}`})
+		w.adobe.refuseToken(flowsim.OpRetrigger, 2)
 		checked := false
 		w.adobe.onCall = func(r *http.Request) {
 			if isRetrigger(r) && r.Header.Get("X-Api-Key") == "new-client" {
@@ -171,7 +171,7 @@ func TestWithoutItsClientIdInTheSlotARenewedCredentialSendsNothing(t *testing.T)
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: 401, Times: 2, Body: `{"error_code":"401013"}`})
+		w.adobe.refuseToken(flowsim.OpRetrigger, 2)
 		w.accounts.onRenew = func() (string, error) {
 			w.table.onCommit = func([]store.Write) (before, after error) {
 				w.table.onCommit = nil
@@ -191,7 +191,7 @@ func TestASecretThatIsRefusedTwiceOnlyWaits(t *testing.T) {
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
 		w.accounts.onRenew = func() (string, error) { return ourClient, nil }
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: 401, Times: 9, Body: `{"error_code":"401013"}`})
+		w.adobe.refuseToken(flowsim.OpRetrigger, 9)
 		r := w.deliver(req)
 		w.want(r, Returned, CredentialsRefused)
 		if e := w.entries("run"); !r.Waits() || e.Flow.Slot != nil || e.Run.Faults != 0 {

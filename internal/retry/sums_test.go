@@ -7,7 +7,6 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
-	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	. "github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
@@ -49,7 +48,7 @@ func TestRetriggersAndDeadLettersAreAddedUpInOneWrite(t *testing.T) {
 func TestARecoveryStandsUnderTheCodeOfTheFirstFailure(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.options.Policy = &policy.Policy{Delays: []time.Duration{0, 0}, MaxAge: policy.DefaultMaxAge}
+		w.options.Policy = atOnce(2)
 		first := w.deliver(w.failWithCode("a"))
 		w.adobe.End(first.NewRunID, flowsim.Fail("OTHER-1", "another reason"))
 		child := w.event(first.NewRunID)

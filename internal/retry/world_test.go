@@ -15,6 +15,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	. "github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
@@ -116,6 +117,28 @@ func (w *world) lose(req event.Request, made bool) Result {
 	r := w.deliver(req)
 	w.want(r, Returned, OutcomeUnknown)
 	return r
+}
+
+// unanswered makes run "run" fail, of whose re-trigger the answer is lost, and lets the time
+// pass that Flow Service is given to list what it made.
+func (w *world) unanswered(made bool) event.Request {
+	w.Helper()
+	req := w.fail("run")
+	w.lose(req, made)
+	pass(reconcile)
+	return req
+}
+
+// searchedInVain makes such a run whose re-trigger made nothing: a message waits for the
+// second search.
+func (w *world) searchedInVain() {
+	w.Helper()
+	w.want(w.deliver(w.unanswered(false)), Deferred, OutcomeUnknown)
+}
+
+// atOnce is a policy of so many attempts without delays.
+func atOnce(attempts int) *policy.Policy {
+	return &policy.Policy{Delays: make([]time.Duration, attempts), MaxAge: policy.DefaultMaxAge}
 }
 
 // laterOf is a ledger of another process, at a later time.
@@ -222,6 +245,12 @@ type slowly struct {
 	busy      time.Duration
 	published int
 }
+
+func (s *slowly) pause(d time.Duration) {
+	s.status = throttle.PauseStatus{Wait: d, Detail: "all is paused"}
+}
+
+func (s *slowly) resume() { s.status = throttle.PauseStatus{} }
 
 func (s *slowly) PauseStatus(context.Context, string, string, time.Time) (throttle.PauseStatus, error) {
 	return s.status, s.err

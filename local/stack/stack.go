@@ -32,6 +32,7 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/keepalive"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/sqstext"
 	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
@@ -258,7 +259,7 @@ func (s *Stack) startAWS(ctx context.Context, o Options) error {
 	if err := addBus(s, simulated); err != nil {
 		return err
 	}
-	config := aws.Config{Region: awssim.Region, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+	config := aws.Config{Region: awssim.Region, APIOptions: keepalive.Options(), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})}
 	s.SQS = sqs.NewFromConfig(config, func(c *sqs.Options) { c.BaseEndpoint = aws.String(cmp.Or(o.SQSEndpoint, simulated)) })
