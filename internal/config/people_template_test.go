@@ -40,7 +40,7 @@ func TestPeopleMayNeitherWriteTheLedgerNorReadASecret(t *testing.T) {
 	reads := []string{
 		"dynamodb:Query", "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:DescribeTable", "sqs:GetQueueAttributes",
 		"cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms", "logs:StartQuery", "logs:FilterLogEvents", "logs:GetQueryResults",
-		"cloudformation:DescribeStacks", "cloudformation:DescribeStackResources", "lambda:GetFunctionConfiguration", "events:DescribeRule",
+		"cloudformation:DescribeStacks", "cloudformation:DescribeStackResources", "lambda:GetFunctionConfiguration", "events:DescribeRule", "events:ListTargetsByRule", "sns:ListSubscriptionsByTopic",
 	}
 	changes := []string{"lambda:InvokeFunction", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage"}
 	for policy, want := range map[string][]string{"ReaderPolicy": reads, "OperatorPolicy": slices.Concat(reads, changes)} {
