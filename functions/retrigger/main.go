@@ -103,13 +103,15 @@ func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retry
 	log := telemetry.NewLogger(out, cfg.LogLevel)
 	limits := throttle.New(table, share(cfg), cfg.Paused, time.Now)
 	bus := notice.NewBus(cfg.NoticeBus, func() notice.EventBridge { return eventbridge.NewFromConfig(amazon) }, time.Now)
+	calls := new(telemetry.Samples)
+	adobe = append(slices.Clip(adobe), flowclient.WithObserver(func(_ string, took time.Duration) { calls.Add(float64(took.Microseconds()) / 1000) }))
 	accounts := notice.Watch(
 		credentials.NewStore(secretsmanager.NewFromConfig(amazon), cfg.SecretIDs, clients(cfg, limits, adobe), cfg.SecretCacheTTL, time.Now),
 		bus, table, time.Now, log,
 	)
 	parts := handler.Parts{
 		Accounts: accounts, Throttle: limits, Shapes: unrecognized.New(table, time.Now),
-		Metrics: telemetry.NewMetrics(out, os.Getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now), Log: log,
+		Metrics: telemetry.NewMetrics(out, os.Getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now), Adobe: calls, Log: log,
 		Concurrency: cfg.MaxConcurrentRuns, CallTimeout: cfg.CallTimeout,
 	}
 	var waiting retry.Requests // nil without a queue
