@@ -17,7 +17,7 @@ const wouldRetrigger = "would_retrigger"
 // observing lets the function that is started from now on only observe, or retry.
 func (d driver) observing(on bool) { d.Config.Observe = on }
 
-// wantUntouched checks that nothing was sent or written, and that no message waits.
+// wantUntouched checks that nothing was sent or written of any run, and that no message waits.
 func (r results) wantUntouched() {
 	r.TB.Helper()
 	if n := len(r.sent()); n != 0 {
@@ -28,8 +28,10 @@ func (r results) wantUntouched() {
 			r.TB.Errorf("%d messages are on the %s queue", n, name)
 		}
 	}
-	if all := r.Memory.Records(); len(all) != 0 {
-		r.TB.Errorf("the table has %v", all)
+	for _, record := range r.Memory.Records() {
+		if !strings.HasPrefix(record["pk"], "org#") { // that the function lives is no change
+			r.TB.Errorf("the table has %v", record)
+		}
 	}
 }
 

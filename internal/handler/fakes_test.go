@@ -132,7 +132,11 @@ func (e *engine) Refuse(_ context.Context, _ []byte, fault *event.Error) retry.R
 
 func (e *engine) Close(context.Context, *retry.Batch) {}
 
-func (e *engine) AddUp(_ context.Context, results []retry.Result) { e.addedUp += len(results) }
+func (e *engine) Received(context.Context, []store.Record) {}
+
+func (e *engine) AddUp(_ context.Context, results []retry.Result, _ []retry.Swept) {
+	e.addedUp += len(results)
+}
 
 // sweeper is a fake of the sweeper: each part of a sweep ends as it says.
 type sweeper struct {
@@ -173,12 +177,12 @@ type pauses struct {
 func (p *pauses) Fresh() bool              { return !p.stale }
 func (p *pauses) Learn(store.Record) error { return nil }
 
-func (p *pauses) Pause(_ context.Context, scope throttle.Scope, reason string, _ time.Time) ([]throttle.Pause, error) {
+func (p *pauses) Pause(_ context.Context, scope throttle.Scope, why throttle.Cause, _ time.Time) ([]throttle.Pause, error) {
 	if p.panics {
 		panic("a defect")
 	}
 	p.paused = append(p.paused, scope)
-	return []throttle.Pause{{Scope: scope, Reason: reason}}, p.err
+	return []throttle.Pause{{Scope: scope, Reason: why.Reason}}, p.err
 }
 
 func (p *pauses) Resume(context.Context, throttle.Scope, time.Time) ([]throttle.Pause, error) {

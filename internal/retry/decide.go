@@ -37,6 +37,9 @@ type Step struct {
 	Outcome Outcome
 	Reason  Reason
 	Detail  string
+	// Rule is the number of the rule that makes the step, as docs/how-it-works.md has them; 0
+	// where it is none of them.
+	Rule int
 	// Call is the lost call to search for, to link or to settle; To is the state that
 	// settling leads to. FromRun links the request's own run as what the call has made.
 	Call    ledger.Call
@@ -100,7 +103,7 @@ func Decide(f *Facts, r *Rules, now time.Time) Step {
 			return unlessByHand(f, step, now)
 		}
 	}
-	return unlessByHand(f, Step{Do: Send}, now)
+	return unlessByHand(f, Step{Do: Send, Rule: 4}, now)
 }
 
 func isItWorkedOn(f *Facts, _ *Rules, now time.Time) (Step, bool) {
@@ -110,8 +113,10 @@ func isItWorkedOn(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 		return duplicate(Retriggered, run), true
 	case ledger.Succeeded:
 		return duplicate(Skipped, run), true
-	case ledger.InFlight, ledger.Reserved:
-		return Step{Do: End, Outcome: Returned, Reason: InProgress, Detail: "another delivery is working on this run"}, true
+	case ledger.InFlight:
+		return Step{Do: End, Outcome: Returned, Reason: InProgress, Rule: 4, Detail: "another delivery is working on this run"}, true
+	case ledger.Reserved:
+		return Step{Do: End, Outcome: Returned, Reason: InProgress, Rule: 18, Detail: "another delivery is working on this run"}, true
 	}
 	return Step{}, false
 }
@@ -122,7 +127,9 @@ func isItAnsweredFor(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 	case f.By == ledger.ASweep:
 		return Step{}, false
 	case run.Superseded && f.By != ledger.AtHand && f.By != ledger.AForce: // its data is being retried
-		return duplicate(Skipped, run), true
+		step := duplicate(Skipped, run)
+		step.Rule = 12
+		return step, true
 	case f.otherSandbox():
 		return Step{}, false
 	}
@@ -163,7 +170,7 @@ func duplicate(outcome Outcome, run *ledger.Run) Step {
 	if run.Reason != "" {
 		detail += ": " + run.Reason
 	}
-	return Step{Do: End, Outcome: outcome, Reason: ReasonDuplicate, Detail: detail}
+	return Step{Do: End, Outcome: outcome, Reason: ReasonDuplicate, Rule: 1, Detail: detail}
 }
 
 // notYetWait is the least time before a run is tried again that Adobe does not re-trigger
@@ -181,7 +188,7 @@ func wasItRefused(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 	case flowclient.KindThrottled:
 		return back, true
 	case flowclient.KindNotYet:
-		back.After, back.Fault = notYetWait, true
+		back.After, back.Fault, back.Rule = notYetWait, true, 20
 		return back, true
 	case flowclient.KindForbidden, flowclient.KindNotFound:
 		return give, true
@@ -197,7 +204,7 @@ func wasItRefused(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 		}
 		return give, true
 	}
-	back.Fault = !back.waits()
+	back.Fault, back.Rule = !back.waits(), 20
 	return back, true
 }
 
@@ -206,12 +213,12 @@ func isItPaused(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 	case f.By == ledger.ASweep: // its request waits on the queue
 		return Step{}, false
 	case f.Pause.Wait > 0 && f.waitsOnQueue():
-		return Step{Do: End, Outcome: Returned, Reason: Paused, Detail: f.Pause.Detail, Due: now.Add(f.Pause.Wait), Released: f.Pause.Released}, true
+		return Step{Do: End, Outcome: Returned, Reason: Paused, Rule: 24, Detail: f.Pause.Detail, Due: now.Add(f.Pause.Wait), Released: f.Pause.Released}, true
 	case f.Pause.Wait > 0 && !f.dry() && f.Entries.Run.StateAt(now) == ledger.Unconfirmed:
 		// Nothing can be reserved for an unconfirmed run, so that its message waits where it is.
-		return Step{Do: End, Outcome: Returned, Reason: Paused, Detail: f.Pause.Detail, After: f.Pause.Wait}, true
+		return Step{Do: End, Outcome: Returned, Reason: Paused, Rule: 24, Detail: f.Pause.Detail, After: f.Pause.Wait}, true
 	case f.Pause.Wait > 0 && !f.dry():
-		return Step{Do: Defer, Reason: Paused, Detail: f.Pause.Detail, Due: now, After: f.Pause.Wait}, true // its turn is by when it came
+		return Step{Do: Defer, Reason: Paused, Rule: 24, Detail: f.Pause.Detail, Due: now, After: f.Pause.Wait}, true // its turn is by when it came
 	case f.SlowDown > throttle.MaxWait:
 		return Step{Do: End, Outcome: Returned, Reason: Throttled, Detail: "the calls of this org are slowed down; nothing was sent for this run", After: f.SlowDown}, true
 	}

@@ -32,7 +32,7 @@ func isItDealtWith(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 	case ledger.Deferred, ledger.Returned:
 		reason, detail = whatItWaitsFor(f, now)
 	}
-	return Step{Do: End, Outcome: Skipped, Reason: reason, Detail: detail}, reason != ""
+	return Step{Do: End, Outcome: Skipped, Reason: reason, Rule: 19, Detail: detail}, reason != ""
 }
 
 // whyItEnded tells a sweep of the end that the ledger has; nothing where the run may be

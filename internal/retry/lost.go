@@ -28,7 +28,7 @@ func isTheSlotTaken(f *Facts, r *Rules, now time.Time) (Step, bool) {
 	if f.Observed && call.RunID != f.Request.RunID { // what is only observed waits for no other run
 		return Step{}, false
 	}
-	wait := Step{Do: End, Outcome: Returned, Reason: FlowBusy, Detail: fmt.Sprintf("run %s of the same dataflow is being re-triggered", call.RunID)}
+	wait := Step{Do: End, Outcome: Returned, Reason: FlowBusy, Rule: 9, Detail: fmt.Sprintf("run %s of the same dataflow is being re-triggered", call.RunID)}
 	if call.InFlight(now) {
 		return wait, true
 	}
@@ -45,15 +45,15 @@ func isTheSlotTaken(f *Facts, r *Rules, now time.Time) (Step, bool) {
 	}
 	switch {
 	case !f.searched(*call):
-		return Step{Do: SearchCall, Call: *call}, true
+		return Step{Do: SearchCall, Call: *call, Rule: 10}, true
 	case !f.parentKnown(*call):
-		return Step{Do: ReadParent, Call: *call}, true
+		return Step{Do: ReadParent, Call: *call, Rule: 10}, true
 	case f.Search.Found == FoundOne:
-		return Step{Do: LinkRun, Call: *call}, true
+		return Step{Do: LinkRun, Call: *call, Rule: 12}, true
 	case f.Search.Found == FoundNothing:
-		return Step{Do: SettleCall, Call: *call, To: ledger.Searched, Reason: OutcomeUnknown}, true
+		return Step{Do: SettleCall, Call: *call, To: ledger.Searched, Reason: OutcomeUnknown, Rule: 13}, true
 	}
-	return Step{Do: SettleCall, Call: *call, To: ledger.CannotTell, Reason: OutcomeUnknown, Detail: f.Search.Detail}, true
+	return Step{Do: SettleCall, Call: *call, To: ledger.CannotTell, Reason: OutcomeUnknown, Rule: 13, Detail: f.Search.Detail}, true
 }
 
 // whoMadeIt links a failed run that a lost call has made: its failure is the first that is
@@ -83,7 +83,7 @@ func whoMadeIt(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 		if f.Request.Force { // a person has looked at the dataflow's runs
 			return Step{}, false
 		}
-		return Step{Do: DeadLetter, Reason: MadeByUnknownCall, Detail: "a re-trigger without an answer has made this run, and which one can't be told: its lineage, and how often that was retried, are not known. Look at the dataflow's runs, and send this one with force if it is to be retried"}, true
+		return Step{Do: DeadLetter, Reason: MadeByUnknownCall, Rule: 17, Detail: "a re-trigger without an answer has made this run, and which one can't be told: its lineage, and how often that was retried, are not known. Look at the dataflow's runs, and send this one with force if it is to be retried"}, true
 	}
 	return linkTo(f, call, now), true
 }
@@ -104,9 +104,9 @@ func linkTo(f *Facts, call ledger.Call, now time.Time) Step {
 	case !f.parentKnown(call):
 		return Step{Do: ReadParent, Call: call}
 	case f.Parent.Run.StateAt(now) == ledger.Reserved:
-		return Step{Do: End, Outcome: Returned, Reason: FlowBusy, Detail: fmt.Sprintf("run %s, of which this one was made, is being written to a queue", call.RunID)}
+		return Step{Do: End, Outcome: Returned, Reason: FlowBusy, Rule: 18, Detail: fmt.Sprintf("run %s, of which this one was made, is being written to a queue", call.RunID)}
 	}
-	return Step{Do: LinkRun, Call: call, FromRun: true}
+	return Step{Do: LinkRun, Call: call, Rule: 12, FromRun: true}
 }
 
 // isItsLostCallFound decides on a run whose own call got no answer, by what a search has
@@ -123,9 +123,9 @@ func isItsLostCallFound(f *Facts, _ *Rules, _ time.Time) (Step, bool) {
 	case f.Search.Found == FoundOne && !f.parentKnown(run.Lost):
 		return Step{Do: ReadParent, Call: run.Lost}, true
 	case f.Search.Found == FoundOne:
-		return Step{Do: LinkRun, Call: run.Lost}, true
+		return Step{Do: LinkRun, Call: run.Lost, Rule: 12}, true
 	case f.Search.Found != FoundNothing && forcedAgain(f):
-		return Step{Do: Send, Extra: true}, true
+		return Step{Do: Send, Rule: 16, Extra: true}, true
 	case f.Search.Found != FoundNothing:
 		return lost("it was re-triggered without a clear answer, and whether this made a run can't be told (%s)", f.Search.Detail), true
 	}
@@ -134,7 +134,7 @@ func isItsLostCallFound(f *Facts, _ *Rules, _ time.Time) (Step, bool) {
 
 // lost gives up a run whose call got no answer.
 func lost(format string, args ...any) Step {
-	return Step{Do: DeadLetter, Reason: OutcomeUnknown, Detail: fmt.Sprintf(format, args...) + ". It is not sent again: look for a newer run of its dataflow first"}
+	return Step{Do: DeadLetter, Reason: OutcomeUnknown, Rule: 15, Detail: fmt.Sprintf(format, args...) + ". It is not sent again: look for a newer run of its dataflow first"}
 }
 
 // forcedAgain reports whether a person, who has looked, sends a run once more that was
@@ -167,9 +167,9 @@ func mayItBeSentAgain(f *Facts, r *Rules, now time.Time) (Step, bool) {
 	case tooLate:
 		return Step{Do: Send, Extra: true}, true
 	case wait > 0:
-		return Step{Do: Defer, Reason: OutcomeUnknown, Due: now.Add(wait), Detail: "an earlier re-trigger got no answer, and may still take effect; then it is looked for again"}, true
+		return Step{Do: Defer, Reason: OutcomeUnknown, Rule: 16, Due: now.Add(wait), Detail: "an earlier re-trigger got no answer, and may still take effect; then it is looked for again"}, true
 	case !f.searched(run.Lost):
-		return Step{Do: SearchCall, Call: run.Lost}, true
+		return Step{Do: SearchCall, Call: run.Lost, Rule: 16}, true
 	case !again && (run.Sends >= 2 || r.NoExtraSend || outOfAttempts(f, r, now)):
 		return lost("it was re-triggered %d times without a clear answer, and no run that this made is there", run.Sends), true
 	}

@@ -21,6 +21,7 @@ type tally struct {
 	runs    []RunReport // of a dry run
 	left    int         // that the list of a dry run has no room for
 	ends    []retry.Result
+	swept   []retry.Swept // orgs that a scheduled sweep is done with
 }
 
 // noteFault keeps the error for the report, and its reason for the metrics.
