@@ -165,7 +165,7 @@ func mayItBeSentAgain(f *Facts, r *Rules, now time.Time) (Step, bool) {
 	case !again && tooLate:
 		return lost("it was re-triggered at %s without a clear answer, too long ago to look for a run that this made", run.Lost.At.Format(time.RFC3339)), true
 	case tooLate:
-		return Step{Do: Send, Extra: true}, true
+		return Step{Do: Send, Rule: 16, Extra: true}, true
 	case wait > 0:
 		return Step{Do: Defer, Reason: OutcomeUnknown, Rule: 16, Due: now.Add(wait), Detail: "an earlier re-trigger got no answer, and may still take effect; then it is looked for again"}, true
 	case !f.searched(run.Lost):
@@ -176,7 +176,7 @@ func mayItBeSentAgain(f *Facts, r *Rules, now time.Time) (Step, bool) {
 	if step, spent := isThereBudget(f, r, now); spent {
 		return step, true
 	}
-	return Step{Do: Send, Extra: true}, true
+	return Step{Do: Send, Rule: 16, Extra: true}, true
 }
 
 // cannotTell reports whether no search can tell what the run's lost call has made, also
