@@ -95,6 +95,12 @@ func compare(a, b Outcome) int {
 	return cmp.Or(cmp.Compare(a.RunID, b.RunID), cmp.Compare(a.Outcome, b.Outcome), cmp.Compare(a.Reason, b.Reason))
 }
 
+// All returns all steps, in an order in which they can be played. The folder is events/.
+func All(dir string) ([]Step, error) {
+	steps, err := Files(dir)
+	return slices.Concat(steps, Faults(), Sweeps(), Lineages(), Recoveries(), Births(), Episodes()), err
+}
+
 // Files returns a step for each file in the folder's outcomes.json. The runs that
 // the files ask to retry are made failed runs of Adobe's.
 func Files(dir string) ([]Step, error) {
@@ -249,7 +255,7 @@ func Lineages() []Step {
 		return step
 	}
 	return []Step{
-		lineage("a lineage that succeeds on its second attempt", Roots()[0], []string{"retriggered", "retriggered"}, failure),
+		lineage("a lineage: its second attempt succeeds", Roots()[0], []string{"retriggered", "retriggered"}, failure),
 		lineage("a lineage that has its three attempts", Roots()[1], []string{
 			"retriggered", "retriggered", "retriggered", "dead_lettered attempts_exhausted",
 		}, failure, failure, failure),
@@ -261,7 +267,7 @@ func Lineages() []Step {
 func Recoveries() []Step {
 	var found []Outcome
 	return []Step{{
-		Trigger: "schedule", Name: "recoveries that no event told of: counted",
+		Trigger: "schedule", Name: "recoveries that no event told of",
 		Ends: func(*stack.Stack) []Outcome { return found },
 		Do: func(ctx context.Context, s *stack.Stack) error {
 			for _, r := range s.Adobe.Runs() {
@@ -354,7 +360,7 @@ func Sweeps() []Step {
 			},
 		},
 		{
-			Trigger: "EventBridge, by hand", Name: "MODE=observe: an event and a sweep say what they would do", Want: one("observed-run", "skipped", "would_retrigger"),
+			Trigger: "EventBridge, by hand", Name: "MODE=observe: an event and a sweep", Want: one("observed-run", "skipped", "would_retrigger"),
 			Do: sweeps(observed, stack.Sweep{
 				State: "finished", DryRun: true, Seen: 7, Failed: 7, Requested: 1,
 				Skipped: map[string]int{"superseded": 3, "streaming_run": 1, "downstream_run": 1, "waiting": 1},
@@ -368,7 +374,7 @@ func Sweeps() []Step {
 func Births() []Step {
 	return []Step{
 		{
-			Trigger: "schedule", Name: "a run that failed before the ledger was made is left alone",
+			Trigger: "schedule", Name: "a run older than the ledger",
 			Do: sweeps(func(ctx context.Context, s *stack.Stack) error {
 				s.Adobe.AddFlow(flowsim.Flow{ID: flow("before-us"), OrgID: stack.OrgID, Sandbox: swept})
 				before := time.Now().Add(-2 * time.Hour)
@@ -377,7 +383,7 @@ func Births() []Step {
 			}, stack.Sweep{State: "finished", Seen: 6, Failed: 6, Skipped: map[string]int{"superseded": 3, "waiting": 1, "streaming_run": 1, "downstream_run": 1}}),
 		},
 		{
-			Trigger: "by hand", Name: "a sweep that names its time would find it (dry run)",
+			Trigger: "by hand", Name: "the same, by a sweep that names a time",
 			Do: sweeps(func(ctx context.Context, s *stack.Stack) error {
 				return byHand(ctx, s, `{"sweep":{"sandbox":"`+swept+`","since":"48h","dryRun":true}}`)
 			}, stack.Sweep{State: "finished", DryRun: true, Seen: 7, Failed: 7, Requested: 1, Skipped: map[string]int{"superseded": 3, "waiting": 1, "streaming_run": 1, "downstream_run": 1}}),
@@ -445,7 +451,7 @@ func Episodes() []Step {
 	}
 	return []Step{
 		{
-			Trigger: "EventBridge → SQS", Name: "forty failures of a dataflow, one notice", Want: want, Notices: []string{"Run Given Up"},
+			Trigger: "EventBridge → SQS", Name: "40 failures of a dataflow, one notice", Want: want, Notices: []string{"Run Given Up"},
 			Do: func(ctx context.Context, s *stack.Stack) error {
 				s.Adobe.AddFlow(flowsim.Flow{ID: dataflow, Name: "Loyalty members hourly", OrgID: stack.OrgID, Sandbox: stack.Sandbox})
 				runs := make([]flowsim.Run, len(want))
@@ -487,7 +493,7 @@ func Faults() []Step {
 		{Trigger: "SQS", Name: "the run has succeeded", Want: one("good-run", "skipped", "run_succeeded"), Do: failed("good-run", func(s *stack.Stack) {
 			s.Adobe.AddRun(flowsim.Run{ID: "good-run", FlowID: flow("good-run"), Status: flowsim.Success, Records: 10})
 		})},
-		{Trigger: "SQS", Name: "a person has retried the run in Adobe's UI", Want: one("repaired-run", "skipped", "superseded_by_hand"), Do: failed("repaired-run", func(s *stack.Stack) {
+		{Trigger: "SQS", Name: "a person has retried it in Adobe's UI", Want: one("repaired-run", "skipped", "superseded_by_hand"), Do: failed("repaired-run", func(s *stack.Stack) {
 			hourAgo := time.Now().Add(-time.Hour)
 			s.Adobe.AddRun(flowsim.Run{ID: "repaired-run", FlowID: flow("repaired-run"), Status: flowsim.Failed, CreatedAt: hourAgo, CompletedAt: hourAgo})
 			s.Adobe.End(flowsim.RetryByHand(s.Adobe, "repaired-run"), flowsim.Succeed())
@@ -498,7 +504,7 @@ func Faults() []Step {
 		{Trigger: "SQS", Name: "no permission (403)", Want: one("forbidden-run", "dead_lettered", "forbidden"), Do: failed("forbidden-run", fault(flowsim.Fault{
 			Op: flowsim.OpRetrigger, Status: http.StatusForbidden, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403,"report":{"request-id":"r1"}}`,
 		}))},
-		lost("503 before the effect: one more is sent", "unsure-run", "", flowsim.Fault{
+		lost("503 before the effect: sent once more", "unsure-run", "", flowsim.Fault{
 			Op: flowsim.OpRetrigger, Status: http.StatusServiceUnavailable, Body: "<html>unavailable</html>", ContentType: "text/html",
 		}),
 		lost("the answer is lost: its run is found", "lost-run", "reconciled", flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: true, Reset: true}),
@@ -551,7 +557,7 @@ func Faults() []Step {
 			return failed("rotated-run", nil)(ctx, s)
 		}},
 		{
-			Trigger: "redrive", Name: "permission given, dead letters redriven", MovesClock: true,
+			Trigger: "redrive", Name: "permission given: letters redriven", MovesClock: true,
 			Want: []Outcome{{"mended-run", "dead_lettered", "forbidden"}, {"mended-run", "retriggered", ""}},
 			Do: func(ctx context.Context, s *stack.Stack) error {
 				// Those of the steps before are taken away. An answer that is lost on the way

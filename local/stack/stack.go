@@ -123,6 +123,10 @@ type Options struct {
 	Env []string
 	// Logs receives what the function writes, besides Stack.Log; may be nil.
 	Logs io.Writer
+	// LogBytes is how much of that Stack.Log keeps at most, the newest; 0 for everything.
+	LogBytes int
+	// Retention is for how long the simulated queues keep a message; 0 for ever.
+	Retention time.Duration
 }
 
 // Stack is the running whole.
@@ -158,7 +162,7 @@ type Stack struct {
 
 // Start starts everything. Close it.
 func Start(ctx context.Context, o Options) (s *Stack, err error) {
-	s = &Stack{Log: newLog(o.Logs), secretID: SecretID}
+	s = &Stack{Log: newLog(o.Logs, o.LogBytes), secretID: SecretID}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -299,10 +303,10 @@ func (s *Stack) Notices() []awssim.Event { return s.buses.EventBuses.Sent(Notice
 
 func (s *Stack) addQueues(ctx context.Context, o Options) error {
 	if o.SQSEndpoint == "" {
-		s.DeadLetterQueueURL = s.AWS.AddQueue(awssim.Queue{Name: DeadLetterQueue, VisibilityTimeout: 30 * time.Second, MaximumMessageSize: sqstext.MaxMessage})
+		s.DeadLetterQueueURL = s.AWS.AddQueue(awssim.Queue{Name: DeadLetterQueue, VisibilityTimeout: 30 * time.Second, MaximumMessageSize: sqstext.MaxMessage, Retention: o.Retention})
 		s.RequestQueueURL = s.AWS.AddQueue(awssim.Queue{
 			Name: RequestQueue, VisibilityTimeout: VisibilityTimeout, DeadLetterQueue: DeadLetterQueue, MaxReceives: MaxReceives,
-			MaximumMessageSize: sqstext.MaxRequest,
+			MaximumMessageSize: sqstext.MaxRequest, Retention: o.Retention,
 		})
 		return nil
 	}
