@@ -125,7 +125,7 @@ func welcome(out io.Writer, path string, file stackfile.File) {
 	}
 	say(out, `  aws lambda invoke --endpoint-url %s \
     --function-name %s --cli-binary-format raw-in-base64-out \
-    --payload '{"pauses":{}}' /dev/stdout
+    --payload '{"sweep":{"since":"1h","dryRun":true}}' /dev/stdout
   aws sqs receive-message --endpoint-url %s \
     --queue-url %s
 The AWS CLI needs --region %s, and takes any credentials here.
