@@ -27,7 +27,7 @@ const HourOfLife = 30 * time.Second
 // anything that the World does.
 func Settings() []string {
 	return []string{
-		"RETRY_DELAYS=0s,5s,15s", "MAX_RUN_AGE=1h", "LEDGER_TTL=24h", "BREAKER_THRESHOLD=3", "BREAKER_COOLDOWN=4m",
+		"RETRY_DELAYS=0s,10s,40s", "MAX_RUN_AGE=1h", "LEDGER_TTL=24h", "BREAKER_THRESHOLD=3", "BREAKER_COOLDOWN=4m",
 		"RECONCILE_AFTER=2s", "EXTRA_SEND_AFTER=20s", "FAULT_INTERVAL=1s",
 		"FLOW_BUDGET=60", "ORG_BUDGET=1200", "BUDGET_WINDOW=1m", "SWEEP_SINCE=30m", "LOG_LEVEL=info",
 	}
