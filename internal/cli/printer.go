@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"charm.land/lipgloss/v2"
+	"charm.land/lipgloss/v2/table"
+	"github.com/charmbracelet/colorprofile"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/operate"
+)
+
+// printer writes for people. Every text passes [plain] here, and nowhere else. Colors are
+// left out where the output is no terminal, or NO_COLOR is set.
+type printer struct {
+	out io.Writer
+	err error // the first one
+}
+
+// print prints the value as JSON, or as the function shows it to people.
+func (c *command) print(value any, people func(*printer)) error {
+	p := &printer{out: colorprofile.NewWriter(c.system.Out, c.system.Env)}
+	if c.output == "json" {
+		p.json(value)
+	} else {
+		people(p)
+	}
+	if p.err != nil {
+		return &operate.Error{Kind: operate.Failed, Message: "the output could not be written: " + p.err.Error(), Err: p.err}
+	}
+	return nil
+}
+
+func (p *printer) write(text string) {
+	if p.err == nil {
+		_, p.err = io.WriteString(p.out, text)
+	}
+}
+
+// json prints one value.
+func (p *printer) json(value any) {
+	var encoded bytes.Buffer
+	e := json.NewEncoder(&encoded)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(value); err != nil {
+		p.err = err
+		return
+	}
+	p.write(string(plainJSON(encoded.Bytes())))
+}
+
+// line prints one line. Arguments that are texts are made plain.
+func (p *printer) line(format string, args ...any) {
+	p.write(plain(fmt.Sprintf(format, args...)) + "\n")
+}
+
+// heading prints a line that stands out.
+func (p *printer) heading(format string, args ...any) {
+	p.write(lipgloss.NewStyle().Bold(true).Render(plain(fmt.Sprintf(format, args...))) + "\n")
+}
+
+// table prints rows under headers, without borders, so that columns can be cut out by other
+// commands. An empty cell is a dash.
+func (p *printer) table(headers []string, rows [][]string) {
+	for _, row := range rows {
+		for i, cell := range row {
+			if row[i] = plain(cell); cell == "" {
+				row[i] = "-"
+			}
+		}
+	}
+	t := table.New().Headers(headers...).Rows(rows...).Wrap(false).
+		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).BorderHeader(false).BorderColumn(false).
+		StyleFunc(func(row, col int) lipgloss.Style {
+			style := lipgloss.NewStyle()
+			if col < len(headers)-1 {
+				style = style.PaddingRight(2)
+			}
+			if row == table.HeaderRow {
+				style = style.Bold(true)
+			}
+			return style
+		})
+	p.write(t.String() + "\n")
+}
