@@ -49,7 +49,7 @@ func (c *command) changeRuns(cmd *cobra.Command, f runsFlags, runIDs []string, c
 	if err != nil {
 		return err
 	}
-	c.tell(func(p *printer) { p.chosen(runs, o) })
+	c.tell(func(p *printer) { printChosen(p, runs, o) })
 	if err := c.confirm(ctx, upper(ch.verb)+" "+plural(len(runs), "run")+"?"); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (c *command) changeRuns(cmd *cobra.Command, f runsFlags, runIDs []string, c
 			done.Left = append(done.Left, r.RunID)
 		}
 	}
-	if err := c.print(done, func(p *printer) { p.results(done) }); err != nil {
+	if err := c.print(done, func(p *printer) { printResults(p, done) }); err != nil {
 		return err
 	}
 	if stopped != nil {
@@ -113,8 +113,8 @@ func refusals(results []operate.Result, ch change) error {
 	return operate.Errorf(operate.Failed, "%s of %d could not be %s: the table says why", plural(n, "run"), len(results), ch.past)
 }
 
-// chosen prints the runs that will be touched.
-func (p *printer) chosen(runs []operate.Chosen, o *operate.Operator) {
+// printChosen prints the runs that will be touched.
+func printChosen(p *printer, runs []operate.Chosen, o *operate.Operator) {
 	rows := make([][]string, len(runs))
 	for i := range runs {
 		r := &runs[i]
@@ -126,8 +126,8 @@ func (p *printer) chosen(runs []operate.Chosen, o *operate.Operator) {
 	p.table([]string{"RUN", "DATAFLOW", "STATE", "WHY", "FIRST SEEN"}, rows)
 }
 
-// results prints the function's answers.
-func (p *printer) results(done changed) {
+// printResults prints the function's answers.
+func printResults(p *printer, done changed) {
 	if len(done.Results) > 0 {
 		rows := make([][]string, len(done.Results))
 		for i := range done.Results {
@@ -204,7 +204,7 @@ func newWaiting(c *command) *cobra.Command {
 			if limit > 0 && len(list.Runs) > limit {
 				list.Runs, list.More = list.Runs[:limit], true
 			}
-			return c.print(list, func(p *printer) { p.waiting(&list, o) })
+			return c.print(list, func(p *printer) { printWaiting(p, &list, o) })
 		},
 	}
 	cmd.Flags().StringVar(&org, "org", "", "only this org")
@@ -214,8 +214,8 @@ func newWaiting(c *command) *cobra.Command {
 	return cmd
 }
 
-// waiting prints what waits.
-func (p *printer) waiting(list *operate.Runs, o *operate.Operator) {
+// printWaiting prints what waits.
+func printWaiting(p *printer, list *operate.Runs, o *operate.Operator) {
 	if len(list.Runs) == 0 {
 		p.line("Nothing waits.")
 		return

@@ -40,7 +40,7 @@ func newExplain(c *command) *cobra.Command {
 				}
 				e.Would = cmp.Or(result.Message, result.Why)
 			}
-			return c.print(e, func(p *printer) { p.explanation(&e, o.Now()) })
+			return c.print(e, func(p *printer) { printExplanation(p, &e, o.Now()) })
 		},
 	}
 	cmd.Flags().StringVar(&org, "org", "", "the run's org, where several orgs have one of this id")
@@ -49,8 +49,8 @@ func newExplain(c *command) *cobra.Command {
 	return cmd
 }
 
-// explanation prints the lineage and the next step.
-func (p *printer) explanation(e *operate.Explanation, now time.Time) {
+// printExplanation prints the lineage and the next step.
+func printExplanation(p *printer, e *operate.Explanation, now time.Time) {
 	title := "run " + e.Asked
 	if e.FlowID != "" {
 		title += fmt.Sprintf(" of dataflow %s, sandbox %s, org %s", quoted(e.FlowName, e.FlowID), cmp.Or(e.Sandbox, "unknown"), e.OrgID)

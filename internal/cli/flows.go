@@ -47,7 +47,7 @@ func newFlows(c *command) *cobra.Command {
 					report.Flows[i].Codes = nil
 				}
 			}
-			return c.print(report, func(p *printer) { p.flows(&report, f.codes, o.Now()) })
+			return c.print(report, func(p *printer) { printFlows(p, &report, f.codes, o.Now()) })
 		},
 	}
 	flags := cmd.Flags()
@@ -58,8 +58,8 @@ func newFlows(c *command) *cobra.Command {
 	return cmd
 }
 
-// flows prints how the dataflows do.
-func (p *printer) flows(r *operate.Flows, codes bool, now time.Time) {
+// printFlows prints how the dataflows do.
+func printFlows(p *printer, r *operate.Flows, codes bool, now time.Time) {
 	if len(r.Flows) == 0 {
 		p.line("The ledger knows of no failure since %s.", r.Since.Format(time.DateOnly))
 		return
@@ -79,13 +79,6 @@ func (p *printer) flows(r *operate.Flows, codes bool, now time.Time) {
 	p.line("")
 	p.line("Dealt with since %s: %s, %d re-triggered, %d given up; %s recovered.", r.Since.Format(time.DateOnly), plural(r.Total.Failed, "failure"), r.Total.Retriggered, r.Total.GivenUp, lineages(r.Total.Recovered))
 	p.more(r.More)
-}
-
-// more says that a list was not read to its end.
-func (p *printer) more(more bool) {
-	if more {
-		p.line("There are more than the %d rows that were read: the numbers are too small.", operate.MaxRows)
-	}
 }
 
 func tally(t *operate.Tally) []string {
@@ -119,11 +112,11 @@ func (c *command) showFlow(cmd *cobra.Command, o *operate.Operator, f flowsFlags
 	if err != nil {
 		return err
 	}
-	return c.print(detail, func(p *printer) { p.flow(&detail, o.Now()) })
+	return c.print(detail, func(p *printer) { printFlow(p, &detail, o.Now()) })
 }
 
-// flow prints one dataflow.
-func (p *printer) flow(d *operate.FlowDetail, now time.Time) {
+// printFlow prints one dataflow.
+func printFlow(p *printer, d *operate.FlowDetail, now time.Time) {
 	p.heading("dataflow %s: %s", quoted(d.Name, d.FlowID), flowState(&d.FlowState, now))
 	rows := [][]string{{"id", d.FlowID}, {"sandbox", cmp.Or(d.Sandbox, "unknown")}, {"org", d.OrgID}}
 	if !d.FailingSince.IsZero() {
@@ -145,7 +138,7 @@ func (p *printer) flow(d *operate.FlowDetail, now time.Time) {
 		p.table([]string{"DAY (UTC)", "CODE", "FAILED", "RETRIGGERED", "RECOVERED", "GIVEN UP"}, days)
 	}
 	p.line("")
-	p.runs(d.Runs, now)
+	printRuns(p, d.Runs, now)
 }
 
 // helped says whether the retries of a dataflow helped.

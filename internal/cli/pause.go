@@ -101,7 +101,7 @@ func (c *command) setPaused(cmd *cobra.Command, pause bool, f pauseFlags, args [
 	}
 	return c.print(pausesJSON{pauses}, func(p *printer) {
 		p.line("%s is %s.", upper(scope.What()), past)
-		p.pauses(pauses, o.Now())
+		printPauses(p, pauses, o.Now())
 	})
 }
 
@@ -118,13 +118,13 @@ func newPauses(c *command) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.print(pausesJSON{pauses}, func(p *printer) { p.pauses(pauses, o.Now()) })
+			return c.print(pausesJSON{pauses}, func(p *printer) { printPauses(p, pauses, o.Now()) })
 		},
 	}
 }
 
-// pauses prints pauses.
-func (p *printer) pauses(pauses []operate.Pause, now time.Time) {
+// printPauses prints pauses.
+func printPauses(p *printer, pauses []operate.Pause, now time.Time) {
 	if len(pauses) == 0 {
 		p.line("Nothing is paused.")
 		return

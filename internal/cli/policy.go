@@ -43,7 +43,7 @@ func newPolicyTest(c *command) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.print(test, func(p *printer) { p.policyTest(&test) })
+			return c.print(test, func(p *printer) { printPolicyTest(p, &test) })
 		},
 	}
 	texts := make([]string, 0, len(policy.DefaultDelays()))
@@ -86,8 +86,8 @@ func (c *command) testPolicy(cmd *cobra.Command, rules []policy.Rule, delays []t
 	return operate.TestRun(cmd.Context(), o, rules, delays, org, what)
 }
 
-// policyTest prints what rules do.
-func (p *printer) policyTest(t *operate.PolicyTest) {
+// printPolicyTest prints what rules do.
+func printPolicyTest(p *printer, t *operate.PolicyTest) {
 	rows := make([][]string, len(t.Runs))
 	for i := range t.Runs {
 		r := &t.Runs[i]

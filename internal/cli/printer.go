@@ -101,6 +101,24 @@ func (p *printer) table(headers []string, rows [][]string) {
 	}
 }
 
+// pairs prints names and values, aligned.
+func (p *printer) pairs(rows [][]string) {
+	wide := 0
+	for _, row := range rows {
+		wide = max(wide, len(row[0]))
+	}
+	for _, row := range rows {
+		p.line("%-*s  %s", wide, row[0], row[1])
+	}
+}
+
+// more says that a list was not read to its end.
+func (p *printer) more(more bool) {
+	if more {
+		p.line("There are more than the %d rows that were read: the numbers are too small.", operate.MaxRows)
+	}
+}
+
 // node is a part of a tree: a line, and what stands below it.
 type node struct {
 	text  string

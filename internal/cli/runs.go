@@ -35,7 +35,7 @@ func newRuns(c *command) *cobra.Command {
 				return err
 			}
 			return c.print(list, func(p *printer) {
-				p.runs(list.Runs, o.Now())
+				printRuns(p, list.Runs, o.Now())
 				if list.More {
 					p.line("There are more; --limit shows more of them, %d at most.", operate.MaxRows)
 				}
@@ -48,8 +48,8 @@ func newRuns(c *command) *cobra.Command {
 	return cmd
 }
 
-// runs prints a table of runs.
-func (p *printer) runs(runs []operate.Run, now time.Time) {
+// printRuns prints a table of runs.
+func printRuns(p *printer, runs []operate.Run, now time.Time) {
 	if len(runs) == 0 {
 		p.line("There are no such runs.")
 		return

@@ -24,13 +24,13 @@ func newStatus(c *command) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.print(s, func(p *printer) { p.status(&s, o.Now()) })
+			return c.print(s, func(p *printer) { printStatus(p, &s, o.Now()) })
 		},
 	}
 }
 
-// status prints the status.
-func (p *printer) status(s *operate.Status, now time.Time) {
+// printStatus prints the status.
+func printStatus(p *printer, s *operate.Status, now time.Time) {
 	p.heading("%s", alive(s, now))
 	rows := [][]string{
 		{"last event", cmp.Or(when(s.LastEvent, now), "none is known")},
@@ -54,17 +54,6 @@ func (p *printer) status(s *operate.Status, now time.Time) {
 			orgs = append(orgs, []string{org.OrgID, when(org.LastEvent, now), when(org.LastSweep, now), org.Version, org.Mode})
 		}
 		p.table([]string{"ORG", "LAST EVENT", "LAST SWEEP", "VERSION", "MODE"}, orgs)
-	}
-}
-
-// pairs prints names and values, aligned.
-func (p *printer) pairs(rows [][]string) {
-	wide := 0
-	for _, row := range rows {
-		wide = max(wide, len(row[0]))
-	}
-	for _, row := range rows {
-		p.line("%-*s  %s", wide, row[0], row[1])
 	}
 }
 

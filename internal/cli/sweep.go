@@ -85,7 +85,7 @@ func (c *command) startSweep(cmd *cobra.Command, f sweepFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := c.print(report, func(p *printer) { p.sweep(&report) }); err != nil {
+	if err := c.print(report, func(p *printer) { printSweep(p, &report) }); err != nil {
 		return err
 	}
 	if report.State == sweep.Refused {
@@ -112,8 +112,8 @@ func sweepQuestion(s *event.Sweep, flows []string) string {
 	return strings.Join(parts, " ") + ", and request " + most + " at most?"
 }
 
-// sweep prints what a sweep has done.
-func (p *printer) sweep(r *sweep.Report) {
+// printSweep prints what a sweep has done.
+func printSweep(p *printer, r *sweep.Report) {
 	what := "sweep"
 	if r.DryRun {
 		what = "dry run of a sweep"
@@ -170,15 +170,15 @@ func newSweepList(c *command) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.print(list, func(p *printer) { p.sweeps(&list, o.Now()) })
+			return c.print(list, func(p *printer) { printSweeps(p, &list, o.Now()) })
 		},
 	}
 	cmd.Flags().IntVar(&limit, "limit", 20, "the most sweeps to list")
 	return cmd
 }
 
-// sweeps prints the last sweeps.
-func (p *printer) sweeps(list *operate.Sweeps, now time.Time) {
+// printSweeps prints the last sweeps.
+func printSweeps(p *printer, list *operate.Sweeps, now time.Time) {
 	if len(list.Sweeps) == 0 {
 		p.line("The ledger's table has no sweep of the last 15 days.")
 		return
