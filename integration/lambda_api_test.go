@@ -20,7 +20,7 @@ func TestStackIsUsedByWhatItTellsOfItself(t *testing.T) {
 	t.Parallel()
 	s := embedded(t)
 	s.AddFailedRun("a-run", "a-flow", stack.OrgID, stack.Sandbox)
-	file := s.File()
+	file := stack.Describe(s)
 	config := aws.Config{Region: file.Region, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})}

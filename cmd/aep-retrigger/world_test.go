@@ -61,7 +61,7 @@ func startStack(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	w.stack = s
 	path := ts.MkAbs("stack.json")
-	ts.Check(stackfile.Write(path, s.File()))
+	ts.Check(stackfile.Write(path, stack.Describe(s)))
 	ts.Setenv("AEP_RETRIGGER_LOCAL", path)
 }
 

@@ -15,7 +15,7 @@ const caller = "arn:aws:iam::" + awssim.Account + ":user/local"
 
 // serveLambda serves Lambda's Invoke operation for the function that the stack was started
 // with.
-func (s *Stack) serveLambda() (err error) {
+func serveLambda(s *Stack) (err error) {
 	var stop func()
 	s.LambdaURL, stop, err = lambdaenv.NewAPI(s.Function, s.SendDeadLetter).Listen()
 	if err != nil {
@@ -25,9 +25,9 @@ func (s *Stack) serveLambda() (err error) {
 	return nil
 }
 
-// File says where the stack is: with the outputs that template.yaml gives a stack on AWS, but
+// Describe says where the stack is: with the outputs that template.yaml gives a stack on AWS, but
 // for logs, dashboard and policies, which there are none of on this machine.
-func (s *Stack) File() stackfile.File {
+func Describe(s *Stack) stackfile.File {
 	requests, letters := path.Base(s.RequestQueueURL), path.Base(s.DeadLetterQueueURL)
 	return stackfile.File{
 		Region: awssim.Region, Account: awssim.Account, Caller: caller,

@@ -189,7 +189,7 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 		}
 		s.closers = append(s.closers, rie.Close)
 		s.Function = logged{rie, s.Log}
-		return s, s.serveLambda()
+		return s, serveLambda(s)
 	}
 	function, err := lambdaenv.Start(options)
 	if err != nil {
@@ -197,7 +197,7 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 	}
 	s.closers = append(s.closers, function.Close)
 	s.Function = logged{function, s.Log}
-	return s, s.serveLambda()
+	return s, serveLambda(s)
 }
 
 // With does something with a function that has further variables, "NAME=value", in place of
