@@ -119,7 +119,7 @@ func printSweep(p *printer, r *sweep.Report) {
 		what = "dry run of a sweep"
 	}
 	p.heading("%s %s: %s", what, r.ID, r.State)
-	p.line("%d runs seen, %d failed, %d requested%s", r.Seen, r.Failed, r.Requested, skippedWords(r.Skipped))
+	p.line("%s seen, %d failed, %d requested%s", plural(r.Seen, "run"), r.Failed, r.Requested, skippedWords(r.Skipped))
 	if r.Error != "" {
 		p.line("%s", r.Error)
 	}
