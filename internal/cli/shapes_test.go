@@ -52,8 +52,10 @@ func TestTheShapesOfJSONAreDocumented(t *testing.T) {
 	for _, s := range shapes() {
 		d.section("`"+s.commands+"`", reflect.TypeOf(s.value))
 	}
-	for i := 0; i < len(d.nested); i++ {
-		d.section(d.nested[i].Name(), d.nested[i])
+	for len(d.pending) > 0 {
+		next := d.pending[0]
+		d.pending = d.pending[1:]
+		d.section(next.Name(), next)
 	}
 	golden.Check(t, "../../docs/command-json.md", d.text.String())
 }
@@ -62,7 +64,8 @@ func TestTheShapesOfJSONAreDocumented(t *testing.T) {
 type shapeDoc struct {
 	text     strings.Builder
 	comments map[string]string
-	nested   []reflect.Type
+	nested   []reflect.Type // types with sections of their own
+	pending  []reflect.Type // those of them whose sections are yet to be written
 }
 
 func (d *shapeDoc) section(title string, of reflect.Type) {
@@ -84,8 +87,7 @@ func (d *shapeDoc) fields(of reflect.Type) {
 			return "`" + names[w] + "`"
 		})
 	}
-	for i := range of.NumField() {
-		f := of.Field(i)
+	for f := range of.Fields() {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case f.Anonymous && name == "":
@@ -115,7 +117,7 @@ func (d *shapeDoc) kind(of reflect.Type) string {
 		return "object of " + d.kind(of.Elem()) + " by " + d.kind(of.Key())
 	case of.Kind() == reflect.Struct:
 		if !slices.Contains(d.nested, of) {
-			d.nested = append(d.nested, of)
+			d.nested, d.pending = append(d.nested, of), append(d.pending, of)
 		}
 		return "[" + of.Name() + "](#" + strings.ToLower(of.Name()) + ")"
 	case of.Kind() == reflect.Bool:
