@@ -10,6 +10,7 @@ package smallworld
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -159,25 +160,39 @@ func (w *World) end(ctx context.Context, runID string, now time.Time) error {
 	next := w.fates[runID]
 	if next.fails <= 0 || next.broken != nil && !next.broken(now.Sub(w.began)) {
 		w.Adobe.End(runID, flowsim.Succeed())
-		return w.tell(ctx, runID, &fate{unheard: next.unheard})
+		return w.tell(ctx, runID, &fate{unheard: next.unheard}, now)
 	}
 	next.fails--
 	w.Adobe.End(runID, flowsim.Fail(next.code, next.message))
-	return w.tell(ctx, runID, next)
+	return w.tell(ctx, runID, next, now)
 }
 
 // tell sends Adobe's event of a run that has ended.
-func (w *World) tell(ctx context.Context, runID string, next *fate) error {
+func (w *World) tell(ctx context.Context, runID string, next *fate, now time.Time) error {
 	if next.unheard {
 		return nil
 	}
-	body := string(w.Adobe.FailureEvent(runID))
+	body, err := w.event(runID, now)
+	if err != nil {
+		return err
+	}
 	if next.twice {
 		if err := w.Send(ctx, body); err != nil {
 			return err
 		}
 	}
 	return w.Send(ctx, body)
+}
+
+// event is Adobe's event of a run as EventBridge's rule puts it on the queue.
+func (w *World) event(runID string, now time.Time) (string, error) {
+	r, _ := flowsim.Find(w.Adobe, runID)
+	text, err := json.Marshal(map[string]any{
+		"version": "0", "id": w.id(), "detail-type": "Platform notifications:" + flowsim.EventCode(r),
+		"source": "aws.partner/developer.adobe.com/0d3a8b53-7d2f-4e0a-9f6a-1f4c8b0f6c11", "account": "123456789012",
+		"time": now.UTC().Format(time.RFC3339), "region": "us-east-1", "resources": []any{}, "detail": w.Adobe.FailureEvent(runID),
+	})
+	return string(text), err
 }
 
 // id makes the id of a run, which looks like one of Adobe's.
@@ -242,7 +257,7 @@ func (w *World) repairedByHand(ctx context.Context, now time.Time) error {
 	again := flowsim.RetryByHand(w.Adobe, id)
 	w.fates[again] = &fate{}
 	w.Adobe.End(again, flowsim.Succeed())
-	return w.tell(ctx, id, &fate{})
+	return w.tell(ctx, id, &fate{}, now)
 }
 
 // loseAnAnswer lets the next re-trigger take effect and lose its answer: the function finds
