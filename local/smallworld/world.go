@@ -41,6 +41,9 @@ type Parts struct {
 	OrgID, Sandbox string
 	// Send puts a message on the request queue.
 	Send func(ctx context.Context, body string) error
+	// Undelivered puts a message on the dead-letter queue, as EventBridge does with an event
+	// that it could not deliver.
+	Undelivered func(ctx context.Context, body string) error
 	// Invoke invokes the function by hand, or as the schedule does.
 	Invoke func(ctx context.Context, payload string) error
 	// Seed chooses among the things that may happen.
@@ -53,7 +56,7 @@ type World struct {
 	random *rand.Rand
 	began  time.Time
 	flows  []*dataflow
-	serial int
+	noises int              // sent so far
 	todo   []task           // in the order in which they are due
 	fates  map[string]*fate // of the runs in progress, by id
 }
@@ -197,7 +200,6 @@ func (w *World) event(runID string, now time.Time) (string, error) {
 
 // id makes the id of a run, which looks like one of Adobe's.
 func (w *World) id() string {
-	w.serial++
 	a, b := w.random.Uint64(), w.random.Uint64()
 	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", a>>32, a>>16&0xffff, a&0xfff, b>>52, b&0xffffffffffff)
 }
@@ -222,6 +224,7 @@ func (w *World) extras() []extra {
 		{100 * time.Second, 10 * HourOfLife, w.repairedByHand},
 		{40 * time.Second, 9 * HourOfLife, w.loseAnAnswer},
 		{130 * time.Second, 11 * HourOfLife, w.throttle},
+		{70 * time.Second, 12 * HourOfLife, w.notDelivered},
 	}
 }
 
@@ -242,7 +245,8 @@ func (w *World) pause(ctx context.Context, now time.Time) error {
 // noise is a message that can't be read: a dead letter without a run.
 func (w *World) noise(ctx context.Context, _ time.Time) error {
 	bodies := []string{`{"runid":"` + w.id() + `"}`, `runId=` + w.id(), `{"runId":42}`}
-	return w.Send(ctx, bodies[w.random.IntN(len(bodies))])
+	w.noises++
+	return w.Send(ctx, bodies[(w.noises-1)%len(bodies)])
 }
 
 // repairedByHand is a run of which the event comes late: a person has retried it meanwhile,
@@ -258,6 +262,21 @@ func (w *World) repairedByHand(ctx context.Context, now time.Time) error {
 	w.fates[again] = &fate{}
 	w.Adobe.End(again, flowsim.Succeed())
 	return w.tell(ctx, id, &fate{}, now)
+}
+
+// notDelivered is the event of a failed run that EventBridge could not put on the request
+// queue: it is a dead letter that the function has not seen, and a sweep finds the run.
+func (w *World) notDelivered(ctx context.Context, now time.Time) error {
+	id := w.id()
+	w.Adobe.AddRun(flowsim.Run{
+		ID: id, FlowID: undeliveredFlow, Status: flowsim.Failed, CreatedAt: now.Add(-time.Second), CompletedAt: now, CreatedClient: "acp_ui_platform",
+		Errors: []flowsim.RunError{{Code: sourceDown, Message: "Copying from the source failed: connection reset"}},
+	})
+	body, err := w.event(id, now)
+	if err != nil {
+		return err
+	}
+	return w.Undelivered(ctx, body)
 }
 
 // loseAnAnswer lets the next re-trigger take effect and lose its answer: the function finds
