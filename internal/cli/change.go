@@ -76,10 +76,16 @@ func (c *command) changeRuns(cmd *cobra.Command, f runsFlags, runIDs []string, c
 // inSteps does something with some runs at a time, each step of one org. Ctrl-C ends it after
 // the step: the function goes on with what it was asked for, and its answer is to be seen.
 func (c *command) inSteps(ctx context.Context, runs []operate.Chosen, do func(context.Context, []operate.Chosen) error) error {
+	told := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(told)
 		c.tell(func(p *printer) { p.line("Stopping after this step. Ctrl-C again ends at once.") })
 	})
-	defer stop()
+	defer func() {
+		if !stop() {
+			<-told
+		}
+	}()
 	slices.SortStableFunc(runs, func(a, b operate.Chosen) int { return strings.Compare(a.OrgID, b.OrgID) })
 	for at := 0; at < len(runs); {
 		if err := ctx.Err(); err != nil {

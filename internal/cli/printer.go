@@ -42,6 +42,8 @@ func (c *command) print(value any, people func(*printer)) error {
 // tell prints on standard error what people must know beside the command's output: what a
 // change will touch, and how far it is.
 func (c *command) tell(people func(*printer)) {
+	c.telling.Lock()
+	defer c.telling.Unlock()
 	people(&printer{out: colorprofile.NewWriter(c.system.Err, c.system.Env)})
 }
 

@@ -187,7 +187,9 @@ func (e *Explanation) conclude(now time.Time) {
 		if !last.Until.IsZero() && last.Until.After(now) {
 			e.Now = fmt.Sprintf("%s goes on by itself, until %s: %s.", upper(id), clock(last.Until), last.Why)
 		}
-	case ledger.CannotTell, ledger.DeadLettered:
+	case ledger.CannotTell:
+		e.Now, e.Command = fmt.Sprintf("%s is not sent again by itself: %s.", upper(id), last.Why), "aep-retrigger retry "+last.RunID+" --force"
+	case ledger.DeadLettered:
 		e.Now = fmt.Sprintf("%s was given up: %s.", upper(id), last.Why)
 		e.Command = "aep-retrigger retry " + last.RunID + forceOf(last)
 	case ledger.Skipped:
@@ -201,7 +203,7 @@ func (e *Explanation) conclude(now time.Time) {
 // says so.
 func forceOf(r *ExplainedRun) string {
 	_, next := Words(r.State, r.Reason)
-	if ledger.State(r.State) == ledger.CannotTell || strings.Contains(next, "with force") {
+	if strings.Contains(next, "with force") {
 		return " --force"
 	}
 	return ""

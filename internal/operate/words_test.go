@@ -83,6 +83,8 @@ func TestAReasonIsExplainedForItsOutcome(t *testing.T) {
 		{"deferred", "sweep schedule-1", "in the ledger only: a sweep has found the run, and its request is on the queue", ""},
 		{"deferred", "flow_busy", "a re-trigger of the same dataflow is under way, or got no answer and is yet to be searched for; or those before it took all the time of the invocation", ""},
 		{"skipped", "policy", "a rule of RETRY_POLICY says so", ""},
+		{"in_flight", "retry_delay", "its re-trigger is under way", ""},
+		{"cannot_tell", "outcome_unknown", "its re-trigger got no answer, and nobody can tell what it made; only a person can send the run again, with force", "look for a newer run of the dataflow; if there is none, send the run with force"},
 		{"made", "", "a re-trigger made it, and its end is not known yet", ""},
 		{"returned", "of_a_newer_version", "of_a_newer_version", ""},
 	} {
