@@ -246,3 +246,20 @@ func TestALineageIsATree(t *testing.T) {
 		t.Errorf("decision %+v", d)
 	}
 }
+
+// TestACommandToCopyIsNoOtherCommand: whoever can send an event chooses the run's id.
+func TestACommandToCopyIsNoOtherCommand(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]string{
+		"57ee05cd-e009-42c7-8d10-9f1e2a6b3d84": "aep-retrigger waiting now 57ee05cd-e009-42c7-8d10-9f1e2a6b3d84",
+		"x;reboot":                             "aep-retrigger waiting now 'x;reboot'",
+		"$(reboot)'`id`":                       `aep-retrigger waiting now '$(reboot)'\''` + "`id`'",
+	} {
+		w := newWorld(t)
+		w.defers("f-1", "Orders daily", id)
+		e, err := operate.Explain(t.Context(), w.Operator, "", id)
+		if err != nil || e.Command != want {
+			t.Errorf("%s, %v, want %s", e.Command, err, want)
+		}
+	}
+}
