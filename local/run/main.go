@@ -63,6 +63,8 @@ func playAll(ctx context.Context, s *stack.Stack, out *printer, steps []scenario
 	began := time.Now()
 	var sum summary
 	wrong := 0
+	heard := &listener{Invoker: s.Function}
+	s.Function = heard
 	for i, step := range steps {
 		sweeps, changes := len(s.Log.Sweeps()), len(s.Log.PauseChanges())
 		records, err := step.Play(ctx, s)
@@ -76,7 +78,7 @@ func playAll(ctx context.Context, s *stack.Stack, out *printer, steps []scenario
 			wrong++
 		}
 		sum.add(step.Trigger, records, err)
-		out.step(i+1, len(steps), err == nil, step.Name, became(records, s.Log.Sweeps()[sweeps:], s.Log.PauseChanges()[changes:]))
+		out.step(i+1, len(steps), err == nil, step.Name, became(records, s.Log.Sweeps()[sweeps:], s.Log.PauseChanges()[changes:], heard.take()))
 		if err != nil {
 			out.wrapped("NOT AS EXPECTED: " + err.Error())
 		}

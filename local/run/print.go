@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
 )
 
@@ -61,23 +63,20 @@ func short(text string, most int) string {
 	return string(letters[:head]) + "…" + string(letters[len(letters)-(most-head-1):])
 }
 
+// beginning cuts a text that is too long at its end: of a sentence its beginning counts.
+func beginning(text string, most int) string {
+	letters := []rune(text)
+	if len(letters) <= most {
+		return text
+	}
+	return strings.TrimSpace(string(letters[:most-1])) + "…"
+}
+
 // became says what became of a step, in as many words as there is place for.
-func became(records []stack.Record, sweeps []stack.Sweep, changes []string) string {
-	var texts []string
-	for _, detail := range []func(stack.Record) string{
-		func(r stack.Record) string { return strings.TrimSpace(r.Outcome + " " + r.Reason) },
-		func(r stack.Record) string { return r.Outcome },
-	} {
-		texts = append(texts, grouped(records, detail, false), grouped(records, detail, true))
-	}
-	for _, text := range texts {
-		if text != "" && utf8.RuneCountInString(text) <= outcomeColumns {
-			return text
-		}
-	}
+func became(records []stack.Record, sweeps []stack.Sweep, changes []string, answers []lambdaenv.Response) string {
 	switch {
 	case len(records) > 0:
-		return texts[len(texts)-1]
+		return outcomes(records)
 	case len(sweeps) > 0:
 		last := sweeps[len(sweeps)-1]
 		if last.DryRun {
@@ -91,8 +90,26 @@ func became(records []stack.Record, sweeps []stack.Sweep, changes []string) stri
 		}
 		return "resumed"
 	default:
-		return "nothing to do"
+		return beginning(cmp.Or(answered(answers), "nothing to do"), outcomeColumns)
 	}
+}
+
+// outcomes says what became of runs: with the reasons and the waits on the way, if there is
+// place for them.
+func outcomes(records []stack.Record) string {
+	text := ""
+	for _, detail := range []func(stack.Record) string{
+		func(r stack.Record) string { return strings.TrimSpace(r.Outcome + " " + r.Reason) },
+		func(r stack.Record) string { return r.Outcome },
+	} {
+		for _, withoutWaits := range []bool{false, true} {
+			text = grouped(records, detail, withoutWaits)
+			if text != "" && utf8.RuneCountInString(text) <= outcomeColumns {
+				return text
+			}
+		}
+	}
+	return text
 }
 
 // grouped says how many records are alike; of one run it says one after the other. Without
