@@ -1,9 +1,6 @@
 package awssim
 
-import (
-	"crypto/rand"
-	"time"
-)
+import "time"
 
 // Received is a message as its receiver gets it.
 type Received struct {
@@ -47,7 +44,7 @@ func (s *Server) Receive(queueURL, id string) (Received, bool) {
 		}
 		m.Receives++
 		m.Changes++
-		m.receipt, m.receivedAt, m.VisibleAt = rand.Text(), now, now.Add(q.VisibilityTimeout)
+		m.receipt, m.receivedAt, m.VisibleAt = operations{s}.receipt(q, m), now, now.Add(q.VisibilityTimeout)
 		return Received{ID: id, Receipt: m.receipt, Body: m.Body, Receives: m.Receives, SentAt: m.sentAt, Attributes: m.Attributes}, true
 	}
 	return Received{}, false
