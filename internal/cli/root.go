@@ -48,7 +48,7 @@ func newRoot(c *command) *cobra.Command {
 	flags.Lookup("local").NoOptDefVal = operate.LocalFile
 	flags.StringVarP(&c.output, "output", "o", "table", "table or json")
 	flags.BoolVar(&c.yes, "yes", false, "change without asking")
-	root.AddCommand(newVersion(c))
+	root.AddCommand(newVersion(c), newDeadLetters(c))
 	return root
 }
 

@@ -1,0 +1,193 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/operate"
+)
+
+// changedJSON is what dead-letters redrive and drop print with --output json.
+type changedJSON struct {
+	operate.Plan
+	operate.Done
+
+	// Interrupted means that a person or an error has stopped it: the rest is as it was.
+	Interrupted bool `json:"interrupted"`
+}
+
+// lettersChange is what redrive and drop share.
+type lettersChange struct {
+	filter operate.LetterFilter
+	limit  int
+	others bool
+}
+
+func (l *lettersChange) flags(cmd *cobra.Command, reasonFlag string) {
+	addLetterFilter(cmd, &l.filter, reasonFlag)
+	cmd.Flags().IntVar(&l.limit, "limit", 0, "the most dead letters, the oldest first; 0 for no limit")
+	cmd.Flags().BoolVar(&l.others, "others", false, "those that SQS, Lambda or EventBridge put there, by the ids of their messages or all, in place of those that the ledger lists")
+}
+
+// plan counts what is to be changed.
+func (l *lettersChange) plan(ctx context.Context, o *operate.Operator, ids []string) (operate.Plan, error) {
+	if l.others {
+		if !l.filter.Empty() {
+			return operate.Plan{}, operate.Errorf(operate.Wrong, "--others can't be filtered: the ledger knows nothing of them")
+		}
+		return operate.PlanOthers(ctx, o, ids, l.limit)
+	}
+	f := l.filter
+	f.IDs = ids
+	return operate.PlanLetters(ctx, o, f, l.limit)
+}
+
+func newLettersRedrive(c *command) *cobra.Command {
+	var change lettersChange
+	var r operate.Redrive
+	cmd := &cobra.Command{
+		Use: "redrive [RUN|LETTER]...", Short: "Send dead letters again, once their cause is mended",
+		Long: "Redrive counts the dead letters that match and asks. Then it sends each to the request queue and deletes it\n" +
+			"from the dead-letter queue. It can be stopped at any point and run again: a run is re-triggered once.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if r.PerSecond <= 0 {
+				return operate.Errorf(operate.Wrong, "--rps is how many are sent in a second: more than 0, not %g", r.PerSecond)
+			}
+			o, err := c.open(cmd)
+			if err != nil {
+				return err
+			}
+			plan, err := change.plan(cmd.Context(), o, args)
+			if err != nil {
+				return err
+			}
+			question := fmt.Sprintf("Send %s again, %g a second?", planWords(&plan, change.others), r.PerSecond)
+			if plan.NeedForce > 0 && !r.Force {
+				question = fmt.Sprintf("Without --force %d of them will become dead letters again. ", plan.NeedForce) + question
+			}
+			return c.changeLetters(cmd.Context(), &plan, len(args) > 0, "sent", question, func(ctx context.Context, progress func(int)) (operate.Done, error) {
+				r.Progress = progress
+				return operate.SendAgain(ctx, o, plan, r)
+			})
+		},
+	}
+	change.flags(cmd, "reason")
+	cmd.Flags().Float64Var(&r.PerSecond, "rps", 5, "how many are sent in a second")
+	cmd.Flags().BoolVar(&r.Force, "force", false, "pass over policy, limits and breaker, and begin a fresh series of attempts")
+	cmd.Flags().StringVar(&r.Reason, "why", "", "why you send them again; it is recorded with your ARN")
+	return cmd
+}
+
+func newLettersDrop(c *command) *cobra.Command {
+	var change lettersChange
+	var because operate.Because
+	var everything bool
+	cmd := &cobra.Command{
+		Use: "drop [RUN|LETTER]...", Short: "Delete dead letters that need no retry",
+		Long: "Drop deletes the messages of the dead letters, and the function takes them off the ledger's lists.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case because.Reason == "":
+				return operate.Errorf(operate.Wrong, "say with --reason why they are deleted: it is recorded with your ARN")
+			case len(args) == 0 && change.filter.Empty() && !everything && !change.others:
+				return operate.Errorf(operate.Wrong, "say which dead letters: by their ids, by a filter (--reason is why; the filter is --with-reason), or --all")
+			}
+			o, err := c.open(cmd)
+			if err != nil {
+				return err
+			}
+			plan, err := change.plan(cmd.Context(), o, args)
+			if err != nil {
+				return err
+			}
+			question := fmt.Sprintf("Delete %s? Their runs will not be retried.", planWords(&plan, change.others))
+			return c.changeLetters(cmd.Context(), &plan, len(args) > 0, "deleted", question, func(ctx context.Context, progress func(int)) (operate.Done, error) {
+				return operate.Drop(ctx, o, plan, because, progress)
+			})
+		},
+	}
+	change.flags(cmd, "with-reason")
+	cmd.Flags().StringVar(&because.Reason, "reason", "", "why they are deleted; it is recorded with your ARN")
+	cmd.Flags().BoolVar(&everything, "all", false, "all dead letters that the ledger lists")
+	return cmd
+}
+
+// planWords says what a change will touch.
+func planWords(p *operate.Plan, others bool) string {
+	if others {
+		return "about " + plural(p.Matched, "message") + " that the ledger does not list"
+	}
+	const most = 6
+	var groups []string
+	for i, g := range p.Groups {
+		if i == most {
+			groups = append(groups, fmt.Sprintf("%d other kinds", len(p.Groups)-most))
+			break
+		}
+		of := flowLabel(g.FlowName, g.FlowID)
+		if of != "" {
+			of = " of " + of
+		}
+		groups = append(groups, fmt.Sprintf("%d %s%s", g.Count, g.Reason, of))
+	}
+	words := plural(len(p.Letters), "dead letter")
+	if len(groups) > 0 {
+		words += " (" + strings.Join(groups, ", ") + ")"
+	}
+	if p.Left > 0 {
+		words += fmt.Sprintf(" of %d", len(p.Letters)+p.Left)
+	}
+	return words
+}
+
+// changeLetters asks, changes, and prints what was done, also where it was stopped. Named means
+// that the person has named the letters: one that was not found is an error then.
+func (c *command) changeLetters(ctx context.Context, plan *operate.Plan, named bool, verb, question string, do func(context.Context, func(int)) (operate.Done, error)) error {
+	result := changedJSON{Plan: *plan, Done: operate.Done{Letters: []string{}, NotFound: []string{}}}
+	if plan.Matched == 0 || verb == "sent" && len(plan.Letters) == 0 && plan.Matched == plan.Expired {
+		return c.print(result, func(p *printer) { result.people(p, verb) })
+	}
+	if err := c.confirm(ctx, question); err != nil {
+		return err
+	}
+	progress, clear := c.progress(max(len(plan.Letters), 1), verb)
+	done, err := do(ctx, progress)
+	clear()
+	result.Done, result.Interrupted = done, err != nil
+	if printed := c.print(result, func(p *printer) { result.people(p, verb) }); err == nil {
+		err = printed
+	}
+	if err == nil && named && len(done.NotFound) > 0 {
+		return operate.Errorf(operate.NotThere, "the message of %s was not found", strings.Join(done.NotFound, ", "))
+	}
+	return err
+}
+
+func (r *changedJSON) people(p *printer, verb string) {
+	if r.Matched == 0 {
+		p.line("No dead letter matches; nothing was %s.", verb)
+	} else {
+		p.line("%s %s.", upper(verb), plural(len(r.Done.Letters), "dead letter"))
+	}
+	if n := len(r.NotFound); n > 0 && r.Interrupted {
+		p.line("Stopped: %s left. Run it again to go on.", plural(n, "dead letter"))
+	} else if n > 0 {
+		p.line("Not found: the messages of %s. They are being worked on, or hidden since somebody has received them (run it again in a minute), or deleted.", plural(n, "dead letter"))
+	}
+	if r.Expired > 0 && verb == "sent" {
+		p.line("Expired: %s. Their messages are gone; retry the runs by their ids.", plural(r.Expired, "dead letter"))
+	}
+}
+
+// progress returns a function that shows how many of all are done, and one that clears that. It
+// shows nothing where there is no terminal.
+func (c *command) progress(all int, verb string) (show func(done int), clear func()) {
+	if !c.system.Terminal {
+		return nil, func() {}
+	}
+	show = func(done int) { _, _ = fmt.Fprintf(c.system.Err, "\r%d of %d %s", done, max(all, done), verb) }
+	return show, func() { _, _ = fmt.Fprint(c.system.Err, "\r\x1b[K") }
+}
