@@ -62,7 +62,7 @@ func (m *Message) id() string {
 		RunID string `json:"runId"`
 	}
 	_ = json.Unmarshal([]byte(m.Body), &body) // it need not be a request
-	return cmp.Or(m.Attributes[attributeLetterID], m.Attributes[deadletter.AttributeRunID], body.RunID)
+	return cmp.Or(m.Attributes[deadletter.AttributeLetterID], m.Attributes[deadletter.AttributeRunID], body.RunID)
 }
 
 // From says who has put the message on the dead-letter queue.
