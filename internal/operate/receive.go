@@ -96,12 +96,15 @@ type pass struct {
 	seen   map[string]bool
 	held   map[string]string // receipt handles of what is to be given back, by message id
 	idle   int               // receives in a row without a new message
+	waits  time.Duration     // for how long the pass waits for messages that are hidden by others
+	until  time.Time         // when that ends; zero while there are new messages
 }
 
 // newPass returns a pass that takes about so long; its messages come back by themselves soon
 // after, should the process die.
 func newPass(o *Operator, long time.Duration) *pass {
-	return &pass{o: o, hidden: min(max(leastHidden, long+long/2), mostHidden), seen: map[string]bool{}, held: map[string]string{}}
+	hidden := min(max(leastHidden, long+long/2), mostHidden)
+	return &pass{o: o, hidden: hidden, waits: min(hidden+5*time.Second, longestWait), seen: map[string]bool{}, held: map[string]string{}}
 }
 
 const (
@@ -109,15 +112,17 @@ const (
 	leastHidden = 30 * time.Second
 	mostHidden  = time.Hour
 	// maxIdle is how many receives in a row may bring no message that is new, before the pass
-	// ends: SQS asks all its servers in a receive that waits, so that two would do.
+	// ends. The first one asks some of SQS's servers, one that waits asks all.
 	maxIdle = 3
+	// longestWait bounds how long a pass waits for hidden messages.
+	longestWait = time.Minute
 	// maxHeld is how many messages a pass keeps hidden: SQS allows 120,000 in flight.
 	maxHeld = 100_000
 )
 
 // next receives up to ten messages that the pass has not seen; none at its end.
 func (p *pass) next(ctx context.Context) ([]Message, error) {
-	for p.idle < maxIdle && len(p.held) < maxHeld {
+	for len(p.held) < maxHeld {
 		in := sqs.ReceiveMessageInput{
 			QueueUrl: &p.o.Stack.DeadLetterQueueURL, MaxNumberOfMessages: batchSize, VisibilityTimeout: int32(p.hidden.Seconds()),
 			MessageAttributeNames: []string{"All"}, MessageSystemAttributeNames: []types.MessageSystemAttributeName{"All"},
@@ -129,23 +134,48 @@ func (p *pass) next(ctx context.Context) ([]Message, error) {
 		if err != nil {
 			return nil, p.o.fault(err)
 		}
-		var fresh []Message
-		for _, m := range out.Messages {
-			message := messageOf(m)
-			if p.seen[message.MessageID] {
-				p.hold(&message) // its timeout has ended; the newest handle counts
-				continue
-			}
-			p.seen[message.MessageID] = true
-			fresh = append(fresh, message)
-		}
-		if len(fresh) > 0 {
-			p.idle = 0
+		if fresh := p.fresh(out.Messages); len(fresh) > 0 {
+			p.idle, p.until = 0, time.Time{}
 			return fresh, nil
 		}
 		p.idle++
+		if p.idle < maxIdle {
+			continue
+		}
+		if over, err := p.over(ctx); err != nil || over {
+			return nil, err
+		}
 	}
 	return nil, nil
+}
+
+// fresh are the messages that the pass has not seen. The timeout of the others has ended, and
+// their newest handle counts.
+func (p *pass) fresh(received []types.Message) (fresh []Message) {
+	for _, m := range received {
+		message := messageOf(m)
+		if p.seen[message.MessageID] {
+			p.hold(&message)
+			continue
+		}
+		p.seen[message.MessageID] = true
+		fresh = append(fresh, message)
+	}
+	return fresh
+}
+
+// over reports whether the pass has seen what it can. Messages that it does not hold may be
+// hidden: somebody else has received them, or the answer of a receive was lost on its way and
+// the AWS client has asked again. It waits for them as long as its own receives hide.
+func (p *pass) over(ctx context.Context) (bool, error) {
+	if p.until.IsZero() {
+		p.until = p.o.Now().Add(p.waits)
+	}
+	if !p.o.Now().Before(p.until) {
+		return true, nil
+	}
+	queue, err := queueOf(ctx, p.o, p.o.Stack.DeadLetterQueueURL)
+	return queue.Invisible <= len(p.held), err
 }
 
 // batchSize is the most that SQS hands over, or takes, in one call.

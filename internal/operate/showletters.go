@@ -35,7 +35,8 @@ func ShowLetter(ctx context.Context, o *Operator, id string) (ShownLetter, error
 	if shown.Letter != nil && shown.Letter.Expired {
 		return shown, nil
 	}
-	p := newPass(o, leastHidden)
+	p := newPass(o, 0)
+	p.waits = 0
 	defer p.giveBack(ctx)
 	for shown.Message == nil && shown.Looked < maxLooked {
 		messages, err := p.next(ctx)
@@ -77,7 +78,8 @@ func Others(ctx context.Context, o *Operator) (others []Other, more bool, err er
 		return nil, false, err
 	}
 	listed := idsOf(all.known)
-	p := newPass(o, leastHidden)
+	p := newPass(o, 0)
+	p.waits = 0
 	defer p.giveBack(ctx)
 	others = []Other{}
 	for looked := 0; looked < maxLooked; {
