@@ -10,11 +10,24 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 )
 
-// changedJSON is what dead-letters redrive and drop print with --output json.
-type changedJSON struct {
-	operate.Plan
-	operate.Done
-
+// lettersChanged is what dead-letters redrive and drop print with --output json.
+type lettersChanged struct {
+	// Matched counts the dead letters that match. Expired of them are older than the queue keeps
+	// messages, and Left are more than the limit allows.
+	Matched int `json:"matched"`
+	Expired int `json:"expired"`
+	Left    int `json:"left"`
+	// NeedForce counts those that become dead letters again unless they are sent with force.
+	NeedForce int `json:"needForce"`
+	// Groups count them by reason and dataflow, the largest first.
+	Groups []operate.Group `json:"groups"`
+	// Letters are the ids of those that were sent again, or deleted.
+	Letters []string `json:"letters"`
+	// NotFound are the ids of those whose messages were not received: they are being worked on,
+	// somebody else has received them, or they were deleted.
+	NotFound []string `json:"notFound"`
+	// Looked counts the messages that were received.
+	Looked int `json:"looked"`
 	// Interrupted means that a person or an error has stopped it: the rest is as it was.
 	Interrupted bool `json:"interrupted"`
 }
@@ -146,7 +159,9 @@ func planWords(p *operate.Plan, others bool) string {
 // changeLetters asks, changes, and prints what was done, also where it was stopped. Named means
 // that the person has named the letters: one that was not found is an error then.
 func (c *command) changeLetters(ctx context.Context, plan *operate.Plan, named bool, verb, question string, do func(context.Context, func(int)) (operate.Done, error)) error {
-	result := changedJSON{Plan: *plan, Done: operate.Done{Letters: []string{}, NotFound: []string{}}}
+	result := lettersChanged{
+		Matched: plan.Matched, Expired: plan.Expired, Left: plan.Left, NeedForce: plan.NeedForce, Groups: plan.Groups, Letters: []string{}, NotFound: []string{},
+	}
 	if plan.Matched == 0 || verb == "sent" && len(plan.Letters) == 0 && plan.Matched == plan.Expired {
 		return c.print(result, func(p *printer) { result.people(p, verb) })
 	}
@@ -156,7 +171,7 @@ func (c *command) changeLetters(ctx context.Context, plan *operate.Plan, named b
 	progress, clear := c.progress(max(len(plan.Letters), 1), verb)
 	done, err := do(ctx, progress)
 	clear()
-	result.Done, result.Interrupted = done, err != nil
+	result.Letters, result.NotFound, result.Looked, result.Interrupted = done.Letters, done.NotFound, done.Looked, err != nil
 	if printed := c.print(result, func(p *printer) { result.people(p, verb) }); err == nil {
 		err = printed
 	}
@@ -166,11 +181,11 @@ func (c *command) changeLetters(ctx context.Context, plan *operate.Plan, named b
 	return err
 }
 
-func (r *changedJSON) people(p *printer, verb string) {
+func (r *lettersChanged) people(p *printer, verb string) {
 	if r.Matched == 0 {
 		p.line("No dead letter matches; nothing was %s.", verb)
 	} else {
-		p.line("%s %s.", upper(verb), plural(len(r.Done.Letters), "dead letter"))
+		p.line("%s %s.", upper(verb), plural(len(r.Letters), "dead letter"))
 	}
 	if n := len(r.NotFound); n > 0 && r.Interrupted {
 		p.line("Stopped: %s left. Run it again to go on.", plural(n, "dead letter"))

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 )
 
 // when is a time in UTC and how far it is away: "2026-11-26 12:00:05 UTC, 3 h ago". It is empty
@@ -49,6 +51,14 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
+// counted is a count of a list, which may be longer: "more than 10000 runs".
+func counted(c operate.Count, what string) string {
+	if c.More {
+		return "more than " + plural(c.N, what)
+	}
+	return plural(c.N, what)
+}
+
 // brief is the first part of a sentence, for a cell of a table.
 func brief(text string) string {
 	for _, end := range []string{"; ", ". "} {
@@ -65,7 +75,7 @@ func quoted(name, id string) string {
 	if name == "" {
 		return id
 	}
-	return fmt.Sprintf("%q", name)
+	return `"` + name + `"`
 }
 
 // failure is why a run failed, as its source says.
@@ -75,5 +85,3 @@ func failure(code, text string) string {
 	}
 	return code + text
 }
-
-func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }

@@ -16,19 +16,19 @@ import (
 // Plan is what a change of dead letters will touch.
 type Plan struct {
 	// Letters are the dead letters, the oldest first.
-	Letters []DeadLetter `json:"-"`
+	Letters []DeadLetter
 	// Matched counts those that match, with those that Expired counts (their messages are gone)
 	// and those that Left counts (a limit leaves them for later).
-	Matched int `json:"matched"`
-	Expired int `json:"expired"`
-	Left    int `json:"left"`
+	Matched int
+	Expired int
+	Left    int
 	// NeedForce counts those that the function gives up again unless they are sent with force.
-	NeedForce int `json:"needForce"`
+	NeedForce int
 	// Groups count them by reason and dataflow, the largest first.
-	Groups []Group `json:"groups"`
+	Groups []Group
 	// Others is the number of messages that the ledger does not list: those that the change is
 	// about, for a plan of [PlanOthers], and otherwise those that it does not touch.
-	Others int `json:"others"`
+	Others int
 
 	expired []DeadLetter
 	// others means that the change is about messages that the ledger does not list: those with
@@ -112,12 +112,12 @@ type Redrive struct {
 type Done struct {
 	// Letters are those that the change has touched: their ids, in the order in which it was
 	// done.
-	Letters []string `json:"letters"`
+	Letters []string
 	// NotFound are the ids of those whose messages were not received: they are being worked
 	// on, somebody else has received them, or they were deleted.
-	NotFound []string `json:"notFound"`
+	NotFound []string
 	// Looked counts the messages that were received.
-	Looked int `json:"looked"`
+	Looked int
 }
 
 // SendAgain sends the dead letters of a plan to the request queue, each as it is and with its
