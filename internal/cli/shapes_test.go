@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
@@ -56,8 +59,10 @@ func TestTheShapesOfJSONAreDocumented(t *testing.T) {
 	for _, s := range shapes() {
 		d.section("`"+s.commands+"`", reflect.TypeOf(s.value))
 	}
-	for i := 0; i < len(d.nested); i++ {
-		d.section(d.nested[i].Name(), d.nested[i])
+	for len(d.pending) > 0 {
+		next := d.pending[0]
+		d.pending = d.pending[1:]
+		d.section(next.Name(), next)
 	}
 	golden.Check(t, "../../docs/command-json.md", d.text.String())
 }
@@ -66,7 +71,8 @@ func TestTheShapesOfJSONAreDocumented(t *testing.T) {
 type shapeDoc struct {
 	text     strings.Builder
 	comments map[string]string
-	nested   []reflect.Type
+	nested   []reflect.Type // types with sections of their own
+	pending  []reflect.Type // those of them whose sections are yet to be written
 }
 
 func (d *shapeDoc) section(title string, of reflect.Type) {
@@ -88,8 +94,7 @@ func (d *shapeDoc) fields(of reflect.Type) {
 			return "`" + names[w] + "`"
 		})
 	}
-	for i := range of.NumField() {
-		f := of.Field(i)
+	for f := range of.Fields() {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case f.Anonymous && name == "":
@@ -119,7 +124,7 @@ func (d *shapeDoc) kind(of reflect.Type) string {
 		return "object of " + d.kind(of.Elem()) + " by " + d.kind(of.Key())
 	case of.Kind() == reflect.Struct:
 		if !slices.Contains(d.nested, of) {
-			d.nested = append(d.nested, of)
+			d.nested, d.pending = append(d.nested, of), append(d.pending, of)
 		}
 		return "[" + of.Name() + "](#" + strings.ToLower(of.Name()) + ")"
 	case of.Kind() == reflect.Bool:
@@ -164,4 +169,40 @@ func fieldComments(t *testing.T, folders ...string) map[string]string {
 		}
 	}
 	return comments
+}
+
+// TestEveryCommandStandsInTheDocument with an example in its help, and so does each exit code.
+func TestEveryCommandStandsInTheDocument(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/command.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	var walk func(cmd *cobra.Command, path string)
+	walk = func(cmd *cobra.Command, path string) {
+		for _, sub := range cmd.Commands() {
+			name := strings.TrimSpace(path + " " + sub.Name())
+			walk(sub, name)
+			if sub.HasSubCommands() && sub.Example == "" { // it only shows its help
+				continue
+			}
+			n++
+			if !strings.Contains(string(text), "`"+name) && !strings.Contains(string(text), "aep-retrigger "+name) {
+				t.Errorf("docs/command.md does not have the command %q", name)
+			}
+			if sub.Example == "" && name != "version" {
+				t.Errorf("the command %q has no example in its help", name)
+			}
+		}
+	}
+	walk(newRoot(&command{}), "")
+	if n < 12 {
+		t.Errorf("%d commands: does this test still find them?", n)
+	}
+	for _, code := range []int{Done, ExitFailed, ExitUsage, ExitNotThere, ExitNotAllowed, ExitFindings, ExitInterrupted} {
+		if !strings.Contains(string(text), fmt.Sprintf("\n| %d | ", code)) {
+			t.Errorf("docs/command.md does not have the exit code %d", code)
+		}
+	}
 }

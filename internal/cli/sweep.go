@@ -188,8 +188,16 @@ func printSweeps(p *printer, list *operate.Sweeps, now time.Time) {
 		s := &list.Sweeps[i]
 		rows[i] = []string{
 			s.Report.ID, string(s.Report.State), when(s.Asked, now), s.Report.Since.UTC().Format("2006-01-02 15:04 UTC"),
-			strconv.Itoa(s.Report.Seen), strconv.Itoa(s.Report.Failed), strconv.Itoa(s.Report.Requested), cmp.Or(s.By, "the schedule"), s.Given,
+			strconv.Itoa(s.Report.Seen), strconv.Itoa(s.Report.Failed), strconv.Itoa(s.Report.Requested), askedBy(s), s.Given,
 		}
 	}
 	p.table([]string{"SWEEP", "STATE", "ASKED", "SINCE", "SEEN", "FAILED", "REQUESTED", "BY", "REASON"}, rows)
+}
+
+// askedBy says who asked for a sweep.
+func askedBy(s *operate.Sweep) string {
+	if s.By == "" && strings.HasPrefix(s.Report.ID, "schedule") {
+		return "the schedule"
+	}
+	return s.By
 }
