@@ -21,11 +21,13 @@ import (
 )
 
 // kill says when the command's process dies: at the nth call of an operation, counted from 1,
-// before the call or after its effect. An operation of "" means any call.
+// before the call or after its effect. An operation of "" means any call. With interrupt the
+// process gets Ctrl-C instead, and the call goes on.
 type kill struct {
-	op    string
-	nth   int
-	after bool
+	op        string
+	nth       int
+	after     bool
+	interrupt bool
 }
 
 func (k kill) String() string {
@@ -63,18 +65,22 @@ func newProxy(t *testing.T, w *letters) *proxy {
 	}
 	base, stop, err := loopback.Serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		service, op := called(r)
-		dies, after := p.call(op)
+		dies, k := p.call(op)
+		if dies && k.interrupt {
+			p.signal(os.Interrupt)
+			dies = false
+		}
 		if !dies {
 			next[service].ServeHTTP(rw, r)
 			return
 		}
-		if after {
+		if k.after {
 			body, _ := io.ReadAll(r.Body)
 			again := r.Clone(context.WithoutCancel(r.Context()))
 			again.Body = io.NopCloser(bytes.NewReader(body))
 			next[service].ServeHTTP(nowhere{http.Header{}}, again)
 		}
-		p.die()
+		p.signal(os.Kill)
 		panic(http.ErrAbortHandler)
 	}))
 	if err != nil {
@@ -107,24 +113,25 @@ func called(r *http.Request) (service, op string) {
 }
 
 // call counts a call, and says whether the process is to die at it.
-func (p *proxy) call(op string) (dies, after bool) {
+func (p *proxy) call(op string) (dies bool, k kill) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.counts[op]++
 	p.counts[""]++
-	return p.kill.nth > 0 && (p.kill.op == op || p.kill.op == "") && p.counts[p.kill.op] == p.kill.nth, p.kill.after
+	return p.kill.nth > 0 && (p.kill.op == op || p.kill.op == "") && p.counts[p.kill.op] == p.kill.nth, p.kill
 }
 
-// die kills the process, and nothing can be done any more.
-func (p *proxy) die() {
+// signal sends a signal to the process. After os.Kill it does nothing any more.
+func (p *proxy) signal(s os.Signal) {
 	p.mu.Lock()
 	process := p.process
 	p.mu.Unlock()
-	_ = process.Kill()
+	_ = process.Signal(s) // it lives: its call is under way
 }
 
-// command is the real command as a process of its own, which uses AWS through the proxy.
-func (w *letters) command(t *testing.T, p *proxy, k kill, args ...string) (output string, killed bool) {
+// command is the real command as a process of its own, which uses AWS through the proxy. It
+// returns what the command says, and its exit code.
+func (w *letters) command(t *testing.T, p *proxy, k kill, args ...string) (output string, exit int) {
 	t.Helper()
 	file, err := w.write(t.TempDir(), p.url)
 	if err != nil {
@@ -142,12 +149,12 @@ func (w *letters) command(t *testing.T, p *proxy, k kill, args ...string) (outpu
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = cmd.Wait()
-	if exit := cmd.ProcessState.ExitCode(); exit > 0 {
-		t.Fatalf("%v: exit code %d (%v): %s", args, exit, err, &out)
-	}
-	return out.String(), err != nil
+	_ = cmd.Wait() // the exit code tells
+	return out.String(), cmd.ProcessState.ExitCode()
 }
+
+// killedBySignal is the exit code of a process that a signal has ended.
+const killedBySignal = -1
 
 const (
 	matching = 25 // dead letters that a redrive is to send: three receives
@@ -155,13 +162,12 @@ const (
 )
 
 // redriving makes dead letters of two dataflows, the ones between the others, kills a redrive of
-// one dataflow, and runs it again to its end. It returns whether the process was killed.
-func redriving(t *testing.T, w *letters, p *proxy, k kill, deliverBetween bool) (killed bool) {
+// one dataflow, and runs it again to its end. The function gets what was sent before that, if
+// deliverBetween is set, and otherwise all at the end, so that some runs are sent twice.
+func redriving(t *testing.T, w *letters, p *proxy, k kill, deliverBetween bool) {
 	t.Helper()
 	ctx := t.Context()
-	if _, err := w.DeadLetters(ctx); err != nil {
-		t.Fatal(err)
-	}
+	before := len(w.onQueue()) // dead letters of crm that earlier ones have left
 	var orders, crm []string
 	for range left {
 		one, err := w.deadLetter(ctx, "crm", 1)
@@ -175,22 +181,24 @@ func redriving(t *testing.T, w *letters, p *proxy, k kill, deliverBetween bool) 
 		}
 		orders = append(orders, some...)
 	}
-	if len(orders) != matching || len(w.onQueue()) != matching+left {
-		t.Fatalf("%d dead letters of %d runs: %v", len(w.onQueue()), len(orders), w.onQueue())
+	if n := len(w.onQueue()); len(orders) != matching || n != before+matching+left {
+		t.Fatalf("%d dead letters of %d runs, after %d", n, len(orders), before)
 	}
 	args := []string{"dead-letters", "redrive", "--flow", "orders", "--mended=false", "--rps", "10000", "--yes"}
-	output, killed := w.command(t, p, k, args...)
-	if killed != (k.nth > 0) {
-		t.Fatalf("%v: killed %t: %s", k, killed, output)
+	output, exit := w.command(t, p, k, args...)
+	if want := exitOf(k); exit != want {
+		t.Fatalf("%v: exit code %d, want %d: %s", k, exit, want, output)
 	}
 	if deliverBetween {
 		if err := w.deliver(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if killed {
-		w.AWS.Advance(15 * time.Minute) // what the dead process has hidden comes back
-		output, _ = w.command(t, p, kill{}, args...)
+	if k.nth > 0 {
+		if !k.interrupt {
+			w.AWS.Advance(15 * time.Minute) // what the dead process has hidden comes back
+		}
+		again(t, w, p, args...)
 	}
 	if err := w.deliver(ctx); err != nil {
 		t.Fatal(err)
@@ -206,7 +214,31 @@ func redriving(t *testing.T, w *letters, p *proxy, k kill, deliverBetween bool) 
 			t.Errorf("%v: run %s, which does not match, was re-triggered %d times and has %d dead letters", k, id, made[id], onQueue[id])
 		}
 	}
-	return killed
+}
+
+// again runs the command until it has come to its end, as a person does where AWS could not be
+// reached.
+func again(t *testing.T, w *letters, p *proxy, args ...string) {
+	t.Helper()
+	output, exit := "", 1
+	for range 3 {
+		if output, exit = w.command(t, p, kill{}, args...); exit == 0 {
+			return
+		}
+		w.AWS.Advance(15 * time.Minute)
+	}
+	t.Fatalf("run again: exit code %d: %s", exit, output)
+}
+
+// exitOf is the exit code of a command that ends so.
+func exitOf(k kill) int {
+	switch {
+	case k.nth == 0:
+		return 0
+	case k.interrupt:
+		return 130
+	}
+	return killedBySignal
 }
 
 // calls are those of a redrive that nobody kills, by operation.
@@ -224,17 +256,30 @@ func TestARedriveThatIsKilledAtAnyKindOfCallIsRunAgainAndRetriesEachRunOnce(t *t
 	if counts["ReceiveMessage"] < 3 || counts["SendMessage"] != matching || counts["DeleteMessage"] != matching || counts["ChangeMessageVisibilityBatch"] == 0 {
 		t.Fatalf("the redrive makes the calls %v", counts)
 	}
-	for _, op := range []string{"Query", "GetQueueAttributes", "ReceiveMessage", "SendMessage", "DeleteMessage", "ChangeMessageVisibilityBatch"} {
+	for _, op := range []string{"ReceiveMessage", "SendMessage", "DeleteMessage", "ChangeMessageVisibilityBatch"} {
 		t.Run(op, func(t *testing.T) {
 			t.Parallel()
 			w := newLetters(t)
 			p := newProxy(t, w)
-			points := []int{1, (counts[op] + 1) / 2, counts[op]}
-			for _, nth := range slices.Compact(points) {
+			for _, nth := range slices.Compact([]int{1, (counts[op] + 1) / 2, counts[op]}) {
 				for _, after := range []bool{false, true} {
-					redriving(t, w, p, kill{op, nth, after}, nth%2 == 0)
+					k := kill{op: op, nth: nth, after: after}
+					redriving(t, w, p, k, after)
+					if op == "SendMessage" && after || op == "DeleteMessage" && !after { // between sending and deleting
+						redriving(t, w, p, k, !after)
+					}
 				}
 			}
 		})
+	}
+}
+
+// TestARedriveThatIsStoppedWithCtrlCLeavesTheRestVisible, so that it can be run again at once.
+func TestARedriveThatIsStoppedWithCtrlCLeavesTheRestVisible(t *testing.T) {
+	t.Parallel()
+	w := newLetters(t)
+	p := newProxy(t, w)
+	for _, k := range []kill{{op: "ReceiveMessage", nth: 2, interrupt: true}, {op: "SendMessage", nth: 11, interrupt: true}, {op: "DeleteMessage", nth: 20, interrupt: true}} {
+		redriving(t, w, p, k, false)
 	}
 }

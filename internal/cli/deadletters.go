@@ -82,6 +82,7 @@ func newLettersList(c *command) *cobra.Command {
 	var others bool
 	cmd := &cobra.Command{
 		Use: "list", Short: "List dead letters, the oldest first", Args: cobra.NoArgs,
+		Example: "  aep-retrigger dead-letters list\n  aep-retrigger dlq list --flow \"Orders daily\" --reason 'attempts_*' --newer 7d\n  aep-retrigger dlq list --mended",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := c.open(cmd)
 			if err != nil {
@@ -211,7 +212,8 @@ func (c *command) listOthers(ctx context.Context, o *operate.Operator, f *operat
 func newLettersShow(c *command) *cobra.Command {
 	return &cobra.Command{
 		Use: "show RUN|LETTER|MESSAGE", Short: "Show a dead letter: its message, and what the ledger says", Args: cobra.ExactArgs(1),
-		Long: "Show receives messages until it has found the one that is asked for, and gives all back.",
+		Long:    "Show receives messages until it has found the one that is asked for, and gives all back.",
+		Example: "  aep-retrigger dead-letters show 57ee05cd-e009-42c7-8d10-9f1e2a6b3d84",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := c.open(cmd)
 			if err != nil {

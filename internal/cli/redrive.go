@@ -26,6 +26,9 @@ type lettersChanged struct {
 	// NotFound are the ids of those whose messages were not received: they are being worked on,
 	// somebody else has received them, or they were deleted.
 	NotFound []string `json:"notFound"`
+	// Leftover counts messages that a redrive has left when it was stopped, and that were deleted
+	// now: their runs were re-triggered.
+	Leftover int `json:"leftover"`
 	// Looked counts the messages that were received.
 	Looked int `json:"looked"`
 	// Interrupted means that a person or an error has stopped it: the rest is as it was.
@@ -65,6 +68,7 @@ func newLettersRedrive(c *command) *cobra.Command {
 		Use: "redrive [RUN|LETTER]...", Short: "Send dead letters again, once their cause is mended",
 		Long: "Redrive counts the dead letters that match and asks. Then it sends each to the request queue and deletes it\n" +
 			"from the dead-letter queue. It can be stopped at any point and run again: a run is re-triggered once.",
+		Example: "  aep-retrigger dead-letters redrive 57ee05cd-e009-42c7-8d10-9f1e2a6b3d84\n  aep-retrigger dlq redrive --reason forbidden --why \"the role has the permission now\"\n  aep-retrigger dlq redrive --mended --force --rps 1",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if r.PerSecond <= 0 {
 				return operate.Errorf(operate.Wrong, "--rps is how many are sent in a second: more than 0, not %g", r.PerSecond)
@@ -78,6 +82,9 @@ func newLettersRedrive(c *command) *cobra.Command {
 				return err
 			}
 			question := fmt.Sprintf("Send %s again, %g a second?", planWords(&plan, change.others), r.PerSecond)
+			if plan.Matched == 0 {
+				question = fmt.Sprintf("No dead letter matches. Look through the %s that the ledger does not list, for what a redrive has left that was stopped?", plural(plan.Others, "message"))
+			}
 			if plan.NeedForce > 0 && !r.Force {
 				question = fmt.Sprintf("Without --force %d of them will become dead letters again. ", plan.NeedForce) + question
 			}
@@ -100,7 +107,8 @@ func newLettersDrop(c *command) *cobra.Command {
 	var everything bool
 	cmd := &cobra.Command{
 		Use: "drop [RUN|LETTER]...", Short: "Delete dead letters that need no retry",
-		Long: "Drop deletes the messages of the dead letters, and the function takes them off the ledger's lists.",
+		Long:    "Drop deletes the messages of the dead letters, and the function takes them off the ledger's lists.",
+		Example: "  aep-retrigger dead-letters drop 57ee05cd-e009-42c7-8d10-9f1e2a6b3d84 --reason \"the data came by hand\"\n  aep-retrigger dlq drop --flow \"Old dataflow\" --older 10d --reason \"it is gone\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case because.Reason == "":
@@ -162,16 +170,21 @@ func (c *command) changeLetters(ctx context.Context, plan *operate.Plan, named b
 	result := lettersChanged{
 		Matched: plan.Matched, Expired: plan.Expired, Left: plan.Left, NeedForce: plan.NeedForce, Groups: plan.Groups, Letters: []string{}, NotFound: []string{},
 	}
-	if plan.Matched == 0 || verb == "sent" && len(plan.Letters) == 0 && plan.Matched == plan.Expired {
+	looks := verb == "sent" && !named && plan.Others > 0 // for what a redrive has left
+	if plan.Matched == 0 && !looks || verb == "sent" && len(plan.Letters) == 0 && plan.Matched == plan.Expired && !looks {
 		return c.print(result, func(p *printer) { result.people(p, verb) })
 	}
 	if err := c.confirm(ctx, question); err != nil {
 		return err
 	}
-	progress, clear := c.progress(max(len(plan.Letters), 1), verb)
+	progress, end := c.progress(max(len(plan.Letters), 1), verb)
+	told := context.AfterFunc(ctx, func() {
+		c.tell(func(p *printer) { p.line("Stopping after this one. Ctrl-C again ends at once.") })
+	})
 	done, err := do(ctx, progress)
-	clear()
-	result.Letters, result.NotFound, result.Looked, result.Interrupted = done.Letters, done.NotFound, done.Looked, err != nil
+	told()
+	end()
+	result.Letters, result.NotFound, result.Leftover, result.Looked, result.Interrupted = done.Letters, done.NotFound, done.Leftover, done.Looked, err != nil
 	if printed := c.print(result, func(p *printer) { result.people(p, verb) }); err == nil {
 		err = printed
 	}
@@ -192,6 +205,9 @@ func (r *lettersChanged) people(p *printer, verb string) {
 	} else if n > 0 {
 		p.line("Not found: the messages of %s. They are being worked on, or hidden since somebody has received them (run it again in a minute), or deleted.", plural(n, "dead letter"))
 	}
+	if r.Leftover > 0 {
+		p.line("Deleted %s that an earlier redrive had sent and left.", plural(r.Leftover, "message"))
+	}
 	if r.Expired > 0 && verb == "sent" {
 		p.line("Expired: %s. Their messages are gone; retry the runs by their ids.", plural(r.Expired, "dead letter"))
 	}
@@ -199,7 +215,7 @@ func (r *lettersChanged) people(p *printer, verb string) {
 
 // progress returns a function that shows how many of all are done, and one that clears that. It
 // shows nothing where there is no terminal.
-func (c *command) progress(all int, verb string) (show func(done int), clear func()) {
+func (c *command) progress(all int, verb string) (show func(done int), end func()) {
 	if !c.system.Terminal {
 		return nil, func() {}
 	}

@@ -51,15 +51,21 @@ func Drop(ctx context.Context, o *Operator, p Plan, because Because, progress fu
 	if told := d.tell(last); err == nil {
 		err = told
 	}
-	if err != nil {
+	if err != nil || p.others {
 		return done, err
 	}
-	gone := make([]string, 0, len(p.expired))
-	for i := range p.expired {
-		gone = append(gone, p.expired[i].ID())
+	return d.gone(ctx, done, p.expired)
+}
+
+// gone tells the function of letters whose messages are gone: those that have expired, and those
+// that were not found though no message is hidden.
+func (d *dropping) gone(ctx context.Context, done Done, expired []DeadLetter) (Done, error) {
+	var gone []string
+	for i := range expired {
+		gone = append(gone, expired[i].ID())
 	}
-	if len(done.NotFound) > 0 && !p.others {
-		queue, err := queueOf(ctx, o, o.Stack.DeadLetterQueueURL)
+	if len(done.NotFound) > 0 {
+		queue, err := queueOf(ctx, d.o, d.o.Stack.DeadLetterQueueURL)
 		if err != nil {
 			return done, err
 		}

@@ -36,17 +36,17 @@ type DeadLetter struct {
 	ErrorText string `json:"errorText,omitempty"`
 	// Attempts counts the re-triggers of the run's lineage.
 	Attempts int `json:"attempts"`
-	// LaterSuccess says whether a later run of the dataflow has succeeded; nil where the
-	// ledger can't tell. SuccessAt and SuccessRunID are when and which, as far as is known.
+	// LaterSuccess says whether a later run of the dataflow has succeeded; it is left out where
+	// the ledger can't tell. SuccessAt and SuccessRunID are when and which, as far as is known.
 	LaterSuccess *bool     `json:"laterSuccess,omitempty"`
 	SuccessAt    time.Time `json:"successAt,omitzero"`
 	SuccessRunID string    `json:"successRunId,omitempty"`
-	// Mended says why the cause counts as mended; see [Mended]. It is empty where it does not,
-	// and where nobody asked.
+	// Mended says why the cause counts as mended: later_success, rule_changed or
+	// credential_accepted. It is left out where it does not, and where nobody asked.
 	Mended string `json:"mended,omitempty"`
 	// NeedsForce means that the function gives the run up again unless it is sent with force.
 	NeedsForce bool `json:"needsForce,omitempty"`
-	// Expired means that the letter is older than the queue keeps messages.
+	// Expired means that the letter is older than 14 days, for which the queue keeps messages.
 	Expired bool `json:"expired,omitempty"`
 	// Body is the beginning of the input, Bytes how long that is: of a dead letter without a
 	// run.
@@ -73,6 +73,7 @@ type Letters struct {
 
 	known []DeadLetter // all, whether they match or not
 	runs  []ledger.Run // their entries
+	chose LetterFilter // the filter, which knows its dataflow
 }
 
 // ListLetters lists the dead letters that match. It reads the ledger and the queue's count and
@@ -94,6 +95,7 @@ func ListLetters(ctx context.Context, o *Operator, f LetterFilter) (Letters, err
 		all.Others = max(all.Queue.All()-there, 0)
 	}
 	now := o.Now()
+	all.chose = f
 	all.Letters = keep(all.known, func(l *DeadLetter) bool { return f.matches(l, now) })
 	if err := learnSuccess(ctx, o, all.Letters, runs); err != nil {
 		return all, err

@@ -28,7 +28,7 @@ func TestDeadLettersAreListedWithoutReceivingAny(t *testing.T) {
 	l := newLetters(t)
 	l.dead("orders", "forbidden", 2)
 	l.dead("crm", "attempts_exhausted", 1)
-	l.withoutRun("letter-1", "no JSON")
+	l.withoutRun("no JSON")
 	l.other(`{"of":"AWS"}`)
 	all, err := operate.ListLetters(t.Context(), l.Operator, operate.LetterFilter{})
 	if err != nil {
@@ -48,7 +48,7 @@ func TestDeadLettersAreChosenByFilters(t *testing.T) {
 	l.dead("orders", "forbidden", 1)
 	l.now = l.now.Add(-48 * time.Hour)
 	l.dead("crm", "attempts_exhausted", 1)
-	l.withoutRun("letter-1", `{"orgId":"`+org+`"}`)
+	l.withoutRun(`{"orgId":"` + org + `"}`)
 	for name, c := range map[string]struct {
 		filter operate.LetterFilter
 		want   string
@@ -106,7 +106,7 @@ func TestARedriveSendsWhatMatchesAndGivesTheOthersBack(t *testing.T) {
 	l.sim.Shuffle(l.queue, 7)
 	orders := l.dead("orders", "forbidden", 23)
 	crm := l.dead("crm", "forbidden", 61)
-	l.withoutRun("letter-1", "no JSON")
+	l.withoutRun("no JSON")
 	l.other(`{"of":"AWS"}`)
 	p := l.plan(operate.LetterFilter{Flow: "orders"}, 0)
 	if diff := cmp.Diff([]operate.Group{{Reason: "forbidden", FlowID: "orders", FlowName: "Flow orders", Count: 23}}, p.Groups); diff != "" || p.Matched != 23 || p.Others != 1 {
@@ -128,7 +128,7 @@ func TestARedriveSendsWhatMatchesAndGivesTheOthersBack(t *testing.T) {
 func TestARedriveOfALetterWithoutARunKeepsItsAttributes(t *testing.T) {
 	t.Parallel()
 	l := newLetters(t)
-	l.withoutRun("letter-1", "no JSON")
+	l.withoutRun("no JSON")
 	if done, err := l.sendAgain(t.Context(), l.plan(operate.LetterFilter{}, 0)); err != nil || len(done.Letters) != 1 {
 		t.Fatalf("%+v, %v", done, err)
 	}

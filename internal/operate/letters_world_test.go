@@ -69,9 +69,10 @@ func (l *letters) message(id, flow, reason string) {
 	}
 }
 
-// withoutRun puts a dead letter without a run on the list and on the queue.
-func (l *letters) withoutRun(id, body string) {
+// withoutRun puts the dead letter letter-1, which is of no run, on the list and on the queue.
+func (l *letters) withoutRun(body string) {
 	l.Helper()
+	const id = "letter-1"
 	m := deadletter.Message{Payload: []byte(body), Reason: "unreadable", Detail: "the payload is not JSON", LetterID: id, FirstTime: l.now, LastTime: l.now}
 	if err := deadletter.NewQueue(l.sqs, l.queue).Send(l.Context(), m); err != nil {
 		l.Fatal(err)

@@ -14,6 +14,9 @@ type wanted struct {
 	others   bool            // those that the ledger does not list
 	listed   map[string]bool // what it lists
 	messages []string        // ids of messages; empty for all others
+	// leftover deals with a message that is not wanted, if an earlier redrive has left it; nil
+	// for none.
+	leftover func(ctx context.Context, p *pass, m *Message) (done bool, err error)
 }
 
 // wanted are the messages of the plan.
@@ -78,7 +81,7 @@ func work(ctx context.Context, o *Operator, w *wanted, long time.Duration, do fu
 		p.giveBack(ctx)
 		done.NotFound = w.missing()
 	}()
-	for w.left != 0 {
+	for w.left != 0 || w.leftover != nil {
 		messages, err := p.next(ctx)
 		if err != nil || len(messages) == 0 {
 			return done, err
@@ -88,19 +91,35 @@ func work(ctx context.Context, o *Operator, w *wanted, long time.Duration, do fu
 			p.hold(&messages[i])
 		}
 		for i := range messages {
-			m := &messages[i]
-			id, matches := w.match(m)
-			if !matches || w.left == 0 && w.others {
-				continue
-			}
-			if err := do(ctx, p, m, len(done.Letters)+1); err != nil {
+			if err := w.one(ctx, p, &messages[i], &done, do); err != nil {
 				return done, err
-			}
-			delete(p.held, m.MessageID)
-			if w.found(id) {
-				done.Letters = append(done.Letters, id)
 			}
 		}
 	}
 	return done, nil
+}
+
+// one does what is to be done with a message.
+func (w *wanted) one(ctx context.Context, p *pass, m *Message, done *Done, do func(ctx context.Context, p *pass, m *Message, done int) error) error {
+	id, matches := w.match(m)
+	switch {
+	case matches && (w.left != 0 || !w.others):
+		if err := do(ctx, p, m, len(done.Letters)+1); err != nil {
+			return err
+		}
+		delete(p.held, m.MessageID)
+		if w.found(id) {
+			done.Letters = append(done.Letters, id)
+		}
+	case !matches && w.leftover != nil:
+		gone, err := w.leftover(ctx, p, m)
+		if err != nil {
+			return err
+		}
+		if gone {
+			delete(p.held, m.MessageID)
+			done.Leftover++
+		}
+	}
+	return nil
 }

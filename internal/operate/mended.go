@@ -17,7 +17,7 @@ const (
 	// forbids a retry of the run.
 	RuleChanged = "rule_changed"
 	// CredentialAccepted means that Adobe accepts the credential of the org.
-	CredentialAccepted = "credential_accepted"
+	CredentialAccepted = "credential_accepted" //nolint:gosec // a word, not a credential
 )
 
 // Present is how things are now.

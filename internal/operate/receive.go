@@ -95,9 +95,11 @@ type pass struct {
 	hidden time.Duration // the visibility timeout
 	seen   map[string]bool
 	held   map[string]string // receipt handles of what is to be given back, by message id
-	idle   int               // receives in a row without a new message
-	waits  time.Duration     // for how long the pass waits for messages that are hidden by others
-	until  time.Time         // when that ends; zero while there are new messages
+	idle   int               // receives without any message since the last new one
+	// repeats counts receives of messages that the pass has seen, since the last new one.
+	repeats int
+	waits   time.Duration // for how long the pass waits for messages that are hidden by others
+	until   time.Time     // when that ends; zero while there are new messages
 }
 
 // newPass returns a pass that takes about so long; its messages come back by themselves soon
@@ -111,8 +113,8 @@ const (
 	// leastHidden and mostHidden bound for how long a message that was received is hidden.
 	leastHidden = 30 * time.Second
 	mostHidden  = time.Hour
-	// maxIdle is how many receives in a row may bring no message that is new, before the pass
-	// ends. The first one asks some of SQS's servers, one that waits asks all.
+	// maxIdle is how many receives may bring no message before the pass ends. The first one
+	// asks some of SQS's servers, one that waits asks all.
 	maxIdle = 3
 	// longestWait bounds how long a pass waits for hidden messages.
 	longestWait = time.Minute
@@ -135,8 +137,14 @@ func (p *pass) next(ctx context.Context) ([]Message, error) {
 			return nil, p.o.fault(err)
 		}
 		if fresh := p.fresh(out.Messages); len(fresh) > 0 {
-			p.idle, p.until = 0, time.Time{}
+			p.idle, p.repeats, p.until = 0, 0, time.Time{}
 			return fresh, nil
+		}
+		if len(out.Messages) > 0 { // the timeouts of all have ended; others may be behind them
+			if p.repeats++; p.repeats > maxIdle+len(p.seen) {
+				return nil, nil
+			}
+			continue
 		}
 		p.idle++
 		if p.idle < maxIdle {

@@ -35,6 +35,7 @@ type Plan struct {
 	// the ids, all without any.
 	others bool
 	listed map[string]bool // what the ledger lists
+	filter LetterFilter
 	ids    []string
 	limit  int // of others; 0 for none
 }
@@ -60,7 +61,7 @@ func PlanLetters(ctx context.Context, o *Operator, f LetterFilter, limit int) (P
 			return Plan{}, Errorf(NotThere, "the ledger lists no dead letter of %s; aep-retrigger dead-letters list shows those that there are", id)
 		}
 	}
-	p := Plan{Matched: len(all.Letters), Others: all.Others, Groups: []Group{}}
+	p := Plan{Matched: len(all.Letters), Others: all.Others, Groups: []Group{}, listed: idsOf(all.known), filter: all.chose}
 	p.expired = keep(all.Letters, func(l *DeadLetter) bool { return l.Expired })
 	p.Letters = keep(all.Letters, func(l *DeadLetter) bool { return !l.Expired })
 	p.Expired = len(p.expired)
@@ -116,6 +117,9 @@ type Done struct {
 	// NotFound are the ids of those whose messages were not received: they are being worked
 	// on, somebody else has received them, or they were deleted.
 	NotFound []string
+	// Leftover counts messages that a redrive has left when it was stopped between sending and
+	// deleting them, and that were deleted now.
+	Leftover int
 	// Looked counts the messages that were received.
 	Looked int
 }
@@ -124,14 +128,17 @@ type Done struct {
 // attributes, and then deletes it from the dead-letter queue. If the process dies in between,
 // the letter is still there, and may be sent a second time: the ledger sees to it that its run
 // is re-triggered once. When the context ends, the letter at hand is finished and the others stay;
-// the error is then the context's, beside what was done.
+// the error is then the context's, beside what was done. Where there are messages that the ledger
+// does not list, it looks at all messages for what an earlier redrive has left.
 func SendAgain(ctx context.Context, o *Operator, p Plan, r Redrive) (Done, error) {
 	who, err := orderOf(ctx, o, r.Because)
 	if err != nil {
 		return Done{}, err
 	}
 	pace := rate.NewLimiter(rate.Limit(r.PerSecond), 1)
-	return work(ctx, o, p.wanted(), r.long(len(p.Letters)), func(ctx context.Context, pass *pass, m *Message, done int) error {
+	w := p.wanted()
+	w.leftover = p.leftover(o, r.Force, who)
+	return work(ctx, o, w, r.long(len(p.Letters)), func(ctx context.Context, pass *pass, m *Message, done int) error {
 		if err := pace.Wait(ctx); err != nil {
 			return err
 		}

@@ -4,9 +4,10 @@ import "context"
 
 // ShownLetter is a dead letter with its message.
 type ShownLetter struct {
-	// Letter is what the ledger says; nil for a message that the ledger does not list.
+	// Letter is what the ledger says; it is left out for a message that the ledger does not
+	// list.
 	Letter *DeadLetter `json:"letter,omitempty"`
-	// Message is the message; nil where it was not found.
+	// Message is the message; it is left out where it was not found.
 	Message *Message `json:"message,omitempty"`
 	// From says who has put the message on the queue.
 	From string `json:"from,omitempty"`
@@ -35,25 +36,8 @@ func ShowLetter(ctx context.Context, o *Operator, id string) (ShownLetter, error
 	if shown.Letter != nil && shown.Letter.Expired {
 		return shown, nil
 	}
-	p := newPass(o, 0)
-	p.waits = 0
-	defer p.giveBack(ctx)
-	for shown.Message == nil && shown.Looked < maxLooked {
-		messages, err := p.next(ctx)
-		if err != nil {
-			return shown, err
-		}
-		if len(messages) == 0 {
-			break
-		}
-		shown.Looked += len(messages)
-		for i := range messages {
-			m := &messages[i]
-			p.hold(m)
-			if shown.Message == nil && (m.id() == id || m.MessageID == id) {
-				shown.Message, shown.From = m, m.From()
-			}
-		}
+	if err := shown.find(ctx, o, id); err != nil {
+		return shown, err
 	}
 	if shown.Letter == nil && shown.Message == nil {
 		return shown, Errorf(NotThere, "there is no dead letter of %s: the ledger lists none, and it is not among the %d messages that could be received", id, shown.Looked)
@@ -61,12 +45,34 @@ func ShowLetter(ctx context.Context, o *Operator, id string) (ShownLetter, error
 	return shown, nil
 }
 
+// find receives messages until one is of the run, or has the id.
+func (s *ShownLetter) find(ctx context.Context, o *Operator, id string) error {
+	p := newPass(o, 0)
+	p.waits = 0
+	defer p.giveBack(ctx)
+	for s.Message == nil && s.Looked < maxLooked {
+		messages, err := p.next(ctx)
+		if err != nil || len(messages) == 0 {
+			return err
+		}
+		s.Looked += len(messages)
+		for i := range messages {
+			m := &messages[i]
+			p.hold(m)
+			if s.Message == nil && (m.id() == id || m.MessageID == id) {
+				s.Message, s.From = m, m.From()
+			}
+		}
+	}
+	return nil
+}
+
 // Other is a message on the dead-letter queue that the ledger does not list.
 type Other struct {
 	Message
 
 	From string `json:"from"`
-	// RunID is empty where the message names none.
+	// RunID is left out where the message names none.
 	RunID string `json:"runId,omitempty"`
 }
 

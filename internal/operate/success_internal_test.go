@@ -41,8 +41,10 @@ func TestALaterSuccessIsKnownByTheEpisodesOfTheDataflow(t *testing.T) {
 		}
 	}
 	newest := []ledger.Run{
-		{RunID: "later", State: ledger.Succeeded, ChangedAt: at(13)}, {RunID: "first", State: ledger.Succeeded, ChangedAt: at(12)},
-		{RunID: "failed", State: ledger.DeadLettered, ChangedAt: at(11)}, {RunID: "before", State: ledger.Succeeded, ChangedAt: at(9)},
+		{RunID: "later", State: ledger.Succeeded, ChangedAt: at(13)},
+		{RunID: "first", State: ledger.Succeeded, ChangedAt: at(12)},
+		{RunID: "failed", State: ledger.DeadLettered, ChangedAt: at(11)},
+		{RunID: "before", State: ledger.Succeeded, ChangedAt: at(9)},
 	}
 	if got := successAmong(&ours, newest); !got.yes || got.runID != "first" || !got.at.Equal(at(12)) {
 		t.Errorf("among the newest runs: %+v, want the first success after it", got)
