@@ -64,7 +64,7 @@ func (l *Ledger) commit(ctx context.Context, c change) (Entries, error) {
 	if c.sum != nil {
 		writes = append(writes, c.sum.write())
 	}
-	if err := l.table.Commit(ctx, writes...); err != nil {
+	if err := l.writes.Commit(ctx, writes...); err != nil {
 		return c.old, err
 	}
 	next.because = Decision{} // it is said

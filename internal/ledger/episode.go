@@ -270,7 +270,7 @@ func (s *Episodes) change(ctx context.Context, f Flow, apply func(next *Flow, no
 		if w.Check {
 			return f, f, nil
 		}
-		err := s.l.table.Commit(ctx, w)
+		err := s.l.writes.Commit(ctx, w)
 		if err == nil {
 			next.version, next.schema = w.New[store.AttributeRev], Schema
 			return f, next, nil

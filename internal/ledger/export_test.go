@@ -19,7 +19,7 @@ func (l *Ledger) Put(ctx context.Context, e Entries) error {
 		}{FlowKey(e.Flow.OrgID, e.Flow.FlowID), e.Flow.version, e.Flow.record()})
 	}
 	for _, w := range writes {
-		if err := l.table.Commit(ctx, l.write(now, w.key, w.version, nil, w.w)); err != nil {
+		if err := l.writes.Commit(ctx, l.write(now, w.key, w.version, nil, w.w)); err != nil {
 			return err
 		}
 	}

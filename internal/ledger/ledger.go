@@ -38,8 +38,9 @@ const DefaultTTL = 35 * 24 * time.Hour
 type Ledger struct {
 	Reader
 
-	ttl time.Duration
-	now func() time.Time
+	writes Committer
+	ttl    time.Duration
+	now    func() time.Time
 	// faultInterval is within how long of the last one a fault is not counted.
 	faultInterval time.Duration
 	tells         bool // news of episodes is kept until it is told
@@ -47,7 +48,7 @@ type Ledger struct {
 
 // New returns the Ledger in a table. An option is [KeepNews].
 func New(table store.Table, ttl time.Duration, now func() time.Time, options ...func(*Ledger)) *Ledger {
-	l := &Ledger{Reader: Reader{table: table}, ttl: ttl, now: now, faultInterval: DefaultFaultInterval}
+	l := &Ledger{Reader: Reader{table: table}, writes: table, ttl: ttl, now: now, faultInterval: DefaultFaultInterval}
 	for _, set := range options {
 		set(l)
 	}

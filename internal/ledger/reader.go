@@ -8,7 +8,10 @@ import (
 )
 
 // Reader is the part of a [Ledger] that reads.
-type Reader struct{ table store.Table }
+type Reader struct{ table store.Reader }
+
+// NewReader returns the Reader of a table.
+func NewReader(table store.Reader) *Reader { return &Reader{table: table} }
 
 // Ref names a run whose entries are to be read. A run whose dataflow is not known has none.
 type Ref struct{ OrgID, FlowID, Sandbox, RunID string }
@@ -88,7 +91,7 @@ func (l *Reader) OfFlow(ctx context.Context, orgID, flowID string, limit int) ([
 	return list(ctx, l.table, store.IndexFlow, group(orgID, flowID), limit)
 }
 
-func list(ctx context.Context, table store.Table, index, value string, limit int) ([]Run, error) {
+func list(ctx context.Context, table store.Reader, index, value string, limit int) ([]Run, error) {
 	return runsOf(table.List(ctx, index, value, limit))
 }
 

@@ -71,11 +71,26 @@ type Write struct {
 	Sums map[string]int
 }
 
-// Table keeps records. It knows nothing of what they mean.
-type Table interface {
+// Reader is the part of a [Table] that reads.
+type Reader interface {
 	// Read returns the records that exist, in any order. It sees every commit that
 	// ended before it. Keys must differ: DynamoDB refuses a call that names a key twice.
 	Read(ctx context.Context, keys ...string) ([]Record, error)
+	// List returns at most limit records of an index, by [AttributeAt], the newest
+	// first. It may lag behind commits.
+	List(ctx context.Context, index, value string, limit int) ([]Record, error)
+	// ListFrom returns at most limit records of an index whose [AttributeAt] is after the
+	// given text, the oldest first. It may lag behind commits.
+	ListFrom(ctx context.Context, index, value, after string, limit int) ([]Record, error)
+	// Born is when the table was made. One that was restored from a backup was made then,
+	// whatever is in it.
+	Born(ctx context.Context) (time.Time, error)
+}
+
+// Table keeps records. It knows nothing of what they mean.
+type Table interface {
+	Reader
+
 	// Commit makes all writes or none. The error is a [*ConflictError] if an item
 	// is not in the state that its write expects, or if a counter would pass its
 	// limit; the error names at least one such item. Keys must differ, there may be at
@@ -94,15 +109,6 @@ type Table interface {
 	// one counter at once. An addition whose answer was lost may have been made, even
 	// twice, if the client sent it again.
 	Add(ctx context.Context, key string, n, most int, ttl time.Time) (added bool, err error)
-	// List returns at most limit records of an index, by [AttributeAt], the newest
-	// first. It may lag behind commits.
-	List(ctx context.Context, index, value string, limit int) ([]Record, error)
-	// Born is when the table was made. One that was restored from a backup was made then,
-	// whatever is in it.
-	Born(ctx context.Context) (time.Time, error)
-	// ListFrom returns at most limit records of an index whose [AttributeAt] is after the
-	// given text, the oldest first. It may lag behind commits.
-	ListFrom(ctx context.Context, index, value, after string, limit int) ([]Record, error)
 }
 
 // ConflictError means that some items were not as expected, and that nothing was

@@ -1,0 +1,170 @@
+package operate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
+)
+
+// Target says which stack is meant.
+type Target struct {
+	// Stack is its name; empty for [DefaultStack].
+	Stack string
+	// Region and Profile are those of AWS; empty for the person's own settings.
+	Region, Profile string
+	// Local means the stack on this machine, LocalFile the file that describes it; empty
+	// for [LocalFile] here or above.
+	Local     bool
+	LocalFile string
+}
+
+// Open finds the stack and returns its Operator, with the AWS credentials that the person
+// has. The error is an [*Error].
+func Open(ctx context.Context, t Target) (*Operator, error) {
+	if t.Local || t.LocalFile != "" {
+		return openLocal(t.LocalFile)
+	}
+	amazon, err := awsConfig(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	stack, err := find(ctx, cloudformation.NewFromConfig(amazon), cmp.Or(t.Stack, DefaultStack), amazon.Region)
+	if err != nil {
+		return nil, err
+	}
+	identity := sts.NewFromConfig(amazon)
+	return &Operator{
+		Stack: stack, Table: dynamo.New(dynamodb.NewFromConfig(amazon), stack.LedgerTable), Queues: sqs.NewFromConfig(amazon), Lambda: lambda.NewFromConfig(amazon),
+		Caller: func(ctx context.Context) (string, error) {
+			who, err := identity.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+			if err != nil {
+				return "", awsError(err)
+			}
+			return aws.ToString(who.Arn), nil
+		},
+		Now: time.Now,
+	}, nil
+}
+
+// awsConfig returns the person's own configuration, if it has a region and credentials.
+func awsConfig(ctx context.Context, t Target) (aws.Config, error) {
+	var options []func(*awsconfig.LoadOptions) error
+	if t.Region != "" {
+		options = append(options, awsconfig.WithRegion(t.Region))
+	}
+	if t.Profile != "" {
+		options = append(options, awsconfig.WithSharedConfigProfile(t.Profile))
+	}
+	amazon, err := awsconfig.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return amazon, &Error{Kind: NotAllowed, Message: "the AWS configuration can't be read: " + err.Error(), Err: err}
+	}
+	if amazon.Region == "" {
+		return amazon, Errorf(Wrong, "no AWS region is set: name it with --region or AWS_REGION")
+	}
+	if _, err := amazon.Credentials.Retrieve(ctx); err != nil {
+		return amazon, &Error{Kind: NotAllowed, Message: "there are no AWS credentials: log in, or name a profile with --profile or AWS_PROFILE (" + lastCause(err) + ")", Err: err}
+	}
+	return amazon, nil
+}
+
+// openLocal returns the Operator of the stack of make up.
+func openLocal(path string) (*Operator, error) {
+	l, err := readLocal(path)
+	if err != nil {
+		return nil, err
+	}
+	stack, err := stackOf("local", l.Region, l.Outputs)
+	if err != nil {
+		return nil, err
+	}
+	stack.Local = true
+	amazon := aws.Config{Region: l.Region, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}
+	endpoint := func(service string) *string { return aws.String(l.Endpoints[service]) }
+	return &Operator{
+		Stack:  stack,
+		Table:  dynamo.New(dynamodb.NewFromConfig(amazon, func(o *dynamodb.Options) { o.BaseEndpoint = endpoint("dynamodb") }), stack.LedgerTable),
+		Queues: sqs.NewFromConfig(amazon, func(o *sqs.Options) { o.BaseEndpoint = endpoint("sqs") }),
+		Lambda: lambda.NewFromConfig(amazon, func(o *lambda.Options) { o.BaseEndpoint = endpoint("lambda") }),
+		Caller: func(context.Context) (string, error) { return l.Caller, nil },
+		Now:    time.Now,
+	}, nil
+}
+
+// fault says what an error of AWS means to the person; see [awsError].
+func (o *Operator) fault(err error) error { return awsError(err) }
+
+// awsError says what an error of AWS means to the person: which permission is missing, that AWS can't be
+// reached, or what AWS said. It returns other [*Error]s as they are.
+func awsError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*Error](err); ok || errors.Is(err, context.Canceled) {
+		return err
+	}
+	action := ""
+	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
+		action = actionOf(op.Service(), op.Operation())
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		switch code := api.ErrorCode(); {
+		case strings.Contains(code, "AccessDenied") || code == "UnauthorizedOperation" || code == "AuthorizationError":
+			return &Error{Kind: NotAllowed, Err: err, Message: fmt.Sprintf("you lack the permission %s: %s (AWS says: %s)", action, policyWith(action), api.ErrorMessage())}
+		case strings.Contains(code, "ExpiredToken") || code == "UnrecognizedClientException" || code == "InvalidClientTokenId" || code == "RequestExpired":
+			return &Error{Kind: NotAllowed, Err: err, Message: "the AWS credentials are not valid any more: log in again (AWS says: " + api.ErrorMessage() + ")"}
+		default:
+			return &Error{Kind: Failed, Err: err, Message: fmt.Sprintf("%s failed: %s: %s", action, code, api.ErrorMessage())}
+		}
+	}
+	if n, ok := errors.AsType[net.Error](err); ok {
+		return &Error{Kind: Failed, Err: err, Message: fmt.Sprintf("AWS can't be reached for %s: %v", cmp.Or(action, "this"), n)}
+	}
+	return &Error{Kind: Failed, Err: err, Message: err.Error()}
+}
+
+// actionOf is the IAM action of an operation. They differ for Lambda alone.
+func actionOf(service, operation string) string {
+	if service == "Lambda" && operation == "Invoke" {
+		operation = "InvokeFunction"
+	}
+	return strings.ToLower(service) + ":" + operation
+}
+
+// policyWith says which of the template's managed policies has the action.
+func policyWith(action string) string {
+	switch action {
+	case "lambda:InvokeFunction", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage":
+		return "the stack's operator policy has it (output OperatorPolicyArn)"
+	case "cloudformation:DescribeStacks", "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:DescribeTable", "sqs:GetQueueAttributes":
+		return "the stack's reader and operator policies have it (outputs ReaderPolicyArn and OperatorPolicyArn)"
+	}
+	return "ask who manages the AWS account for it"
+}
+
+// lastCause is the innermost of nested errors, which says the most.
+func lastCause(err error) string {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err.Error()
+		}
+		err = next
+	}
+}

@@ -1,0 +1,39 @@
+package operate
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/handler"
+)
+
+// Ask invokes the function with a payload and returns its answer. The error is an [*Error]:
+// of kind Wrong where the function refuses the payload.
+func (o *Operator) Ask(ctx context.Context, payload any) (handler.Answer, error) {
+	var answer handler.Answer
+	body, err := json.Marshal(payload)
+	if err != nil {
+		return answer, &Error{Kind: Failed, Message: err.Error(), Err: err}
+	}
+	out, err := o.Lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: &o.Stack.Function, Payload: body})
+	if err != nil {
+		return answer, awsError(err)
+	}
+	if out.FunctionError != nil {
+		var fault struct {
+			Message string `json:"errorMessage"`
+		}
+		if json.Unmarshal(out.Payload, &fault) != nil || fault.Message == "" {
+			fault.Message = string(out.Payload)
+		}
+		return answer, Errorf(Failed, "the function %s answered with an error (%s): %s", o.Stack.Function, aws.ToString(out.FunctionError), fault.Message)
+	}
+	if err := json.Unmarshal(out.Payload, &answer); err != nil {
+		return answer, &Error{Kind: Failed, Message: fmt.Sprintf("the function's answer can't be read: %v", err), Err: err}
+	}
+	return answer, nil
+}
