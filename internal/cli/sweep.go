@@ -81,7 +81,11 @@ func (c *command) startSweep(cmd *cobra.Command, f sweepFlags) error {
 			return err
 		}
 	}
-	report, err := operate.StartSweep(context.WithoutCancel(ctx), o, f.sweep, operate.Because{Reason: f.reason})
+	var report sweep.Report
+	err = c.inOneStep(ctx, func(ctx context.Context) (err error) {
+		report, err = operate.StartSweep(ctx, o, f.sweep, operate.Because{Reason: f.reason})
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -91,7 +95,7 @@ func (c *command) startSweep(cmd *cobra.Command, f sweepFlags) error {
 	if report.State == sweep.Refused {
 		return operate.Errorf(operate.Failed, "the sweep was refused: %s", report.Error)
 	}
-	return nil
+	return ctx.Err()
 }
 
 // sweepQuestion says what the sweep will look at.

@@ -57,6 +57,14 @@ const (
 
 	// Reasons of skipped requests.
 
+	// Cancelled means that a person has ended the waiting of the run.
+	Cancelled = Reason(ledger.ReasonCancelled)
+	// Dropped means that a person has deleted the run's dead letter.
+	Dropped = Reason(ledger.ReasonDropped)
+	// NotWaiting means that a command was for a run that does not wait, NotDeadLettered that
+	// one was for a run or an id that is no dead letter. Nothing was changed.
+	NotWaiting      Reason = "not_waiting"
+	NotDeadLettered Reason = "not_dead_lettered"
 	// DryRun means that the request asked for no change.
 	DryRun Reason = "dry_run"
 	// WouldRetrigger means that the function only observes, and would otherwise have
@@ -166,7 +174,9 @@ const (
 
 // Result is what became of one request, as the function answers and logs it.
 type Result struct {
-	RunID    string  `json:"runId,omitempty"`
+	RunID string `json:"runId,omitempty"`
+	// LetterID is the dead letter without a run that a command has named.
+	LetterID string  `json:"letterId,omitempty"`
 	Outcome  Outcome `json:"outcome"`
 	Reason   Reason  `json:"reason,omitempty"`
 	Message  string  `json:"message,omitempty"`
@@ -190,6 +200,10 @@ type Result struct {
 	WindowEnd   time.Time `json:"windowEnd,omitzero"`
 	Sandbox     string    `json:"sandbox,omitempty"`
 	OrgID       string    `json:"orgId,omitempty"`
+	// By is who has asked for it and Why the reason that was given, as the caller says it; empty
+	// where no person has said so.
+	By  string `json:"-"`
+	Why string `json:"-"`
 	// RetryAfter is the least time before a returned request is worth another
 	// delivery; zero if nothing is known.
 	RetryAfter time.Duration `json:"-"`
@@ -249,7 +263,7 @@ func Return(req event.Request, reason Reason, message string) Result {
 func newResult(req event.Request) Result {
 	return Result{
 		RunID: req.RunID, FlowID: req.FlowID, FlowName: req.FlowName, ErrorCode: req.Cause().Code, ErrorText: req.Cause().Message,
-		WindowStart: req.Window.Start, WindowEnd: req.Window.End, Sandbox: req.Sandbox, OrgID: req.OrgID, facts: Facts{Request: req},
+		WindowStart: req.Window.Start, WindowEnd: req.Window.End, Sandbox: req.Sandbox, OrgID: req.OrgID, By: req.By, Why: req.Reason, facts: Facts{Request: req},
 	}
 }
 
