@@ -39,6 +39,10 @@ func shapes() []shape {
 		{"sweep start", sweep.Report{}},
 		{"sweep list", operate.Sweeps{}},
 		{"pause, resume, pauses", pausesJSON{}},
+		{"dead-letters list", lettersJSON{}},
+		{"dead-letters list --others", othersJSON{}},
+		{"dead-letters show", operate.ShownLetter{}},
+		{"dead-letters redrive, dead-letters drop", lettersChanged{}},
 		{"policy test", operate.PolicyTest{}},
 		{"version", versionJSON{}},
 	}
