@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 )
 
@@ -49,6 +51,8 @@ type System struct {
 	Version string
 	// Open finds the stack; [operate.Open].
 	Open func(context.Context, operate.Target) (*operate.Operator, error)
+	// Config returns the AWS configuration for doctor; [operate.Config].
+	Config func(context.Context, operate.Target) (aws.Config, error)
 }
 
 // Run runs the command with its arguments and returns the exit code. When the context ends

@@ -49,11 +49,17 @@ func newRoot(c *command) *cobra.Command {
 	flags.StringVarP(&c.output, "output", "o", "table", "table or json")
 	flags.BoolVar(&c.yes, "yes", false, "change without asking")
 	root.AddCommand(newVersion(c))
+	root.AddCommand(newDoctor(c))
 	return root
 }
 
 // open finds the stack that the flags mean.
 func (c *command) open(cmd *cobra.Command) (*operate.Operator, error) {
+	return c.system.Open(cmd.Context(), c.targetOf(cmd))
+}
+
+// targetOf is the stack that the flags and the environment mean.
+func (c *command) targetOf(cmd *cobra.Command) operate.Target {
 	t := c.target
 	if !cmd.Flags().Changed("local") {
 		t.LocalFile = c.getenv(LocalVariable)
@@ -61,7 +67,7 @@ func (c *command) open(cmd *cobra.Command) (*operate.Operator, error) {
 	if t.LocalFile == operate.LocalFile && cmd.Flags().Changed("local") {
 		t.Local, t.LocalFile = true, "" // it is looked for upwards
 	}
-	return c.system.Open(cmd.Context(), t)
+	return t
 }
 
 func (c *command) getenv(name string) string {

@@ -34,13 +34,15 @@ type Target struct {
 	LocalFile string
 }
 
+func (t *Target) local() bool { return t.Local || t.LocalFile != "" }
+
 // Open finds the stack and returns its Operator, with the AWS credentials that the person
 // has. The error is an [*Error].
 func Open(ctx context.Context, t Target) (*Operator, error) {
-	if t.Local || t.LocalFile != "" {
+	if t.local() {
 		return openLocal(t.LocalFile)
 	}
-	amazon, err := awsConfig(ctx, t)
+	amazon, err := Config(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +56,7 @@ func Open(ctx context.Context, t Target) (*Operator, error) {
 		Caller: func(ctx context.Context) (string, error) {
 			who, err := identity.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 			if err != nil {
-				return "", awsError(err)
+				return "", AWSError(err)
 			}
 			return aws.ToString(who.Arn), nil
 		},
@@ -62,8 +64,12 @@ func Open(ctx context.Context, t Target) (*Operator, error) {
 	}, nil
 }
 
-// awsConfig returns the person's own configuration, if it has a region and credentials.
-func awsConfig(ctx context.Context, t Target) (aws.Config, error) {
+// Config returns the person's own AWS configuration, if it has a region and credentials. For
+// the stack on this machine it is empty. The error is an [*Error].
+func Config(ctx context.Context, t Target) (aws.Config, error) {
+	if t.local() {
+		return aws.Config{}, nil
+	}
 	var options []func(*awsconfig.LoadOptions) error
 	if t.Region != "" {
 		options = append(options, awsconfig.WithRegion(t.Region))
@@ -107,9 +113,9 @@ func openLocal(path string) (*Operator, error) {
 	}, nil
 }
 
-// awsError says what an error of AWS means to the person: which permission is missing, that AWS can't be
+// AWSError says what an error of AWS means to the person: which permission is missing, that AWS can't be
 // reached, or what AWS said. It returns other [*Error]s as they are.
-func awsError(err error) error {
+func AWSError(err error) error {
 	if err == nil {
 		return nil
 	}

@@ -21,7 +21,7 @@ func (o *Operator) Ask(ctx context.Context, payload any) (handler.Answer, error)
 	}
 	out, err := o.Lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: &o.Stack.Function, Payload: body})
 	if err != nil {
-		return answer, awsError(err)
+		return answer, AWSError(err)
 	}
 	if out.FunctionError != nil {
 		var fault struct {
