@@ -3,7 +3,6 @@ package doctor
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
@@ -80,7 +80,7 @@ type Stack struct {
 // Check makes every check of the stack.
 func (s *Stack) Check(ctx context.Context) []Check {
 	if s.Operator.Stack.Local {
-		return slices.Concat(s.status(ctx, nil), s.queues(ctx, nil))
+		return slices.Concat(s.life(ctx, nil), s.queues(ctx, nil))
 	}
 	var checks []Check
 	resources, fault := s.resources(ctx)
@@ -88,7 +88,7 @@ func (s *Stack) Check(ctx context.Context) []Check {
 		checks = append(checks, *fault)
 	}
 	for _, look := range []func(context.Context, map[string]string) []Check{
-		s.function, s.status, s.queues, s.table, s.rule, s.alarms, s.neighbors,
+		s.function, s.life, s.queues, s.table, s.rule, s.alarms, s.neighbors,
 	} {
 		checks = append(checks, look(ctx, resources)...)
 	}
@@ -311,7 +311,7 @@ func (s *Stack) ears(ctx context.Context, alarms []cwtypes.MetricAlarm) []Check 
 // stack's orgs with another ledger: each would retry the org's runs, and neither knows of
 // the other's attempts.
 func (s *Stack) neighbors(ctx context.Context, _ map[string]string) []Check {
-	own, err := s.orgsOf(ctx, s.Operator.Table)
+	own, err := orgsOf(ctx, s.Operator.Table)
 	if err != nil {
 		return []Check{unknown("other stacks", "this stack's orgs can't be read: "+err.Error(), "See above.")}
 	}
@@ -347,7 +347,7 @@ func (s *Stack) neighbors(ctx context.Context, _ map[string]string) []Check {
 
 // neighbor compares the orgs of another stack with this one's.
 func (s *Stack) neighbor(ctx context.Context, name, table string, own []string) []Check {
-	theirs, err := s.orgsOf(ctx, s.TableOf(table))
+	theirs, err := orgsOf(ctx, s.TableOf(table))
 	if err != nil {
 		return []Check{unknown("stack "+name, "its orgs can't be read: "+operate.AWSError(err).Error(), "Compare its secrets with this stack's by hand: no org may have two ledgers.")}
 	}
@@ -364,12 +364,11 @@ func (s *Stack) neighbor(ctx context.Context, name, table string, own []string) 
 }
 
 // orgsOf are the orgs that a ledger's function has worked for.
-func (s *Stack) orgsOf(ctx context.Context, table store.Reader) ([]string, error) {
-	if table == nil {
-		return nil, errors.New("there is no table")
+func orgsOf(ctx context.Context, table store.Reader) ([]string, error) {
+	pulses, err := ledger.Lists{Table: table}.Orgs(ctx)
+	orgs := make([]string, len(pulses))
+	for i, p := range pulses {
+		orgs[i] = p.OrgID
 	}
-	return nil, nil
+	return orgs, err
 }
-
-// status asks the function itself.
-func (s *Stack) status(context.Context, map[string]string) []Check { return nil }
