@@ -29,6 +29,9 @@ type Sweep struct {
 	Requeues int
 }
 
+// ScheduledSweep begins the id of a sweep that a schedule asks for.
+const ScheduledSweep = "schedule-"
+
 // MaxSweepNames is how many orgs, sandboxes, dataflows or codes a sweep may name.
 const MaxSweepNames = 100
 
@@ -122,23 +125,7 @@ func decodePauseCommand(name string, raw json.RawMessage) (*PauseCommand, *Error
 	}
 	s := PauseCommand{Pause: name == "pause"}
 	for _, f := range list {
-		switch f.name {
-		case "orgId":
-			s.OrgID, fault = f.optionalName()
-		case "flowId":
-			s.FlowID, fault = f.optionalName()
-		case "flowName":
-			s.FlowName, fault = f.flowName()
-		case "sandbox":
-			s.Sandbox, fault = f.optionalName()
-		case "reason":
-			s.Reason, fault = f.reason()
-		case "by":
-			s.By, fault = f.by()
-		default:
-			fault = unknownField(f.name, []string{"orgId", "flowId", "flowName", "sandbox", "reason", "by"})
-		}
-		if fault != nil {
+		if fault := s.set(f); fault != nil {
 			return nil, fault
 		}
 	}
@@ -149,6 +136,27 @@ func decodePauseCommand(name string, raw json.RawMessage) (*PauseCommand, *Error
 		return nil, faultf(InvalidField, "a sandbox can't be paused or resumed: name a dataflow of it, or leave sandbox out")
 	}
 	return &s, nil
+}
+
+// set reads one field.
+func (s *PauseCommand) set(f member) (fault *Error) {
+	switch f.name {
+	case "orgId":
+		s.OrgID, fault = f.optionalName()
+	case "flowId":
+		s.FlowID, fault = f.optionalName()
+	case "flowName":
+		s.FlowName, fault = f.flowName()
+	case "sandbox":
+		s.Sandbox, fault = f.optionalName()
+	case "reason":
+		s.Reason, fault = f.reason()
+	case "by":
+		s.By, fault = f.by()
+	default:
+		fault = unknownField(f.name, []string{"orgId", "flowId", "flowName", "sandbox", "reason", "by"})
+	}
+	return fault
 }
 
 // optionalName reads a name that may be empty.

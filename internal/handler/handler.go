@@ -12,7 +12,8 @@
 //	disposition.go  what becomes of a message, as a table
 //	answer.go       what happens to requests that were returned
 //	results.go      what the results of one payload say together
-//	report.go       the log and the metrics
+//	report.go       the log
+//	metrics.go      the metrics
 package handler
 
 import (
@@ -22,7 +23,6 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
@@ -43,7 +43,8 @@ type Engine interface {
 	GiveUp(ctx context.Context, r retry.Result) retry.Result
 	Refuse(ctx context.Context, payload []byte, fault *event.Error) retry.Result
 	Close(ctx context.Context, b *retry.Batch)
-	AddUp(ctx context.Context, results []retry.Result, swept []ledger.Pulse)
+	Received(ctx context.Context, letters []store.Record)
+	AddUp(ctx context.Context, results []retry.Result, swept []retry.Swept)
 }
 
 // Sweeper works on sweeps; see [sweep.Sweeper].
@@ -87,7 +88,9 @@ type Parts struct {
 	Requests Requests
 	Shapes   Shapes
 	Metrics  *telemetry.Metrics
-	Log      *slog.Logger
+	// Adobe has how long each call to Flow Service took since the last invocation ended.
+	Adobe *telemetry.Samples
+	Log   *slog.Logger
 	// Concurrency is how many requests of one invocation are worked on at once.
 	Concurrency int
 	// CallTimeout is what the client allows for one call to Adobe.
@@ -108,7 +111,7 @@ type Handler struct {
 
 // New returns the Handler of the parts.
 func New(p Parts) *Handler {
-	report := &reporter{metrics: p.Metrics, log: p.Log}
+	report := &reporter{metrics: p.Metrics, adobe: p.Adobe, log: p.Log}
 	return &Handler{
 		worker: &worker{
 			engine: p.Engine, throttle: p.Throttle, concurrency: p.Concurrency,
@@ -140,11 +143,16 @@ const sweepTime = 30 * time.Second
 func (h *Handler) finish(ctx context.Context, deliveries []delivery) {
 	h.report.report(ctx, deliveries)
 	var all []retry.Result
-	var swept []ledger.Pulse
+	var swept []retry.Swept
+	var letters []store.Record
 	for i := range deliveries {
+		if d := &deliveries[i]; d.letter != nil && !d.comesAgain() {
+			letters = append(letters, d.letter)
+		}
 		all = append(all, deliveries[i].results...)
 		swept = append(swept, deliveries[i].sweepResult.Swept...)
 	}
+	h.engine.Received(ctx, letters)
 	h.engine.AddUp(ctx, all, swept)
 }
 

@@ -39,30 +39,6 @@ func (b *bus) Send(ctx context.Context, notices ...notice.Notice) error {
 	return b.err
 }
 
-func (w *world) wantNotices(want ...notice.Kind) {
-	w.Helper()
-	var got []notice.Kind
-	for _, n := range w.bus.sent {
-		got = append(got, n.Kind)
-	}
-	if !slices.Equal(got, want) {
-		w.Errorf("the notices are %q, want %q\n%s", got, want, w.log.String())
-	}
-}
-
-// wantUntold compares how much news is on the list for the next sweep.
-func (w *world) wantUntold(want int) {
-	w.Helper()
-	n := 0
-	flows, err := ledger.NewEpisodes(w.ledger).Untold(w.Context(), org, 10)
-	for _, f := range flows {
-		n += len(f.Untold())
-	}
-	if n != want || err != nil {
-		w.Errorf("%d pieces of news are on the list, want %d; %v", n, want, err)
-	}
-}
-
 // hopeless gives each run up at once.
 func (w *world) hopeless() { w.options.Policy.Delays = nil }
 

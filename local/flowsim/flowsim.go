@@ -60,7 +60,23 @@ type Flow struct {
 	ID, Name, OrgID, Sandbox string
 	// Streaming marks a source whose runs can't be retried.
 	Streaming bool
+	// Windows is how Adobe shows the data windows of the dataflow's runs.
+	Windows Windows
 }
+
+// Windows is how Adobe shows data windows. No source says which window the run of a
+// re-trigger shows.
+type Windows int
+
+// The ways to show data windows.
+const (
+	// WindowsRepeated gives a re-trigger's run the window of the run that it repeats.
+	WindowsRepeated Windows = iota
+	// WindowsOwn gives a re-trigger's run a window of its own.
+	WindowsOwn
+	// WindowsHidden keeps windows out of all runs' documents.
+	WindowsHidden
+)
 
 // Options are the settings of a [Server].
 type Options struct {

@@ -33,8 +33,8 @@ type Run struct {
 	Records int
 	// Window is the run's data window. A run that [Server.AddRun] adds without one gets the
 	// hour before its creation, moved by some milliseconds so that no two runs share one; a
-	// re-trigger's run has that of the run that it repeats. NoWindow keeps it out of the
-	// run's document, as for sources that tell none.
+	// re-trigger's run has that of the run that it repeats, unless [Flow.Windows] says
+	// otherwise. NoWindow keeps it out of the run's document, as for sources that tell none.
 	Window   flowclient.Window
 	NoWindow bool
 	// Document changes the run's document before it is shown, in every answer and
@@ -62,10 +62,15 @@ func (s *Server) AddRun(r Run) {
 		r.CreatedAt = s.now()
 	}
 	if r.Window.IsZero() {
-		end := r.CreatedAt.Add(-time.Duration(len(s.order)) * time.Millisecond)
-		r.Window = flowclient.Window{Start: end.Add(-time.Hour), End: end}
+		r.Window = ownWindow(s, r.CreatedAt)
 	}
 	addRun(s, &r)
+}
+
+// ownWindow is the data window of a run that is added next, which no other run has.
+func ownWindow(s *Server, createdAt time.Time) flowclient.Window {
+	end := createdAt.Add(-time.Duration(len(s.order)) * time.Millisecond)
+	return flowclient.Window{Start: end.Add(-time.Hour), End: end}
 }
 
 func addRun(s *Server, r *Run) {
@@ -219,7 +224,7 @@ func document(r *Run, f *Flow) map[string]any {
 		},
 		"activities": []any{},
 	}
-	if !r.NoWindow {
+	if !r.NoWindow && f.Windows != WindowsHidden {
 		d["activities"] = []any{map[string]any{"id": "copyActivity", "name": "Copy Activity", "durationSummary": map[string]any{
 			"extensions": map[string]any{"windowStart": r.Window.Start.UnixMilli(), "windowEnd": r.Window.End.UnixMilli()},
 		}}}
