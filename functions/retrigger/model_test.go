@@ -45,7 +45,11 @@ type invariants struct {
 	weeks bool
 	// noticed are the notices that were sent before the bus was away.
 	noticed []awssim.Event
-	broken  *broken
+	// ended are the runs that a person has cancelled or whose dead letter a person has deleted,
+	// asked is when a person has asked for a run last.
+	ended  map[string]ending
+	asked  map[string]time.Time
+	broken *broken
 }
 
 // history is one random course of events.
@@ -128,6 +132,7 @@ func (inv *invariants) check() {
 		}
 	}
 	inv.checkRecovered(roots)
+	inv.checkEnded()
 	for _, n := range inv.News() {
 		if on := inv.Config.NoticeBus != ""; n.Listed != (on && n.Untold > 0) {
 			inv.violated("told or listed", "dataflow %s has %d untold pieces of news; listed: %t", n.FlowID, n.Untold, n.Listed)
@@ -278,7 +283,9 @@ func play(t *testing.T, r *rapid.T, mutate func(store.Table) store.Table) (b *br
 		t.Helper()
 		skew := time.Duration(rapid.IntRange(-115, 115).Draw(r, "skew")) * time.Second
 		lag := time.Duration(rapid.SampledFrom([]int{0, 20, 60, 300}).Draw(r, "lag")) * time.Second
-		h := &history{t: r, invariants: &invariants{world: newWorld(r, skew, lag), lag: lag, heard: map[string]bool{}, grants: map[string]int{}}}
+		h := &history{t: r, invariants: &invariants{
+			world: newWorld(r, skew, lag), lag: lag, heard: map[string]bool{}, grants: map[string]int{}, ended: map[string]ending{}, asked: map[string]time.Time{},
+		}}
 		h.Mutate = mutate
 		h.Config.BudgetWindow, h.Config.FlowBudget = time.Hour, rapid.SampledFrom([]int{0, 2}).Draw(r, "budget")
 		h.Config.CallsPerSecond, h.Config.ConcurrentCalls, h.Config.ReservedConcurrency = rapid.SampledFrom([]int{0, 5}).Draw(r, "pace"), 5, 5

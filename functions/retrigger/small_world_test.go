@@ -3,21 +3,23 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/smallworld"
 )
 
-// TestSmallWorldHasEachKindOfEnd plays the world of `make up` for half an hour of virtual
+// TestSmallWorldHasEachKindOfEnd plays the world of `make up` for twenty minutes of virtual
 // time: people practice on it, so it must have what they are to find.
 func TestSmallWorldHasEachKindOfEnd(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(2) {
 		inWorld(t, func(t *testing.T, w *world) {
-			playSmallWorld(t, w, seed, 30*time.Minute)
+			playSmallWorld(t, w, seed, 20*time.Minute)
 			seen := map[string]int{}
 			for _, r := range w.Logs.Outcomes() {
 				seen[strings.TrimSuffix(r.Outcome+" "+r.Reason, " ")]++
@@ -38,6 +40,9 @@ func TestSmallWorldHasEachKindOfEnd(t *testing.T) {
 			if found == 0 || w.Logs.Sum("recovered") < 20 {
 				t.Errorf("seed %d: sweeps have found %d runs, and %d lineages have recovered", seed, found, w.Logs.Sum("recovered"))
 			}
+			if !slices.ContainsFunc(w.AWS.Messages(w.DeadLetterQueue), func(m awssim.Message) bool { return len(m.Attributes) == 0 }) {
+				t.Errorf("seed %d: there is no dead letter that the function has not written", seed)
+			}
 			if n := len(w.Adobe.Runs()); n > 1000 {
 				t.Errorf("seed %d: Adobe keeps %d runs: it must forget", seed, n)
 			}
@@ -57,7 +62,8 @@ func playSmallWorld(t *testing.T, w *world, seed uint64, life time.Duration) {
 	p := w.Start(-1, false)
 	small := smallworld.New(smallworld.Parts{
 		Adobe: w.Adobe, OrgID: worldOrg, Sandbox: worldSandbox, Seed: seed,
-		Send: func(_ context.Context, body string) error { w.Send(body); return nil }, //nolint:contextcheck // the world has its own
+		Send:        func(_ context.Context, body string) error { w.Send(body); return nil },                   //nolint:contextcheck // the world has its own
+		Undelivered: func(_ context.Context, body string) error { w.Put(w.DeadLetterQueue, body); return nil }, //nolint:contextcheck // the world has its own
 		Invoke: func(ctx context.Context, payload string) error {
 			answer, err := p.Invoke(ctx, []byte(payload))
 			if err == nil && answer.FunctionError != "" {

@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
@@ -162,4 +165,40 @@ func fieldComments(t *testing.T, folders ...string) map[string]string {
 		}
 	}
 	return comments
+}
+
+// TestEveryCommandStandsInTheDocument with an example in its help, and so does each exit code.
+func TestEveryCommandStandsInTheDocument(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/command.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	var walk func(cmd *cobra.Command, path string)
+	walk = func(cmd *cobra.Command, path string) {
+		for _, sub := range cmd.Commands() {
+			name := strings.TrimSpace(path + " " + sub.Name())
+			walk(sub, name)
+			if sub.HasSubCommands() && sub.Example == "" { // it only shows its help
+				continue
+			}
+			n++
+			if !strings.Contains(string(text), "`"+name) && !strings.Contains(string(text), "aep-retrigger "+name) {
+				t.Errorf("docs/command.md does not have the command %q", name)
+			}
+			if sub.Example == "" && name != "version" {
+				t.Errorf("the command %q has no example in its help", name)
+			}
+		}
+	}
+	walk(newRoot(&command{}), "")
+	if n < 12 {
+		t.Errorf("%d commands: does this test still find them?", n)
+	}
+	for _, code := range []int{Done, ExitFailed, ExitUsage, ExitNotThere, ExitNotAllowed, ExitFindings, ExitInterrupted} {
+		if !strings.Contains(string(text), fmt.Sprintf("\n| %d | ", code)) {
+			t.Errorf("docs/command.md does not have the exit code %d", code)
+		}
+	}
 }

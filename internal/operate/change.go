@@ -2,6 +2,8 @@ package operate
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/handler"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
@@ -101,26 +103,25 @@ type Chosen struct {
 // Choose finds the runs that are to be changed, each once, and checks the ledger's schema.
 // Sandbox is that of runs that the ledger does not know.
 func Choose(ctx context.Context, o *Operator, orgID, sandbox string, runIDs []string) ([]Chosen, error) {
-	var targets []Chosen
-	var entries []ledger.Run
+	runs, err := findRuns(ctx, o, orgID, runIDs...)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []Chosen
 	seen := map[string]bool{}
 	for _, id := range runIDs {
 		if seen[id] {
 			continue
 		}
 		seen[id] = true
-		run, found, err := findRun(ctx, o, orgID, id)
-		if err != nil {
-			return nil, err
+		run, known := runs[id]
+		one := Chosen{Run: Run{RunID: id, OrgID: orgID, Sandbox: sandbox}}
+		if known {
+			one = Chosen{Run: RunOf(&run, o.Now()), Known: true}
 		}
-		t := Chosen{Run: Run{RunID: id, OrgID: orgID, Sandbox: sandbox}, Known: found}
-		if found {
-			t.Run = RunOf(&run, o.Now())
-			entries = append(entries, run)
-		}
-		targets = append(targets, t)
+		chosen = append(chosen, one)
 	}
-	return targets, CheckSchema(ctx, o, entries...)
+	return chosen, CheckSchema(ctx, o, slices.Collect(maps.Values(runs))...)
 }
 
 // request is one run in a payload.

@@ -110,7 +110,19 @@ func TestOrgsAreAskedForOnlyWhereThereAreSeveral(t *testing.T) {
 	if _, err := operate.Explain(t.Context(), w.Operator, "", "run-1"); err != nil {
 		t.Errorf("one org has the run: %v", err)
 	}
-	_, err := operate.Explain(t.Context(), w.Operator, "U@AdobeOrg", "run-1")
+	other, err := w.ledger.Load(t.Context(), ledger.Ref{OrgID: "V@AdobeOrg", FlowID: "f-9", Sandbox: sandbox, RunID: "run-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.note(other, ledger.Outcome{State: ledger.Skipped, Reason: "too_old"}, ledger.Decision{})
+	_, err = operate.Explain(t.Context(), w.Operator, "", "run-1")
+	if kindOf(t, err) != operate.Wrong || !strings.Contains(err.Error(), "name one of V@AdobeOrg, W@AdobeOrg with --org") {
+		t.Errorf("two orgs have the run: %v", err)
+	}
+	if e, err := operate.Explain(t.Context(), w.Operator, "V@AdobeOrg", "run-1"); err != nil || e.FlowID != "f-9" || !strings.Contains(e.Now, "was not retried: the run failed longer ago") {
+		t.Errorf("%+v, %v", e, err)
+	}
+	_, err = operate.Explain(t.Context(), w.Operator, "U@AdobeOrg", "run-1")
 	if kindOf(t, err) != operate.NotThere || !strings.Contains(err.Error(), "it knows V@AdobeOrg, W@AdobeOrg") {
 		t.Errorf("an unknown org: %v", err)
 	}
@@ -244,5 +256,22 @@ func TestALineageIsATree(t *testing.T) {
 	}
 	if d := e.Runs[0].Decisions[0]; d.RuleText != "reserve, write, note" || d.Detail != "attempt 1 is due later" {
 		t.Errorf("decision %+v", d)
+	}
+}
+
+// TestACommandToCopyIsNoOtherCommand: whoever can send an event chooses the run's id.
+func TestACommandToCopyIsNoOtherCommand(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]string{
+		"57ee05cd-e009-42c7-8d10-9f1e2a6b3d84": "aep-retrigger waiting now 57ee05cd-e009-42c7-8d10-9f1e2a6b3d84",
+		"x;reboot":                             "aep-retrigger waiting now 'x;reboot'",
+		"$(reboot)'`id`":                       `aep-retrigger waiting now '$(reboot)'\''` + "`id`'",
+	} {
+		w := newWorld(t)
+		w.defers("f-1", "Orders daily", id)
+		e, err := operate.Explain(t.Context(), w.Operator, "", id)
+		if err != nil || e.Command != want {
+			t.Errorf("%s, %v, want %s", e.Command, err, want)
+		}
 	}
 }

@@ -1,7 +1,7 @@
 package operate
 
-// reasonRows are the rows of the tables in docs/outcomes.md, which a test holds them against:
-// what each reason means, and what a person does about it.
+// reasonRows are the rows of the tables in docs/outcomes.md: what each reason means, and what a
+// person does about it. A test makes them: go test ./internal/operate -update.
 func reasonRows() []reasonRow {
 	return []reasonRow{
 		{"retriggered", "reconciled", "an earlier re-trigger of this run got no answer, and the run that it made was found", ""},
@@ -41,13 +41,17 @@ func reasonRows() []reasonRow {
 		{"skipped", "policy", "a rule of RETRY_POLICY says so", ""},
 		{"skipped", "too_old", "the run failed longer ago than MAX_RUN_AGE", ""},
 		{"skipped", "superseded_by_hand", "a newer run of the same dataflow and the same data window, which the function did not make, has succeeded or is running: somebody has retried the run by hand. supersededBy and the message name that run. If it fails later, its own failure is retried; force sends this one all the same", ""},
+		{"skipped", "cancelled", "a person has cancelled the run while it waited; its message is skipped, too (duplicate). A request that a person sends afterwards takes it up again", ""},
+		{"skipped", "dropped", "a person has deleted the run's dead letter (drop); likewise", ""},
+		{"skipped", "not_waiting", "in the answer to cancel or now, with any outcome: the run does not wait, and nothing was changed. The outcome is what the ledger has of it, and the message says more", ""},
+		{"skipped", "not_dead_lettered", "likewise in the answer to drop: the run, or the id, is no dead letter", ""},
 		{"skipped", "duplicate", "another request for the run was skipped; or, with superseded in the ledger and in the message, its parent had been re-triggered twice, and the other run goes on", ""},
 		{"skipped", "dry_run", "the request asked for no change; the message says in the outcome's own word what would happen, such as would be deferred (retry_delay): …", ""},
 		{"skipped", "would_retrigger", "the function only observes (MODE=observe), and would otherwise have re-triggered the run, now or after a wait; the message says which. In this mode the outcome is skipped for other reasons, too, with the reason that a function which retries would give: for example attempts_exhausted, where it would have written a dead letter", ""},
 		{"dead_lettered", "attempts_exhausted", "the lineage has had its attempts", "mend the cause, then send the run with force"},
 		{"dead_lettered", "breaker_open", "the dataflow's runs keep failing", "mend the cause; when a run has succeeded, redrive"},
 		{"dead_lettered", "policy", "a rule of RETRY_POLICY says so", "as the rule's author meant"},
-		{"dead_lettered", "made_by_unknown_call", "a re-trigger that got no answer has made this run, and which one can't be told, so that it is not known how often its lineage was retried", "look at the dataflow's runs; if this one is to be retried, send it with force"},
+		{"dead_lettered", "made_by_unknown_call", "a re-trigger that got no answer has made this run, and neither times nor data windows tell which one, so that it is not known how often its lineage was retried", "look at the dataflow's runs; if this one is to be retried, send it with force"},
 		{"dead_lettered", "outcome_unknown", "re-triggers got no answer, and no run that they made is there: two were sent, or no attempt is left, or EXTRA_SEND is false, or the search can't tell", "look for a newer run of the dataflow; if there is none, send the run with force"},
 		{"dead_lettered", "duplicate", "another request for the run was dead-lettered; there is no second letter", "see that one"},
 		{"dead_lettered", "waited_too_long", "it waited for 13 days, or it passed MAX_RUN_AGE while it waited; the error says for what. What waits for a credential gets new messages after 13 days instead, for about five weeks in all", "find out what it waited for, then redrive; one that is too old needs force"},
@@ -75,7 +79,7 @@ func reasonRows() []reasonRow {
 		{"dead_lettered", "event_ids_only", "a dead-letter record of EventBridge's custom event bus: it has the ids of events and not the events", "replay the events from the bus, or sweep"},
 		{"dead_lettered", "stored_in_s3", "a message whose content an extended SQS client has put into S3", "send the content itself"},
 		{"dead_lettered", "http_event", "an HTTP request on the queue. A direct invocation with one fails, so that the sender of the request sees no 200", "deliver to EventBridge or to the queue, without the HTTP request around it"},
-		{"dead_lettered", "not_direct", "a pause or resume that came by a queue or in a wrapping", "invoke the function with it"},
+		{"dead_lettered", "not_direct", "a pause, a resume or another command that came by a queue or in a wrapping", "invoke the function with it"},
 		{"dead_lettered", "wrong_type", "a value is of another JSON type than its field, or the input is no object", "send the type that the error asks for; a run id is a string"},
 		{"dead_lettered", "unknown_field", "a field that requests don't have, perhaps misspelled", "send the field that the error names"},
 		{"dead_lettered", "repeated_field", "a field stands twice in one object", "send it once"},

@@ -270,9 +270,9 @@ func TestADryRunSaysWhatWouldBecomeOfTheRun(t *testing.T) {
 		"it is on its way":    {func(w *world) { w.lose(w.event("run"), true) }, "would be returned (outcome_unknown)"},
 		"it would be found":   {func(w *world) { w.lose(w.event("run"), true); pass(time.Hour) }, "would be linked to run run, whose re-trigger got no answer and has made it"},
 		"it would be settled": {func(w *world) { w.lose(w.event("run"), false); pass(time.Hour) }, "would be decided on when it is known that the re-trigger of run run"},
-		"the breaker is open": {func(w *world) { w.openBreaker() }, "would be dead_lettered (breaker_open)"},
+		"the breaker is open": {func(w *world) { openBreaker(w) }, "would be dead_lettered (breaker_open)"},
 		"the breaker would close": {func(w *world) {
-			w.openBreaker()
+			openBreaker(w)
 			w.adobe.AddRun(flowsim.Run{ID: "good", FlowID: flow, Status: flowsim.Success, CreatedAt: time.Now(), CompletedAt: time.Now()})
 		}, "would be re-triggered, as attempt 1: a run of its dataflow has succeeded, which closes the breaker"},
 		"the ledger is down": {func(w *world) { w.table.onRead = func() error { return errDown } }, "would be returned (ledger_unavailable)"},
@@ -304,7 +304,7 @@ func TestADryRunSaysWhatWouldBecomeOfTheRun(t *testing.T) {
 }
 
 // openBreaker opens the dataflow's breaker.
-func (w *world) openBreaker() {
+func openBreaker(w *world) {
 	e := w.entries("exhausted")
 	pass(time.Second)
 	for range 3 {
@@ -323,7 +323,7 @@ func TestASuccessClosesTheBreaker(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
-		w.openBreaker()
+		openBreaker(w)
 		w.want(w.deliver(req), DeadLettered, BreakerOpen)
 		w.adobe.AddRun(flowsim.Run{ID: "good", FlowID: flow, Status: flowsim.Success, CreatedAt: time.Now(), CompletedAt: time.Now()})
 		w.want(w.deliver(w.fail("other")), Retriggered, "")

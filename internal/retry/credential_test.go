@@ -79,7 +79,7 @@ func TestWithoutAListingTheBreakerStaysOpen(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
-		w.openBreaker()
+		openBreaker(w)
 		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: 503})
 		w.want(w.deliver(req), DeadLettered, BreakerOpen)
 		w.adobe.refuseToken(flowsim.OpRuns, 9)

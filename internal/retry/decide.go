@@ -126,6 +126,8 @@ func isItAnsweredFor(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 	switch {
 	case f.By == ledger.ASweep:
 		return Step{}, false
+	case run.Ended() && f.stale(): // whatever sandbox it names
+		return duplicate(Skipped, run), true
 	case run.Superseded && f.By != ledger.AtHand && f.By != ledger.AForce: // its data is being retried
 		step := duplicate(Skipped, run)
 		step.Rule = 12
@@ -151,7 +153,7 @@ func doesItWait(f *Facts, now time.Time) (Step, bool) {
 	switch {
 	case f.Request.Force:
 		return Step{}, false
-	case own && now.Before(run.Due):
+	case own && now.Before(run.Due) && !f.Request.Now:
 		return Step{Do: End, Outcome: Returned, Reason: NotDue, Detail: "it waits until it is due", Due: run.Due}, true
 	case !own && (now.Before(run.Due) || f.Pause.Wait > 0):
 		return duplicate(Deferred, run), true

@@ -41,6 +41,8 @@ func isItDealtWith(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 func whyItEnded(f *Facts) (Reason, string) {
 	run := &f.Entries.Run
 	switch {
+	case run.Ended():
+		return Reason(run.Reason), "a person has ended it"
 	case f.otherSandbox(), Reason(run.Reason) == FlowDisabled, run.State == ledger.Skipped && hadNotFailed(run):
 		return "", ""
 	case run.State == ledger.DeadLettered:

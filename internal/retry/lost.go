@@ -141,7 +141,7 @@ func lost(format string, args ...any) Step {
 // given up.
 func forcedAgain(f *Facts) bool {
 	run := &f.Entries.Run
-	return f.Request.Force && (run.State == ledger.DeadLettered || run.State == ledger.Deferred && run.Before == ledger.DeadLettered)
+	return f.Request.Force && (run.State == ledger.DeadLettered || run.Ended() || run.State == ledger.Deferred && run.Before == ledger.DeadLettered)
 }
 
 // mayItBeSentAgain decides on a run whose lost call has made no run that can be found.

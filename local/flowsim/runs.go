@@ -238,6 +238,14 @@ func document(r *Run, f *Flow) map[string]any {
 	return d
 }
 
+// EventCode is the code of Adobe's event of a run: that of a failure, or of anything else.
+func EventCode(r Run) string {
+	if r.Status == Failed {
+		return "source_flow_run_error"
+	}
+	return "source_flow_run_info"
+}
+
 // FailureEvent is the payload that Adobe I/O Events sends about a run: the first
 // generation of facts, a flat run with the dataflow's name and a header.
 func (s *Server) FailureEvent(runID string) json.RawMessage {
@@ -248,7 +256,7 @@ func (s *Server) FailureEvent(runID string) json.RawMessage {
 	d := document(r, f)
 	d["flowName"] = f.Name
 	d["header"] = map[string]any{"_adobeio": map[string]string{
-		"imsOrgId": f.OrgID, "providerMetadata": "aep_observability_catalog_events", "eventCode": "source_flow_run_error",
+		"imsOrgId": f.OrgID, "providerMetadata": "aep_observability_catalog_events", "eventCode": EventCode(*r),
 	}}
 	raw, err := json.Marshal(d)
 	if err != nil {

@@ -38,6 +38,9 @@ func Files(dir string) ([]Step, error) {
 		}
 		step := Step{Name: name, Want: outcomes[name]}
 		step.Trigger, step.Do = delivery(name, payload)
+		if len(step.Want) == 1 && step.Want[0].Outcome == "refused" { // the error of the call, and no outcome of a run
+			step.Want, step.Do = nil, isRefused(payload)
+		}
 		steps = append(steps, step)
 	}
 	return steps, nil

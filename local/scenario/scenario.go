@@ -89,6 +89,17 @@ func All(dir string) ([]Step, error) {
 	return slices.Concat(steps, Faults(), Sweeps(), Lineages(), Recoveries(), Births(), Episodes()), err
 }
 
+// isRefused invokes the function with a mistake in the payload, of which its answer is to tell.
+func isRefused(payload []byte) func(context.Context, *stack.Stack) error {
+	return func(ctx context.Context, s *stack.Stack) error {
+		answer, err := s.Function.Invoke(ctx, payload)
+		if err == nil && answer.FunctionError == "" {
+			err = fmt.Errorf("the function answers %s, and not with the mistake", answer.Payload)
+		}
+		return err
+	}
+}
+
 // byHand invokes the function and waits for its answer.
 func byHand(ctx context.Context, s *stack.Stack, payload string) error {
 	answer, err := s.Function.Invoke(ctx, []byte(payload))

@@ -16,6 +16,8 @@ const (
 const (
 	pausedFlow   = "5d0c6c1e-2f7e-4a53-9d0f-70c1e9a5b307"
 	repairedFlow = "9b1f4e62-6d0a-4b8e-8a57-1f2c3d4e5f60"
+
+	undeliveredFlow = "4d0a5f67-1c8e-4f4c-a9b5-3a2b1c0d9e84"
 )
 
 // dataflow is one of the World's.
@@ -35,7 +37,7 @@ func dataflows() []*dataflow {
 		{id: "1a7d2c34-8f5b-4c19-b6e2-0d9e8f7a6b51", name: "Web orders every 15 minutes", every: 20 * time.Second, fate: each(5, fate{fails: 2, code: sourceDown, message: "Copying from the source failed: connection refused"})},
 		{id: "2b8e3d45-9a6c-4d2a-87f3-1e0f9a8b7c62", name: "CRM accounts", every: HourOfLife, fate: brokenLogin},
 		{id: "3c9f4e56-0b7d-4e3b-98a4-2f1a0b9c8d73", name: "Store inventory", every: HourOfLife, fate: each(4, fate{fails: 1, code: badData, message: "Some rows are not valid: column price is no number in 12 of 40,000 rows"})},
-		{id: "4d0a5f67-1c8e-4f4c-a9b5-3a2b1c0d9e84", name: "E-mail engagement", every: 25 * time.Second, fate: each(1000, fate{fails: 1, code: sourceDown, message: "Copying from the source failed"})},
+		{id: undeliveredFlow, name: "E-mail engagement", every: 25 * time.Second, fate: each(1000, fate{fails: 1, code: sourceDown, message: "Copying from the source failed"})},
 		{id: pausedFlow, name: "Call center tickets", every: 40 * time.Second, fate: each(2, fate{fails: 1, code: sourceDown, message: "Copying from the source failed: the host is not reachable"})},
 		{id: "6e1b7a89-3d0f-4a6d-8bc7-4b3c2d1e0f95", name: "Partner leads", every: 50 * time.Second, fate: each(3, fate{fails: 1, code: sourceDown, message: "Copying from the source failed: the file was locked", unheard: true})},
 		{id: "7f2c8b90-4e1a-4b7e-9cd8-5c4d3e2f1a06", name: "Mobile app events", every: 35 * time.Second, fate: each(4, fate{fails: 1, code: sourceDown, message: "Copying from the source failed: too many connections", twice: true})},

@@ -10,6 +10,7 @@ package smallworld
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -40,6 +41,9 @@ type Parts struct {
 	OrgID, Sandbox string
 	// Send puts a message on the request queue.
 	Send func(ctx context.Context, body string) error
+	// Undelivered puts a message on the dead-letter queue, as EventBridge does with an event
+	// that it could not deliver.
+	Undelivered func(ctx context.Context, body string) error
 	// Invoke invokes the function by hand, or as the schedule does.
 	Invoke func(ctx context.Context, payload string) error
 	// Seed chooses among the things that may happen.
@@ -52,7 +56,7 @@ type World struct {
 	random *rand.Rand
 	began  time.Time
 	flows  []*dataflow
-	serial int
+	noises int              // sent so far
 	todo   []task           // in the order in which they are due
 	fates  map[string]*fate // of the runs in progress, by id
 }
@@ -159,19 +163,22 @@ func (w *World) end(ctx context.Context, runID string, now time.Time) error {
 	next := w.fates[runID]
 	if next.fails <= 0 || next.broken != nil && !next.broken(now.Sub(w.began)) {
 		w.Adobe.End(runID, flowsim.Succeed())
-		return w.tell(ctx, runID, &fate{unheard: next.unheard})
+		return w.tell(ctx, runID, &fate{unheard: next.unheard}, now)
 	}
 	next.fails--
 	w.Adobe.End(runID, flowsim.Fail(next.code, next.message))
-	return w.tell(ctx, runID, next)
+	return w.tell(ctx, runID, next, now)
 }
 
 // tell sends Adobe's event of a run that has ended.
-func (w *World) tell(ctx context.Context, runID string, next *fate) error {
+func (w *World) tell(ctx context.Context, runID string, next *fate, now time.Time) error {
 	if next.unheard {
 		return nil
 	}
-	body := string(w.Adobe.FailureEvent(runID))
+	body, err := w.event(runID, now)
+	if err != nil {
+		return err
+	}
 	if next.twice {
 		if err := w.Send(ctx, body); err != nil {
 			return err
@@ -180,9 +187,19 @@ func (w *World) tell(ctx context.Context, runID string, next *fate) error {
 	return w.Send(ctx, body)
 }
 
+// event is Adobe's event of a run as EventBridge's rule puts it on the queue.
+func (w *World) event(runID string, now time.Time) (string, error) {
+	r, _ := flowsim.Find(w.Adobe, runID)
+	text, err := json.Marshal(map[string]any{
+		"version": "0", "id": w.id(), "detail-type": "Platform notifications:" + flowsim.EventCode(r),
+		"source": "aws.partner/developer.adobe.com/0d3a8b53-7d2f-4e0a-9f6a-1f4c8b0f6c11", "account": "123456789012",
+		"time": now.UTC().Format(time.RFC3339), "region": "us-east-1", "resources": []any{}, "detail": w.Adobe.FailureEvent(runID),
+	})
+	return string(text), err
+}
+
 // id makes the id of a run, which looks like one of Adobe's.
 func (w *World) id() string {
-	w.serial++
 	a, b := w.random.Uint64(), w.random.Uint64()
 	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", a>>32, a>>16&0xffff, a&0xfff, b>>52, b&0xffffffffffff)
 }
@@ -207,6 +224,7 @@ func (w *World) extras() []extra {
 		{100 * time.Second, 10 * HourOfLife, w.repairedByHand},
 		{40 * time.Second, 9 * HourOfLife, w.loseAnAnswer},
 		{130 * time.Second, 11 * HourOfLife, w.throttle},
+		{70 * time.Second, 12 * HourOfLife, w.notDelivered},
 	}
 }
 
@@ -227,7 +245,8 @@ func (w *World) pause(ctx context.Context, now time.Time) error {
 // noise is a message that can't be read: a dead letter without a run.
 func (w *World) noise(ctx context.Context, _ time.Time) error {
 	bodies := []string{`{"runid":"` + w.id() + `"}`, `runId=` + w.id(), `{"runId":42}`}
-	return w.Send(ctx, bodies[w.random.IntN(len(bodies))])
+	w.noises++
+	return w.Send(ctx, bodies[(w.noises-1)%len(bodies)])
 }
 
 // repairedByHand is a run of which the event comes late: a person has retried it meanwhile,
@@ -242,7 +261,22 @@ func (w *World) repairedByHand(ctx context.Context, now time.Time) error {
 	again := flowsim.RetryByHand(w.Adobe, id)
 	w.fates[again] = &fate{}
 	w.Adobe.End(again, flowsim.Succeed())
-	return w.tell(ctx, id, &fate{})
+	return w.tell(ctx, id, &fate{}, now)
+}
+
+// notDelivered is the event of a failed run that EventBridge could not put on the request
+// queue: it is a dead letter that the function has not seen, and a sweep finds the run.
+func (w *World) notDelivered(ctx context.Context, now time.Time) error {
+	id := w.id()
+	w.Adobe.AddRun(flowsim.Run{
+		ID: id, FlowID: undeliveredFlow, Status: flowsim.Failed, CreatedAt: now.Add(-time.Second), CompletedAt: now, CreatedClient: "acp_ui_platform",
+		Errors: []flowsim.RunError{{Code: sourceDown, Message: "Copying from the source failed: connection reset"}},
+	})
+	body, err := w.event(id, now)
+	if err != nil {
+		return err
+	}
+	return w.Undelivered(ctx, body)
 }
 
 // loseAnAnswer lets the next re-trigger take effect and lose its answer: the function finds

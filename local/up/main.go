@@ -139,6 +139,7 @@ Ctrl-C ends it. What happens, minute by minute:`,
 func live(ctx context.Context, out io.Writer, s *stack.Stack, counts *tally) {
 	world := smallworld.New(smallworld.Parts{
 		Adobe: s.Adobe, OrgID: stack.OrgID, Sandbox: stack.Sandbox, Seed: seed, Send: s.Send,
+		Undelivered: func(ctx context.Context, body string) error { return s.SendDeadLetter(ctx, []byte(body)) },
 		Invoke: func(ctx context.Context, payload string) error {
 			answer, err := s.Function.Invoke(ctx, []byte(payload))
 			if err == nil && answer.FunctionError != "" {
