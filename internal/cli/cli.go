@@ -33,7 +33,8 @@ const (
 	ExitNotThere = 3
 	// ExitNotAllowed means that there are no AWS credentials or that a permission is missing.
 	ExitNotAllowed = 4
-	// ExitFindings means that doctor has found something to mend.
+	// ExitFindings means that doctor has found something to mend, or flows test a source that
+	// does not accept its login.
 	ExitFindings = 5
 	// ExitInterrupted means that the person has stopped it with Ctrl-C.
 	ExitInterrupted = 130

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
+	"github.com/aep-retrigger/aep-retrigger/internal/status"
 )
 
 // How old the last sign of life of an org may be.
@@ -94,9 +95,42 @@ func (s *Stack) versions(pulses []ledger.Pulse) []Check {
 // credentials asks the function whether Adobe accepts each credential: it has the secrets,
 // and the person need not see them.
 func (s *Stack) credentials(ctx context.Context, _ map[string]string) []Check {
-	_, err := s.Operator.Ask(ctx, map[string]any{"status": struct{}{}})
-	if err != nil {
+	answer, err := s.Operator.Ask(ctx, map[string]any{"status": struct{}{}})
+	switch {
+	case err != nil:
 		return []Check{unknown("credentials", operate.AWSError(err).Error(), "Look at the secret itself: aep-retrigger doctor --secret NAME.")}
+	case answer.Status == nil:
+		return []Check{unknown("credentials", "the function does not know this question", "Deploy its present version.")}
 	}
-	return nil
+	var checks []Check
+	for _, fault := range answer.Status.Errors {
+		checks = append(checks, unknown("function", fault, "Look into the function's log."))
+	}
+	if answer.Status.Paused {
+		checks = append(checks, finding("pauses", "the deployment has paused everything", "Deploy with Paused=false when it is to go on."))
+	}
+	for _, p := range answer.Status.Pauses {
+		if p.ResumedAt == nil {
+			checks = append(checks, finding("pauses", fmt.Sprintf("%s is paused since %s", p.Scope, p.At.UTC().Format(time.RFC3339)), "If it was forgotten: aep-retrigger resume."))
+		}
+	}
+	for _, org := range answer.Status.Orgs {
+		checks = append(checks, credential(&org))
+	}
+	return checks
+}
+
+// credential is the check of one org's credential.
+func credential(org *status.Org) Check {
+	subject := "credential of " + cmp.Or(org.OrgID, "an unknown org")
+	switch org.Credential {
+	case status.Accepted:
+		return good(subject, "IMS accepts it")
+	case status.Refused:
+		return finding(subject, org.Message, "Put a valid credential into its secret. What waits goes on by itself within a quarter of an hour.")
+	case status.Unknown:
+		return finding(subject, cmp.Or(org.Message, "no secret is of this org any more"), "Put its secret into SecretArns again, unless it is to be served no more.")
+	default:
+		return unknown(subject, cmp.Or(org.Message, "it can't be asked just now"), "Try again; if it stays so, check the secret's name and the function's permission.")
+	}
 }

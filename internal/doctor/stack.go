@@ -80,7 +80,7 @@ type Stack struct {
 // Check makes every check of the stack.
 func (s *Stack) Check(ctx context.Context) []Check {
 	if s.Operator.Stack.Local {
-		return slices.Concat(s.life(ctx, nil), s.queues(ctx, nil))
+		return slices.Concat(s.credentials(ctx, nil), s.life(ctx, nil), s.queues(ctx, nil))
 	}
 	var checks []Check
 	resources, fault := s.resources(ctx)
@@ -88,7 +88,7 @@ func (s *Stack) Check(ctx context.Context) []Check {
 		checks = append(checks, *fault)
 	}
 	for _, look := range []func(context.Context, map[string]string) []Check{
-		s.function, s.life, s.queues, s.table, s.rule, s.alarms, s.neighbors,
+		s.function, s.credentials, s.life, s.queues, s.table, s.rule, s.alarms, s.neighbors,
 	} {
 		checks = append(checks, look(ctx, resources)...)
 	}

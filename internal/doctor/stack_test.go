@@ -134,7 +134,8 @@ func examine(t *testing.T, a *amazon, change func(*doctor.Stack)) string {
 	s := &doctor.Stack{
 		Operator: &operate.Operator{
 			Stack: operate.Stack{Name: "aep-retrigger", Function: "fn", LedgerTable: "ledger", RequestQueueURL: "requests", DeadLetterQueueURL: "letters"},
-			Table: memory.New(), Now: func() time.Time { return time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC) },
+			Table: orgs(t, alive(org)), Now: func() time.Time { return now },
+			Lambda: answers{payload: `{"status":{}}`},
 		},
 		CloudFormation: a, Functions: a, Queues: a, Tables: a, Rules: a, Alarms: a, Topics: a, Version: "1.0.0",
 		TableOf: func(string) store.Reader { return memory.New() },
@@ -171,7 +172,9 @@ func TestEachFaultOfAStackSaysWhatToMend(t *testing.T) {
 		{"the rule is disabled", func(a *amazon) { a.rule = ebtypes.RuleStateDisabled }, []string{"finding event rule: aep-retrigger-EventRule-1 is disabled", "aws events enable-rule"}},
 		{"the rule has no target", func(a *amazon) { a.targets = 0 }, []string{"finding event rule: aep-retrigger-EventRule-1 has no target"}},
 		{"an alarm is raised", func(a *amazon) { a.alarms[0].StateValue = cwtypes.StateValueAlarm }, []string{"finding alarm aep-retrigger-DeadLettersAlarm-1: it is raised", "runbook"}},
-		{"an alarm of the second page tells nobody", func(a *amazon) { a.alarms = append(a.alarms, cwtypes.MetricAlarm{AlarmName: new("b"), ActionsEnabled: new(true)}) }, []string{"finding alarms: 1 of 2 alarms tell nobody", "NotifyEmail"}},
+		{"an alarm of the second page tells nobody", func(a *amazon) {
+			a.alarms = append(a.alarms, cwtypes.MetricAlarm{AlarmName: new("b"), ActionsEnabled: new(true)})
+		}, []string{"finding alarms: 1 of 2 alarms tell nobody", "NotifyEmail"}},
 		{"nobody has confirmed the e-mail", func(a *amazon) { a.ears = []string{"PendingConfirmation"} }, []string{"finding alarms: " + topic + " has subscribers, and none has confirmed"}},
 		{"nobody hears the topic", func(a *amazon) { a.ears = nil }, []string{"finding alarms: " + topic + " has no subscriber"}},
 		{"there are no alarms", func(a *amazon) { a.alarms = nil }, []string{"finding alarms: no alarm begins with aep-retrigger-"}},
