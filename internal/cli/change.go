@@ -161,6 +161,9 @@ func printResults(p *printer, done changed) {
 		}
 		p.table([]string{"RUN", "OUTCOME", "REASON", "NEW RUN", "WHY"}, rows)
 	}
+	if slices.ContainsFunc(done.Results, func(r operate.Result) bool { return r.Outcome == "deferred" }) {
+		p.line("What waits is listed by aep-retrigger waiting; aep-retrigger waiting now RUN… retries it now.")
+	}
 	if len(done.Left) > 0 {
 		p.line("%s not asked for: %s", plural(len(done.Left), "run"), strings.Join(done.Left, " "))
 	}
