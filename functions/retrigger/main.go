@@ -25,6 +25,7 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
+	"github.com/aep-retrigger/aep-retrigger/internal/dataflow"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
 	"github.com/aep-retrigger/aep-retrigger/internal/handler"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
@@ -32,6 +33,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
+	"github.com/aep-retrigger/aep-retrigger/internal/status"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
@@ -130,7 +132,9 @@ func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retry
 		Rules: rules, OrgBudget: cfg.OrgBudget, Episodes: episodes, Teller: teller,
 		DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Observe: cfg.Observe, Version: version, Now: time.Now, Log: log,
 	})
-	parts.Engine = engine
+	parts.Engine, parts.Commands = engine, retry.NewCommands(engine, ledger.NewPeople(newLedger(cfg, table)))
+	parts.Status = &status.Reporter{Base: base(cfg), Accounts: accounts, Table: table}
+	parts.Dataflows = &dataflow.Finder{Sandboxes: append([]string{cfg.DefaultSandbox}, cfg.SweepSandboxes...)}
 	deadLetters := handler.NewDeadLetters(engine, log)
 	parts.Sweeper = sweep.New(accounts, entries, table, waiting, limits, deadLetters.Sweep, deadLetters.Run, sweep.Options{
 		Since: cfg.SweepSince, Limit: cfg.SweepLimit, Sandboxes: cfg.SweepSandboxes, DefaultSandbox: cfg.DefaultSandbox,

@@ -48,6 +48,10 @@ type history struct {
 	// notices that were sent before the bus was away.
 	successes int
 	noticed   []awssim.Event
+	// ended are the runs that a person has cancelled or whose dead letter a person has deleted,
+	// asked is when a person has asked for a run last.
+	ended map[string]ending
+	asked map[string]time.Time
 	// commands are the pauses and resumes so far.
 	commands []command
 	broken   *broken
@@ -122,6 +126,7 @@ func (h *history) check() {
 		}
 	}
 	h.checkRecovered(roots)
+	h.checkEnded()
 	for _, n := range h.News() {
 		if on := h.Config.NoticeBus != ""; n.Listed != (on && n.Untold > 0) {
 			h.violated("told or listed", "dataflow %s has %d untold pieces of news; listed: %t", n.FlowID, n.Untold, n.Listed)
@@ -266,7 +271,7 @@ func play(t *testing.T, r *rapid.T, mutate func(store.Table) store.Table) (b *br
 		t.Helper()
 		skew := time.Duration(rapid.IntRange(-115, 115).Draw(r, "skew")) * time.Second
 		lag := time.Duration(rapid.SampledFrom([]int{0, 20, 60, 300}).Draw(r, "lag")) * time.Second
-		h := &history{world: newWorld(r, skew, lag), t: r, lag: lag, heard: map[string]bool{}, grants: map[string]int{}}
+		h := &history{world: newWorld(r, skew, lag), t: r, lag: lag, heard: map[string]bool{}, grants: map[string]int{}, ended: map[string]ending{}, asked: map[string]time.Time{}}
 		h.Mutate = mutate
 		h.Config.BudgetWindow, h.Config.FlowBudget = time.Hour, rapid.SampledFrom([]int{0, 2}).Draw(r, "budget")
 		h.Config.CallsPerSecond, h.Config.ConcurrentCalls, h.Config.ReservedConcurrency = rapid.SampledFrom([]int{0, 5}).Draw(r, "pace"), 5, 5

@@ -116,7 +116,7 @@ func TestRequestThatCannotBeRequeuedBecomesADeadLetter(t *testing.T) {
 func TestLargePayloadOfADirectInvocationStaysWithItsSender(t *testing.T) {
 	t.Parallel()
 	list := func(bytes int) string {
-		return `{"requests":[{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"},{"runId":"b","reason":"` + strings.Repeat("r", bytes) + `"}]}`
+		return `[{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"},{"runId":"b","reason":"` + strings.Repeat("r", bytes) + `"}]`
 	}
 	for name, tt := range map[string]struct {
 		payload, why string
@@ -163,7 +163,7 @@ func TestTooLargePayloadDoesNotHideRunsThatNeedAnotherDelivery(t *testing.T) {
 		w.Fail("f")
 		answer429(w)
 		response, err := w.Start(-1, false).Invoke(t.Context(), []byte(
-			`{"requests":[{"runId":"b","reason":"`+strings.Repeat("r", sqstext.MaxRequest)+`"},{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"}]}`,
+			`[{"runId":"b","reason":"`+strings.Repeat("r", sqstext.MaxRequest)+`"},{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"}]`,
 		))
 		if err != nil || !strings.Contains(response.FunctionError, "root-f-1") || !strings.HasSuffix(response.FunctionError, "deliver the event again") {
 			t.Errorf("the answer is %.300s, %.500s, %v", response.Payload, response.FunctionError, err)

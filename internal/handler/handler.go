@@ -7,7 +7,9 @@
 //	delivery.go     one payload: what it asks for, and what became of that
 //	work.go         one result for each request, each success and each unreadable part
 //	refuse.go       what can't be read, and Adobe's events without a run
-//	control.go      sweeps, pauses and resumes
+//	control.go      sweeps
+//	pause.go        pauses and resumes
+//	commands.go     what else people ask for
 //	deadletters.go  the dead letters of sweeps
 //	disposition.go  what becomes of a message, as a table
 //	answer.go       what happens to requests that were returned
@@ -62,6 +64,7 @@ type Throttle interface {
 	Learn(record store.Record) error
 	Pause(ctx context.Context, scope throttle.Scope, why throttle.Cause, asked time.Time) ([]throttle.Pause, error)
 	Resume(ctx context.Context, scope throttle.Scope, asked time.Time) ([]throttle.Pause, error)
+	Lasting(ctx context.Context) ([]throttle.Pause, error)
 }
 
 // Requests is the request queue; see [requestqueue.Queue].
@@ -83,6 +86,10 @@ type Parts struct {
 	Sweeper  Sweeper
 	Accounts Accounts
 	Throttle Throttle
+	Commands Commands
+	Status   Status
+	// Dataflows finds those that people name.
+	Dataflows Dataflows
 	// Requests is nil where no request queue is configured.
 	Requests Requests
 	Shapes   Shapes
@@ -116,6 +123,7 @@ func New(p Parts) *Handler {
 		},
 		control: &controller{
 			engine: p.Engine, sweeper: p.Sweeper, accounts: p.Accounts, throttle: p.Throttle, requests: p.Requests,
+			commands: p.Commands, status: p.Status, dataflows: p.Dataflows,
 			deadLetters: NewDeadLetters(p.Engine, p.Log), log: p.Log,
 		},
 		returns:   &returns{engine: p.Engine, requests: p.Requests, log: p.Log, concurrency: p.Concurrency},

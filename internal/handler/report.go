@@ -167,14 +167,17 @@ func attributes(r retry.Result) []slog.Attr {
 // logControl logs what became of a sweep, a pause or a resume.
 func (p *reporter) logControl(ctx context.Context, d *delivery) {
 	switch {
-	case d.pauseCommand != nil && d.fault == nil && len(d.results) == 0:
+	case d.pauseCommand != nil && d.fault == nil && d.mistake == nil:
 		scope, word := throttle.Scope{OrgID: d.pauseCommand.OrgID, FlowID: d.pauseCommand.FlowID}, "resumed"
 		if d.pauseCommand.Pause {
 			word = "paused"
 		}
-		p.log.WarnContext(ctx, scope.String()+" is "+word, "reason", d.pauseCommand.Reason, "pauses", len(d.pauses))
+		p.log.WarnContext(ctx, scope.String()+" is "+word, "reason", d.pauseCommand.Reason, "by", d.pauseCommand.By, "flowName", d.pauseCommand.FlowName, "pauses", len(d.pauses))
 	case d.sweep != nil:
 		p.logSweep(ctx, &d.sweepResult)
+	}
+	if d.mistake != nil {
+		p.log.WarnContext(ctx, "a direct invocation asks for what can't be done, and nothing was done", "error", d.mistake.Error())
 	}
 	if d.fault != nil {
 		p.log.ErrorContext(ctx, "a delivery could not be handled", "error", d.fault.Error())

@@ -127,6 +127,8 @@ func isItAnsweredFor(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 	switch {
 	case f.By == ledger.ASweep:
 		return Step{}, false
+	case run.Ended() && f.stale(): // whatever sandbox it names
+		return duplicate(Skipped, run), true
 	case run.Superseded && f.By != ledger.AtHand && f.By != ledger.AForce: // its data is being retried
 		step := duplicate(Skipped, run)
 		step.Rule = 12
@@ -152,7 +154,7 @@ func doesItWait(f *Facts, now time.Time) (Step, bool) {
 	switch {
 	case f.Request.Force:
 		return Step{}, false
-	case own && now.Before(run.Due):
+	case own && now.Before(run.Due) && !f.Request.Now:
 		return Step{Do: End, Outcome: Returned, Reason: NotDue, Detail: "it waits until it is due", Due: run.Due}, true
 	case !own && (now.Before(run.Due) || f.Pause.Wait > 0):
 		return duplicate(Deferred, run), true
@@ -209,6 +211,8 @@ func isItDealtWith(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 func whyItEnded(f *Facts) (Reason, string) {
 	run := &f.Entries.Run
 	switch {
+	case run.Ended():
+		return Reason(run.Reason), "a person has ended it"
 	case f.otherSandbox(), Reason(run.Reason) == FlowDisabled, run.State == ledger.Skipped && hadNotFailed(run):
 		return "", ""
 	case run.State == ledger.DeadLettered:
@@ -449,7 +453,7 @@ func lost(format string, args ...any) Step {
 // given up.
 func forcedAgain(f *Facts) bool {
 	run := &f.Entries.Run
-	return f.Request.Force && (run.State == ledger.DeadLettered || run.State == ledger.Deferred && run.Before == ledger.DeadLettered)
+	return f.Request.Force && (run.State == ledger.DeadLettered || run.Ended() || run.State == ledger.Deferred && run.Before == ledger.DeadLettered)
 }
 
 // mayItBeSentAgain decides on a run whose lost call has made no run that can be found.

@@ -145,7 +145,11 @@ func (f *Facts) believed() bool {
 // stale reports whether nobody asks anew for a run that has come to an end: the request is
 // an event as it came, or a message of ours or a forced request that is older than the end.
 func (f *Facts) stale() bool {
-	ended := f.Entries.Run.ChangedAt
+	run := &f.Entries.Run
+	ended := run.ChangedAt
+	if run.Ended() { // a person has ended it: only who asks anew is asking
+		return f.By != ledger.AtHand && f.By != ledger.AForce || !f.Request.SentAt.IsZero() && ended.After(f.Request.SentAt)
+	}
 	switch f.By {
 	case ledger.AnEvent:
 		return true

@@ -34,6 +34,8 @@ const (
 	OpRuns      = "runs"
 	OpFlow      = "flow"
 	OpFlows     = "flows"
+	OpSource    = "sourceConnection"
+	OpTest      = "testConnection"
 	OpToken     = "token"
 )
 
@@ -58,8 +60,11 @@ type Org struct {
 // Flow is a dataflow.
 type Flow struct {
 	ID, Name, OrgID, Sandbox string
-	// Streaming marks a source whose runs can't be retried.
+	// Streaming marks a source whose runs can't be retried. It has no base connection.
 	Streaming bool
+	// Refuses is why the source does not accept the connection's credential; empty where it
+	// does.
+	Refuses string
 }
 
 // Options are the settings of a [Server].

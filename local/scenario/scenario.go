@@ -119,6 +119,9 @@ func Files(dir string) ([]Step, error) {
 		}
 		step := Step{Name: name, Want: outcomes[name]}
 		step.Trigger, step.Do = delivery(name, payload)
+		if len(step.Want) == 1 && step.Want[0].Outcome == "refused" { // the error of the call, and no outcome of a run
+			step.Want, step.Do = nil, isRefused(payload)
+		}
 		steps = append(steps, step)
 	}
 	return steps, nil
@@ -162,6 +165,17 @@ func delivery(name string, payload []byte) (string, func(context.Context, *stack
 		})
 	default:
 		return "by hand", seeded(func(ctx context.Context, s *stack.Stack) error { return byHand(ctx, s, string(payload)) })
+	}
+}
+
+// isRefused invokes the function with a mistake in the payload, of which its answer is to tell.
+func isRefused(payload []byte) func(context.Context, *stack.Stack) error {
+	return func(ctx context.Context, s *stack.Stack) error {
+		answer, err := s.Function.Invoke(ctx, payload)
+		if err == nil && answer.FunctionError == "" {
+			err = fmt.Errorf("the function answers %s, and not with the mistake", answer.Payload)
+		}
+		return err
 	}
 }
 

@@ -495,6 +495,12 @@ func (s *Stack) Seed(payload []byte) {
 		if err != nil {
 			continue // the function says so
 		}
+		switch { // what a person asks of a dataflow
+		case decoded.PauseCommand != nil && decoded.PauseCommand.FlowID != "":
+			addFlow(s, decoded.PauseCommand.FlowID, decoded.PauseCommand.OrgID, decoded.PauseCommand.Sandbox)
+		case decoded.Command != nil && decoded.Command.FlowID != "":
+			addFlow(s, decoded.Command.FlowID, decoded.Command.OrgID, decoded.Command.Sandbox)
+		}
 		for _, item := range decoded.Items {
 			if r := item.Request; r != nil && !known[r.RunID] {
 				known[r.RunID] = true
@@ -504,10 +510,15 @@ func (s *Stack) Seed(payload []byte) {
 	}
 }
 
+// addFlow makes Adobe know a dataflow.
+func addFlow(s *Stack, flowID, orgID, sandbox string) {
+	s.Adobe.AddFlow(flowsim.Flow{ID: flowID, Name: "Flow " + flowID, OrgID: cmp.Or(orgID, OrgID), Sandbox: cmp.Or(sandbox, Sandbox)})
+}
+
 // AddFailedRun makes Adobe know a run that began an hour ago and has just failed, and its
 // dataflow.
 func (s *Stack) AddFailedRun(runID, flowID, orgID, sandbox string) {
-	s.Adobe.AddFlow(flowsim.Flow{ID: flowID, Name: "Flow " + flowID, OrgID: orgID, Sandbox: sandbox})
+	addFlow(s, flowID, orgID, sandbox)
 	s.Adobe.AddRun(flowsim.Run{
 		ID: runID, FlowID: flowID, Status: flowsim.Failed, CreatedClient: "acp_ui_platform", CreatedAt: time.Now().Add(-time.Hour), CompletedAt: time.Now(),
 		Errors: []flowsim.RunError{{Code: "CONNECTOR-1001-500", Message: "Copying from the source failed"}},

@@ -70,7 +70,11 @@ const (
 	OpRuns      = "list runs"
 	OpFlow      = "get flow"
 	OpFlows     = "list flows"
-	OpToken     = "fetch token"
+	// OpSourceConnection and OpTestConnection find out whether a source accepts its
+	// credential.
+	OpSourceConnection = "get source connection"
+	OpTestConnection   = "test connection"
+	OpToken            = "fetch token"
 )
 
 // MaxIDLength is the greatest length in bytes of an id, and of a sandbox's
