@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 )
 
 // Explanation says what was decided on a run and on the others of its lineage, and what comes
@@ -194,9 +195,24 @@ func (e *Explanation) conclude(now time.Time) {
 		e.Command = "aep-retrigger retry " + shellWord(last.RunID) + forceOf(last)
 	case ledger.Skipped:
 		e.Now = fmt.Sprintf("%s was not retried: %s.", upper(id), last.Why)
+		if flag, may := retryOfSkipped(last.Reason); may {
+			e.Next, e.Command = "nothing, unless it is to be retried all the same", "aep-retrigger retry "+shellWord(last.RunID)+flag
+		}
 	default:
 		e.Now = fmt.Sprintf("%s: %s.", upper(id), last.Why)
 	}
+}
+
+// retryOfSkipped says whether a retry of a run that was skipped for the reason makes sense, and
+// the flag that it needs.
+func retryOfSkipped(reason string) (flag string, may bool) {
+	switch retry.Reason(reason) {
+	case retry.Cancelled, retry.Dropped:
+		return "", true
+	case retry.TooOld, retry.ByPolicy, retry.DuplicateBatch, retry.SupersededByHand:
+		return " --force", true
+	}
+	return "", false
 }
 
 // forceOf is the flag that a retry of the run needs: where the next step of docs/outcomes.md
