@@ -165,12 +165,7 @@ func (e *Explanation) conclude(now time.Time) {
 	if len(e.Runs) == 0 {
 		return
 	}
-	last := &e.Runs[0]
-	for i := range e.Runs {
-		if r := &e.Runs[i]; r.RunID == last.NewRunID {
-			last = r
-		}
-	}
+	last := e.last()
 	_, e.Next = Words(last.State, last.Reason)
 	id := "run " + last.RunID
 	switch ledger.State(last.State) {
@@ -201,6 +196,17 @@ func (e *Explanation) conclude(now time.Time) {
 	default:
 		e.Now = fmt.Sprintf("%s: %s.", upper(id), last.Why)
 	}
+}
+
+// last is the run with which the lineage goes on from the root.
+func (e *Explanation) last() *ExplainedRun {
+	last := &e.Runs[0]
+	for i := range e.Runs {
+		if r := &e.Runs[i]; r.RunID == last.NewRunID {
+			last = r
+		}
+	}
+	return last
 }
 
 // retryOfSkipped says whether a retry of a run that was skipped for the reason makes sense, and
