@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
 )
@@ -70,7 +71,7 @@ func Config(ctx context.Context, t Target) (aws.Config, error) {
 	if t.local() {
 		return aws.Config{}, nil
 	}
-	var options []func(*awsconfig.LoadOptions) error
+	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{})} // what is wrong is an error, and not a line between others
 	if t.Region != "" {
 		options = append(options, awsconfig.WithRegion(t.Region))
 	}
