@@ -26,6 +26,6 @@ func run() int {
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
 	return cli.Run(ctx, cli.System{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Terminal: term.IsTerminal(os.Stdin.Fd()) && term.IsTerminal(os.Stdout.Fd()),
-		Env: os.Environ(), Version: version, Open: operate.Open,
+		Env: os.Environ(), Version: version, Open: operate.Open, Config: operate.Config,
 	}, os.Args[1:])
 }

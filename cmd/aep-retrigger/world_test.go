@@ -23,7 +23,7 @@ type worldKey struct{}
 // commands are the words that scripts have besides those of testscript.
 //
 //	stack [NAME=VALUE…]     start a stack whose function has these variables, too
-//	flow ID NAME            a dataflow; ESC in its name is an escape character
+//	flow ID NAME [WHY]      a dataflow; ESC in its name is an escape character; WHY its source accepts no login
 //	fails RUN FLOW [CODE TEXT]  a run of it fails, and Adobe's event of that is on the queue; ESC likewise
 //	fate FLOW CODE TEXT     the next run that a re-trigger makes fails so; otherwise it succeeds
 //	deliver                 the function gets what is on the queue and visible
@@ -69,7 +69,11 @@ func startStack(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func addFlow(ts *testscript.TestScript, _ bool, args []string) {
-	stackOf(ts).Adobe.AddFlow(flowsim.Flow{ID: args[0], Name: strings.ReplaceAll(args[1], "ESC", "\x1b"), OrgID: stack.OrgID, Sandbox: stack.Sandbox})
+	f := flowsim.Flow{ID: args[0], Name: strings.ReplaceAll(args[1], "ESC", "\x1b"), OrgID: stack.OrgID, Sandbox: stack.Sandbox}
+	if len(args) == 3 {
+		f.Refuses = args[2]
+	}
+	stackOf(ts).Adobe.AddFlow(f)
 }
 
 func failRun(ts *testscript.TestScript, _ bool, args []string) {

@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 )
 
@@ -31,7 +33,8 @@ const (
 	ExitNotThere = 3
 	// ExitNotAllowed means that there are no AWS credentials or that a permission is missing.
 	ExitNotAllowed = 4
-	// ExitFindings means that doctor has found something to mend.
+	// ExitFindings means that doctor has found something to mend, or flows test a source that
+	// does not accept its login.
 	ExitFindings = 5
 	// ExitInterrupted means that the person has stopped it with Ctrl-C.
 	ExitInterrupted = 130
@@ -49,6 +52,8 @@ type System struct {
 	Version string
 	// Open finds the stack; [operate.Open].
 	Open func(context.Context, operate.Target) (*operate.Operator, error)
+	// Config returns the AWS configuration for doctor; [operate.Config].
+	Config func(context.Context, operate.Target) (aws.Config, error)
 }
 
 // Run runs the command with its arguments and returns the exit code. When the context ends

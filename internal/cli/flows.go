@@ -55,6 +55,7 @@ func newFlows(c *command) *cobra.Command {
 	flags.IntVar(&f.days, "days", 7, "how many days (UTC) are added up, today included")
 	flags.IntVar(&f.runs, "runs", 20, "with a NAME: how many of its last runs are shown")
 	flags.BoolVar(&f.codes, "codes", false, "a line for each code of the source, too")
+	cmd.AddCommand(newFlowTest(c))
 	return cmd
 }
 

@@ -64,6 +64,7 @@ func newRoot(c *command) *cobra.Command {
 		newPauses(c),
 		newDeadLetters(c),
 		newPolicy(c),
+		newDoctor(c),
 		newVersion(c),
 	)
 	return root
@@ -71,6 +72,11 @@ func newRoot(c *command) *cobra.Command {
 
 // open finds the stack that the flags mean.
 func (c *command) open(cmd *cobra.Command) (*operate.Operator, error) {
+	return c.system.Open(cmd.Context(), c.targetOf(cmd))
+}
+
+// targetOf is the stack that the flags and the environment mean.
+func (c *command) targetOf(cmd *cobra.Command) operate.Target {
 	t := c.target
 	flags := cmd.Flags()
 	if !flags.Changed("local") && !flags.Changed("stack") && !flags.Changed("region") && !flags.Changed("profile") { // a flag is stronger than the environment
@@ -79,7 +85,7 @@ func (c *command) open(cmd *cobra.Command) (*operate.Operator, error) {
 	if t.LocalFile == operate.LocalFile && flags.Changed("local") {
 		t.Local, t.LocalFile = true, "" // it is looked for upwards
 	}
-	return c.system.Open(cmd.Context(), t)
+	return t
 }
 
 func (c *command) getenv(name string) string {

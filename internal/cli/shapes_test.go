@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/doctor"
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/local/golden"
@@ -44,6 +46,8 @@ func shapes() []shape {
 		{"dead-letters show", operate.ShownLetter{}},
 		{"dead-letters redrive, dead-letters drop", lettersChanged{}},
 		{"policy test", operate.PolicyTest{}},
+		{"flows test", operate.Connection{}},
+		{"doctor", doctor.Report{}},
 		{"version", versionJSON{}},
 	}
 }
@@ -52,7 +56,7 @@ func shapes() []shape {
 // comments, and compares it with the file.
 func TestTheShapesOfJSONAreDocumented(t *testing.T) {
 	t.Parallel()
-	d := &shapeDoc{comments: fieldComments(t, "../operate", ".", "../sweep", "../throttle")}
+	d := &shapeDoc{comments: fieldComments(t, "../operate", ".", "../sweep", "../throttle", "../doctor", "../dataflow")}
 	d.text.WriteString("# What the command prints as JSON\n\n<!-- Made from the types of internal/operate and internal/cli. Change them, then run: go test ./internal/cli -update -->\n\n" +
 		"With `--output json` each command of [aep-retrigger](command.md) prints one JSON value. A *time* is a text of RFC 3339 in UTC. " +
 		"A field that is *optional* is left out where it has no value. Fields may be added; one that is taken away, or gets another meaning, stands in the changelog.\n")
@@ -87,7 +91,7 @@ func (d *shapeDoc) fields(of reflect.Type) {
 	}
 	word := regexp.MustCompile(`\b[A-Z]\w*`)
 	comment := func(field string) string {
-		return word.ReplaceAllStringFunc(d.comments[of.Name()+"."+field], func(w string) string {
+		return word.ReplaceAllStringFunc(d.comments[path.Base(of.PkgPath())+"."+of.Name()+"."+field], func(w string) string {
 			if names[w] == "" {
 				return w
 			}
@@ -135,7 +139,7 @@ func (d *shapeDoc) kind(of reflect.Type) string {
 	return "text"
 }
 
-// fieldComments are the comments of the fields of the types in some folders, by "Type.Field".
+// fieldComments are the comments of the fields of the types in some folders, by "package.Type.Field".
 func fieldComments(t *testing.T, folders ...string) map[string]string {
 	t.Helper()
 	comments, link := map[string]string{}, regexp.MustCompile(`\[([A-Za-z.]+)\]`)
@@ -144,8 +148,8 @@ func fieldComments(t *testing.T, folders ...string) map[string]string {
 		if err != nil || len(paths) == 0 {
 			t.Fatalf("%s: %d files, %v", folder, len(paths), err)
 		}
-		for _, path := range paths {
-			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		for _, name := range paths {
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments|parser.SkipObjectResolution)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,7 +165,7 @@ func fieldComments(t *testing.T, folders ...string) map[string]string {
 				for _, field := range of.Fields.List {
 					text := strings.Join(strings.Fields(field.Doc.Text()+" "+field.Comment.Text()), " ")
 					for _, name := range field.Names {
-						comments[spec.Name.Name+"."+name.Name] = strings.ReplaceAll(link.ReplaceAllString(text, "$1"), "|", `\|`)
+						comments[file.Name.Name+"."+spec.Name.Name+"."+name.Name] = strings.ReplaceAll(link.ReplaceAllString(text, "$1"), "|", `\|`)
 					}
 				}
 				return false
@@ -179,10 +183,10 @@ func TestEveryCommandStandsInTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	var walk func(cmd *cobra.Command, path string)
-	walk = func(cmd *cobra.Command, path string) {
+	var walk func(cmd *cobra.Command, above string)
+	walk = func(cmd *cobra.Command, above string) {
 		for _, sub := range cmd.Commands() {
-			name := strings.TrimSpace(path + " " + sub.Name())
+			name := strings.TrimSpace(above + " " + sub.Name())
 			walk(sub, name)
 			if sub.HasSubCommands() && sub.Example == "" { // it only shows its help
 				continue

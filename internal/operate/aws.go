@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
 )
@@ -34,13 +35,15 @@ type Target struct {
 	LocalFile string
 }
 
+func (t *Target) local() bool { return t.Local || t.LocalFile != "" }
+
 // Open finds the stack and returns its Operator, with the AWS credentials that the person
 // has. The error is an [*Error].
 func Open(ctx context.Context, t Target) (*Operator, error) {
-	if t.Local || t.LocalFile != "" {
+	if t.local() {
 		return openLocal(t.LocalFile)
 	}
-	amazon, err := awsConfig(ctx, t)
+	amazon, err := Config(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +57,7 @@ func Open(ctx context.Context, t Target) (*Operator, error) {
 		Caller: func(ctx context.Context) (string, error) {
 			who, err := identity.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 			if err != nil {
-				return "", awsError(err)
+				return "", AWSError(err)
 			}
 			return aws.ToString(who.Arn), nil
 		},
@@ -62,9 +65,13 @@ func Open(ctx context.Context, t Target) (*Operator, error) {
 	}, nil
 }
 
-// awsConfig returns the person's own configuration, if it has a region and credentials.
-func awsConfig(ctx context.Context, t Target) (aws.Config, error) {
-	var options []func(*awsconfig.LoadOptions) error
+// Config returns the person's own AWS configuration, if it has a region and credentials. For
+// the stack on this machine it is empty. The error is an [*Error].
+func Config(ctx context.Context, t Target) (aws.Config, error) {
+	if t.local() {
+		return aws.Config{}, nil
+	}
+	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{})} // what is wrong is an error, and not a line between others
 	if t.Region != "" {
 		options = append(options, awsconfig.WithRegion(t.Region))
 	}
@@ -107,12 +114,12 @@ func openLocal(path string) (*Operator, error) {
 	}, nil
 }
 
-// fault says what an error of AWS means to the person; see [awsError].
-func (o *Operator) fault(err error) error { return awsError(err) }
+// fault says what an error of AWS means to the person; see [AWSError].
+func (o *Operator) fault(err error) error { return AWSError(err) }
 
-// awsError says what an error of AWS means to the person: which permission is missing, that AWS can't be
+// AWSError says what an error of AWS means to the person: which permission is missing, that AWS can't be
 // reached, or what AWS said. It returns other [*Error]s as they are.
-func awsError(err error) error {
+func AWSError(err error) error {
 	if err == nil {
 		return nil
 	}

@@ -34,6 +34,17 @@ func (r *Result) Failed() bool {
 	return r.Outcome == string(retry.DeadLettered) || r.Outcome == string(retry.Returned)
 }
 
+// Retried reports whether the function has retried a run that waited, or has found that there
+// is nothing to retry. One that must go on waiting was not.
+func (r *Result) Retried() bool {
+	return r.Outcome == string(retry.Retriggered) || r.Outcome == string(retry.Skipped) && r.Reason != string(retry.NotWaiting)
+}
+
+// Canceled reports whether the run waits no more.
+func (r *Result) Canceled() bool {
+	return r.Outcome == string(retry.Skipped) && r.Reason != string(retry.NotWaiting)
+}
+
 func resultOf(r retry.Result) Result {
 	result := Result{
 		RunID: r.RunID, OrgID: r.OrgID, Sandbox: r.Sandbox, FlowID: r.FlowID, FlowName: r.FlowName,

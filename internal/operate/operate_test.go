@@ -175,7 +175,7 @@ func TestACommandOlderThanTheLedgerChangesNothing(t *testing.T) {
 	w.answer = `{"pauses":[]}`
 	w.defers("f-1", "Orders daily", "run-1")
 	w.beat(ledger.Pulse{OrgID: org, Schema: ledger.Schema + 1})
-	_, err := operate.SetPaused(t.Context(), w.Operator, true, operate.PauseScope{}, operate.Because{Reason: "x"})
+	_, _, err := operate.SetPaused(t.Context(), w.Operator, true, operate.PauseScope{}, operate.Because{Reason: "x"})
 	if kindOf(t, err) != operate.Failed || !strings.Contains(err.Error(), "Update the command") {
 		t.Errorf("pause: %v", err)
 	}

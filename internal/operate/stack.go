@@ -74,7 +74,7 @@ func find(ctx context.Context, client CloudFormation, name, region string) (Stac
 		return Stack{}, &Error{Kind: NotThere, Message: fmt.Sprintf("there is no stack %q in %s: name another one with --stack or --region, or use --local for that of make up", name, region), Err: err}
 	}
 	if err != nil {
-		return Stack{}, awsError(err)
+		return Stack{}, AWSError(err)
 	}
 	outputs := map[string]string{}
 	for _, s := range found.Stacks {
