@@ -29,6 +29,7 @@ type worldKey struct{}
 //	fate FLOW CODE TEXT     the next run that a re-trigger makes fails so; otherwise it succeeds
 //	deliver                 the function gets what is on the queue and visible
 //	settle                  runs in progress end, and events of those that fail are on the queue
+//	succeeds RUN FLOW       a run of a dataflow has succeeded, and so have those in progress; Adobe's events are on the queue
 //	invoke JSON             invoke the function as a person does
 //	message TEXT            a message is put on the request queue
 //	refuse TIMES            Adobe refuses so many re-triggers: the credential may not do it
@@ -36,7 +37,7 @@ type worldKey struct{}
 //	aws CODE MESSAGE        AWS's API, which refuses every call so, or answers with OK
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"stack": startStack, "flow": addFlow, "fails": failRun, "fate": setFate, "deliver": deliver, "settle": settle,
+		"stack": startStack, "flow": addFlow, "fails": failRun, "fate": setFate, "deliver": deliver, "settle": settle, "succeeds": succeedRun,
 		"invoke": invoke, "letter": addLetter, "message": addMessage, "refuse": refuseRetriggers, "aws": startAWS,
 	}
 }
@@ -105,6 +106,14 @@ func settle(ts *testscript.TestScript, _ bool, _ []string) {
 		if r.Status == flowsim.Failed {
 			ts.Check(s.Send(context.Background(), string(s.Adobe.FailureEvent(r.ID))))
 		}
+	}
+}
+
+func succeedRun(ts *testscript.TestScript, _ bool, args []string) {
+	s := stackOf(ts)
+	s.Adobe.AddRun(flowsim.Run{ID: args[0], FlowID: args[1], Status: flowsim.InProgress, CreatedClient: "acp_ui_platform", CreatedAt: time.Now(), Records: 1})
+	for _, r := range s.Adobe.Settle() {
+		ts.Check(s.Send(context.Background(), string(s.Adobe.FailureEvent(r.ID)))) // Adobe's event of an end, whichever it is
 	}
 }
 

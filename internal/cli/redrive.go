@@ -174,6 +174,9 @@ func (c *command) changeLetters(ctx context.Context, plan *operate.Plan, named b
 	if plan.Matched == 0 && !looks || verb == "sent" && len(plan.Letters) == 0 && plan.Matched == plan.Expired && !looks {
 		return c.print(result, func(p *printer) { result.people(p, verb) })
 	}
+	if c.yes { // nobody is asked, but the count is shown
+		c.tell(func(p *printer) { p.line("%s Yes.", plain(question)) })
+	}
 	if err := c.confirm(ctx, question); err != nil {
 		return err
 	}
