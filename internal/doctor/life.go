@@ -111,7 +111,7 @@ func (s *Stack) credentials(ctx context.Context, _ map[string]string) []Check {
 	}
 	for _, p := range answer.Status.Pauses {
 		if p.ResumedAt == nil {
-			checks = append(checks, finding("pauses", fmt.Sprintf("%s is paused since %s", p.Scope, p.At.UTC().Format(time.RFC3339)), "If it was forgotten: aep-retrigger resume."))
+			checks = append(checks, finding("pauses", fmt.Sprintf("%s is paused since %s", p.Scope, p.At.UTC().Format(time.RFC3339)), "If it was forgotten: aep-retrigger resume NAME; --org ORG or --all where an org or everything is paused."))
 		}
 	}
 	for _, org := range answer.Status.Orgs {
