@@ -100,6 +100,7 @@ func (c *controller) testConnection(ctx context.Context, d *delivery) {
 		return
 	}
 	d.answer.Connection = &connection
+	c.log.InfoContext(ctx, "Adobe was asked to log in at the source of a dataflow, for a person", "orgId", account.OrgID, "flowId", connection.FlowID, "flowName", connection.FlowName, "connectionId", connection.ConnectionID, "accepted", connection.Accepted)
 }
 
 // unknownOrg reports whether no secret is of the org that a person names, or none is named

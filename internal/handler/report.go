@@ -78,6 +78,8 @@ func attributes(r retry.Result) []slog.Attr {
 		{"sandbox", r.Sandbox},
 		{"orgId", r.OrgID},
 		{"detail", r.Message},
+		{"by", r.By},
+		{"why", r.Why},
 	} {
 		if a.value != "" {
 			attrs = append(attrs, slog.String(a.key, a.value))
@@ -120,6 +122,9 @@ func (p *reporter) logSweep(ctx context.Context, sweepResult *sweep.Result) {
 	attrs := []any{
 		"sweepId", r.ID, "state", string(r.State), "dryRun", r.DryRun, "observed", r.Observed, "since", r.Since, "until", r.Until, "pages", r.Pages, "restarts", r.Restarts,
 		"seen", r.Seen, "failed", r.Failed, "requested", r.Requested, "skipped", r.Skipped, "failures", len(r.Failures) + r.MoreFailures,
+	}
+	if by, why := sweepResult.Request.By, sweepResult.Request.Reason; by != "" || why != "" {
+		attrs = append(attrs, "by", by, "why", why)
 	}
 	if !r.Born.IsZero() {
 		attrs = append(attrs, "born", r.Born)

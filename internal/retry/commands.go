@@ -39,7 +39,7 @@ func (c *Commands) Cancel(ctx context.Context, orgID string, cmd *event.Command)
 			return result, nil
 		}
 		after, err := c.people.Cancel(ctx, entries)
-		return c.ended(after.Run, Cancelled, "its message is skipped when it comes. To take it up again send a request for it"), err
+		return c.ended(after.Run, Cancelled, cmd, "its message is skipped when it comes. To take it up again send a request for it"), err
 	})
 }
 
@@ -52,7 +52,7 @@ func (c *Commands) Drop(ctx context.Context, orgID string, cmd *event.Command) [
 			return c.as(run, NotDeadLettered, "it is no dead letter: "+word(run.StateAt(c.engine.Now()))), nil
 		}
 		after, err := c.people.Drop(ctx, c.entries(*run, cmd, "a person has deleted its dead letter"))
-		return c.ended(after.Run, Dropped, "its dead letter was deleted. To take the run up again send a request for it"), err
+		return c.ended(after.Run, Dropped, cmd, "its dead letter was deleted. To take the run up again send a request for it"), err
 	})
 	for _, id := range cmd.LetterIDs {
 		results = append(results, c.dropLetter(ctx, id))
@@ -182,7 +182,7 @@ func (c *Commands) as(run *ledger.Run, reason Reason, message string) Result {
 	case ledger.Returned, ledger.Searched, ledger.CannotTell, ledger.InFlight, ledger.Unconfirmed, ledger.Reserved:
 		outcome = Returned
 	}
-	result := c.ended(*run, reason, message)
+	result := c.ended(*run, reason, &event.Command{}, message)
 	result.Outcome, result.NewRunID = outcome, run.Successor
 	if run.Reason != "" && reason == NotWaiting {
 		result.Message += " (" + run.Reason + ")"
@@ -191,10 +191,10 @@ func (c *Commands) as(run *ledger.Run, reason Reason, message string) Result {
 }
 
 // ended is the result of a run that a person has ended.
-func (c *Commands) ended(run ledger.Run, reason Reason, message string) Result {
+func (c *Commands) ended(run ledger.Run, reason Reason, cmd *event.Command, message string) Result {
 	result := Result{
 		RunID: run.RunID, FlowID: run.FlowID, FlowName: run.FlowName, ErrorCode: run.ErrorCode, ErrorText: run.ErrorText, Root: run.Root, Parent: run.Parent,
-		Attempt: run.Used(), WindowStart: run.Window.Start, WindowEnd: run.Window.End, Sandbox: run.Sandbox, OrgID: run.OrgID,
+		Attempt: run.Used(), WindowStart: run.Window.Start, WindowEnd: run.Window.End, Sandbox: run.Sandbox, OrgID: run.OrgID, By: cmd.By, Why: cmd.Reason,
 	}
 	return result.skipped(reason, message)
 }

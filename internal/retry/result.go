@@ -200,6 +200,10 @@ type Result struct {
 	WindowEnd   time.Time `json:"windowEnd,omitzero"`
 	Sandbox     string    `json:"sandbox,omitempty"`
 	OrgID       string    `json:"orgId,omitempty"`
+	// By is who has asked for it and Why the reason that was given, as the caller says it; empty
+	// where no person has said so.
+	By  string `json:"-"`
+	Why string `json:"-"`
 	// RetryAfter is the least time before a returned request is worth another
 	// delivery; zero if nothing is known.
 	RetryAfter time.Duration `json:"-"`
@@ -259,7 +263,7 @@ func Return(req event.Request, reason Reason, message string) Result {
 func newResult(req event.Request) Result {
 	return Result{
 		RunID: req.RunID, FlowID: req.FlowID, FlowName: req.FlowName, ErrorCode: req.Cause().Code, ErrorText: req.Cause().Message,
-		WindowStart: req.Window.Start, WindowEnd: req.Window.End, Sandbox: req.Sandbox, OrgID: req.OrgID, facts: Facts{Request: req},
+		WindowStart: req.Window.Start, WindowEnd: req.Window.End, Sandbox: req.Sandbox, OrgID: req.OrgID, By: req.By, Why: req.Reason, facts: Facts{Request: req},
 	}
 }
 

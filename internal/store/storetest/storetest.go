@@ -21,6 +21,7 @@ func Test(t *testing.T, open func(t *testing.T) store.Table, except ...string) {
 		"what is committed is read":          committedIsRead,
 		"a commit is all or nothing":         allOrNothing,
 		"an index is in order":               indexInOrder,
+		"items of one time are all listed":   oneTime,
 		"of concurrent commits one is made":  oneWins,
 		"no update is lost":                  noLostUpdate,
 		"a counter keeps its limit":          counters,
