@@ -198,10 +198,10 @@ type ending struct {
 
 // checkEnded holds that a run which a person has ended is sent no more, unless a person has
 // asked for it since.
-func (h *history) checkEnded() {
-	for id, end := range h.ended {
-		if n := h.Adobe.Retriggers(id); n > end.retriggers && h.asked[id].Before(end.at) {
-			h.violated("what a person has ended stays ended", "run %s was ended at %s and is re-triggered %d times, %d before that", id, end.at, n, end.retriggers)
+func (inv *invariants) checkEnded() {
+	for id, end := range inv.ended {
+		if n := inv.Adobe.Retriggers(id); n > end.retriggers && inv.asked[id].Before(end.at) {
+			inv.violated("what a person has ended stays ended", "run %s was ended at %s and is re-triggered %d times, %d before that", id, end.at, n, end.retriggers)
 		}
 	}
 }

@@ -14,7 +14,8 @@
 //	disposition.go  what becomes of a message, as a table
 //	answer.go       what happens to requests that were returned
 //	results.go      what the results of one payload say together
-//	report.go       the log and the metrics
+//	report.go       the log
+//	metrics.go      the metrics
 package handler
 
 import (
@@ -94,7 +95,9 @@ type Parts struct {
 	Requests Requests
 	Shapes   Shapes
 	Metrics  *telemetry.Metrics
-	Log      *slog.Logger
+	// Adobe has how long each call to Flow Service took since the last invocation ended.
+	Adobe *telemetry.Samples
+	Log   *slog.Logger
 	// Concurrency is how many requests of one invocation are worked on at once.
 	Concurrency int
 	// CallTimeout is what the client allows for one call to Adobe.
@@ -115,7 +118,7 @@ type Handler struct {
 
 // New returns the Handler of the parts.
 func New(p Parts) *Handler {
-	report := &reporter{metrics: p.Metrics, log: p.Log}
+	report := &reporter{metrics: p.Metrics, adobe: p.Adobe, log: p.Log}
 	return &Handler{
 		worker: &worker{
 			engine: p.Engine, throttle: p.Throttle, concurrency: p.Concurrency,

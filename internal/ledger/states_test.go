@@ -35,13 +35,6 @@ func (w *world) inState(runID string, s ledger.State) ledger.Call {
 	return call
 }
 
-// stateOf is the run's state as it counts.
-func (w *world) stateOf(runID string) ledger.State {
-	w.Helper()
-	run := w.load(runID).Run
-	return run.StateAt(w.now)
-}
-
 // attempt is one way to ask for an operation on run a.
 type attempt struct {
 	op   ledger.Operation

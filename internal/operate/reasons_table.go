@@ -51,7 +51,7 @@ func reasonRows() []reasonRow {
 		{"dead_lettered", "attempts_exhausted", "the lineage has had its attempts", "mend the cause, then send the run with force"},
 		{"dead_lettered", "breaker_open", "the dataflow's runs keep failing", "mend the cause; when a run has succeeded, redrive"},
 		{"dead_lettered", "policy", "a rule of RETRY_POLICY says so", "as the rule's author meant"},
-		{"dead_lettered", "made_by_unknown_call", "a re-trigger that got no answer has made this run, and which one can't be told, so that it is not known how often its lineage was retried", "look at the dataflow's runs; if this one is to be retried, send it with force"},
+		{"dead_lettered", "made_by_unknown_call", "a re-trigger that got no answer has made this run, and neither times nor data windows tell which one, so that it is not known how often its lineage was retried", "look at the dataflow's runs; if this one is to be retried, send it with force"},
 		{"dead_lettered", "outcome_unknown", "re-triggers got no answer, and no run that they made is there: two were sent, or no attempt is left, or EXTRA_SEND is false, or the search can't tell", "look for a newer run of the dataflow; if there is none, send the run with force"},
 		{"dead_lettered", "duplicate", "another request for the run was dead-lettered; there is no second letter", "see that one"},
 		{"dead_lettered", "waited_too_long", "it waited for 13 days, or it passed MAX_RUN_AGE while it waited; the error says for what. What waits for a credential gets new messages after 13 days instead, for about five weeks in all", "find out what it waited for, then redrive; one that is too old needs force"},

@@ -212,6 +212,9 @@ func (c *call) retrigger() (int, any) {
 		CreatedAt: c.s.now(), CreatedClient: c.r.Header.Get("X-Api-Key"), Of: r.ID,
 		Window: r.Window, NoWindow: r.NoWindow,
 	}
+	if f.Windows == WindowsOwn {
+		made.Window = ownWindow(c.s, made.CreatedAt)
+	}
 	addRun(c.s, made)
 	return http.StatusOK, map[string]string{"id": made.ID, "etag": fmt.Sprintf("\"%08x-0000-0200-0000-000000000000\"", c.s.serial)}
 }
