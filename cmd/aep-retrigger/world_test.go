@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,12 +29,14 @@ type worldKey struct{}
 //	deliver                 the function gets what is on the queue and visible
 //	settle                  runs in progress end, and events of those that fail are on the queue
 //	invoke JSON             invoke the function as a person does
+//	message TEXT            a message is put on the request queue
+//	refuse TIMES            Adobe refuses so many re-triggers: the credential may not do it
 //	letter TEXT             AWS puts a message on the dead-letter queue by itself
 //	aws CODE MESSAGE        AWS's API, which refuses every call so, or answers with OK
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"stack": startStack, "flow": addFlow, "fails": failRun, "fate": setFate, "deliver": deliver, "settle": settle,
-		"invoke": invoke, "letter": addLetter, "aws": startAWS,
+		"invoke": invoke, "letter": addLetter, "message": addMessage, "refuse": refuseRetriggers, "aws": startAWS,
 	}
 }
 
@@ -112,4 +115,14 @@ func invoke(ts *testscript.TestScript, _ bool, args []string) {
 
 func addLetter(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(stackOf(ts).SendDeadLetter(context.Background(), []byte(args[0])))
+}
+
+func addMessage(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(stackOf(ts).Send(context.Background(), args[0]))
+}
+
+func refuseRetriggers(ts *testscript.TestScript, _ bool, args []string) {
+	times, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	forbid(stackOf(ts), times)
 }

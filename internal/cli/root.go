@@ -62,6 +62,7 @@ func newRoot(c *command) *cobra.Command {
 		newPause(c),
 		newResume(c),
 		newPauses(c),
+		newDeadLetters(c),
 		newPolicy(c),
 		newDoctor(c),
 		newVersion(c),

@@ -253,7 +253,7 @@ func (w closer) writeDeadLetter(s Step) Result {
 		}
 		return result
 	}
-	w.note(ledger.Outcome{State: ledger.DeadLettered, Reason: string(s.Reason), Exhausted: s.Exhausted, GivenUp: s.Reason.givesUp(), Breaker: w.Breaker})
+	w.note(ledger.Outcome{State: ledger.DeadLettered, Reason: string(s.Reason), Exhausted: s.Exhausted, GivenUp: s.Reason.GivesUp(), Breaker: w.Breaker})
 	if flow := &w.facts.Entries.Flow; s.Exhausted && flow.BlockedUntil.After(w.Now()) {
 		w.Log.WarnContext(w.ctx, "the breaker of a dataflow is open", "flowId", req.FlowID, "orgId", req.OrgID, "exhausted", flow.Exhausted, "until", flow.BlockedUntil)
 	}

@@ -173,11 +173,11 @@ func duration(d time.Duration) string {
 	return "less than a minute"
 }
 
-// givesUp reports whether a dead letter with this reason gives up a run that a retry might
+// GivesUp reports whether a dead letter with this reason gives up a run that a retry might
 // have saved, so that it belongs to a failing episode of its dataflow. Where nothing is known
 // of the run's org or sandbox, or its credential is missing, that says nothing of the
 // dataflow.
-func (r Reason) givesUp() bool {
+func (r Reason) GivesUp() bool {
 	return !slices.Contains([]Reason{OrgUnknown, OrgMissing, SandboxMissing, CredentialsRefused, CredentialsUnavailable}, r)
 }
 

@@ -3,7 +3,7 @@
 // embedded default and for tests.
 //
 // It is small and strict: an unknown operation, parameter limit or receipt handle
-// is an error as AWS answers it. It is not the judge of the function: the
+// is an error as AWS answers it, and a receiver gets the attributes that it asks for. It is not the judge of the function: the
 // integration suite also runs against independent emulators.
 //
 // Its clock can be moved ahead ([Server.Advance]), so that nobody waits for a
@@ -12,6 +12,7 @@ package awssim
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -54,6 +55,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	base    string
+	mark    string // begins each receipt handle
 	ahead   time.Duration
 	queues  map[string]*queue
 	secrets map[string]string
@@ -65,8 +67,8 @@ type Server struct {
 // New returns a Server without queues and secrets.
 func New() *Server {
 	return &Server{
-		EventBuses: &EventBuses{buses: map[string][]Event{}},
-		queues:     map[string]*queue{}, secrets: map[string]string{}, calls: map[string]int{}, changed: make(chan struct{}),
+		EventBuses: &EventBuses{buses: map[string][]Event{}}, mark: rand.Text(),
+		queues: map[string]*queue{}, secrets: map[string]string{}, calls: map[string]int{}, changed: make(chan struct{}),
 	}
 }
 

@@ -1,9 +1,6 @@
 package awssim
 
-import (
-	"crypto/rand"
-	"time"
-)
+import "time"
 
 // Received is a message as its receiver gets it.
 type Received struct {
@@ -41,7 +38,8 @@ func PutReceived(s *Server, queueURL, id, body string) (receipt string) {
 		return ""
 	}
 	now := s.now()
-	m := &Message{ID: id, Body: body, sentAt: now, receivedAt: now, VisibleAt: now.Add(q.VisibilityTimeout), Receives: 1, Changes: 1, receipt: rand.Text()}
+	m := &Message{ID: id, Body: body, sentAt: now, receivedAt: now, VisibleAt: now.Add(q.VisibilityTimeout), Receives: 1, Changes: 1}
+	m.receipt = operations{s}.receipt(q, m)
 	q.messages = append(q.messages, m)
 	return m.receipt
 }
@@ -62,7 +60,7 @@ func (s *Server) Receive(queueURL, id string) (Received, bool) {
 		}
 		m.Receives++
 		m.Changes++
-		m.receipt, m.receivedAt, m.VisibleAt = rand.Text(), now, now.Add(q.VisibilityTimeout)
+		m.receipt, m.receivedAt, m.VisibleAt = operations{s}.receipt(q, m), now, now.Add(q.VisibilityTimeout)
 		return Received{ID: id, Receipt: m.receipt, Body: m.Body, Receives: m.Receives, SentAt: m.sentAt, Attributes: m.Attributes}, true
 	}
 	return Received{}, false

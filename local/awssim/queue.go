@@ -10,7 +10,6 @@ import (
 	"errors"
 	mathrand "math/rand/v2"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -197,19 +196,14 @@ func digest(body string) string {
 
 // receive waits for messages as long poll does.
 func (s operations) receive(ctx context.Context, body []byte) (any, error) {
-	var in struct {
-		QueueURL            string `json:"QueueUrl"`
-		MaxNumberOfMessages int
-		WaitTimeSeconds     int
-		VisibilityTimeout   *int
-	}
+	var in receiveIn
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil, err
 	}
-	wait := time.Duration(in.WaitTimeSeconds) * time.Second
-	if in.MaxNumberOfMessages < 0 || in.MaxNumberOfMessages > maxBatch || wait < 0 || wait > maxWait {
-		return nil, refuse("InvalidParameterValue", "MaxNumberOfMessages or WaitTimeSeconds is out of range.")
+	if err := in.check(); err != nil {
+		return nil, err
 	}
+	wait := time.Duration(in.WaitTimeSeconds) * time.Second
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
 	for {
@@ -219,11 +213,7 @@ func (s operations) receive(ctx context.Context, body []byte) (any, error) {
 			s.mu.Unlock()
 			return nil, err
 		}
-		invisible := q.VisibilityTimeout
-		if in.VisibilityTimeout != nil {
-			invisible = time.Duration(*in.VisibilityTimeout) * time.Second
-		}
-		taken, next := s.take(q, max(in.MaxNumberOfMessages, 1), invisible)
+		taken, next := s.take(q, in)
 		changed := s.changed
 		s.mu.Unlock()
 		if len(taken) > 0 || wait == 0 {
@@ -267,8 +257,14 @@ func (q *queue) visible(now time.Time) ([]*Message, time.Duration) {
 
 // take receives messages, and returns how long it is until the next becomes
 // visible. A message that was received too often goes to the dead-letter queue.
-func (s operations) take(q *queue, most int, invisible time.Duration) ([]any, time.Duration) {
-	now := s.now()
+func (s operations) take(q *queue, in receiveIn) ([]any, time.Duration) {
+	now, most, invisible := s.now(), 1, q.VisibilityTimeout
+	if in.MaxNumberOfMessages != nil {
+		most = *in.MaxNumberOfMessages
+	}
+	if in.VisibilityTimeout != nil {
+		invisible = time.Duration(*in.VisibilityTimeout) * time.Second
+	}
 	var taken []any
 	visible, next := q.visible(now)
 	for _, m := range visible {
@@ -283,20 +279,10 @@ func (s operations) take(q *queue, most int, invisible time.Duration) ([]any, ti
 		}
 		m.Receives++
 		m.Changes++
-		m.receipt, m.receivedAt, m.VisibleAt = rand.Text(), now, now.Add(invisible)
-		attributes := map[string]any{}
-		for name, a := range m.Attributes {
-			attributes[name] = a
-		}
-		system := map[string]string{
-			"ApproximateReceiveCount": strconv.Itoa(m.Receives), "SentTimestamp": strconv.FormatInt(m.sentAt.UnixMilli(), 10),
-		}
-		if m.trace != "" {
-			system["AWSTraceHeader"] = m.trace
-		}
+		m.receipt, m.receivedAt, m.VisibleAt = s.receipt(q, m), now, now.Add(invisible)
 		taken = append(taken, map[string]any{
 			"MessageId": m.ID, "ReceiptHandle": m.receipt, "Body": m.Body, "MD5OfBody": digest(m.Body),
-			"Attributes": system, "MessageAttributes": attributes,
+			"Attributes": in.system(m), "MessageAttributes": in.attributes(m),
 		})
 	}
 	return taken, next
@@ -304,54 +290,6 @@ func (s operations) take(q *queue, most int, invisible time.Duration) ([]any, ti
 
 func (q *queue) drop(m *Message) {
 	q.messages = slices.DeleteFunc(q.messages, func(other *Message) bool { return other == m })
-}
-
-type receiptIn struct {
-	ID                string `json:"Id"`
-	QueueURL          string `json:"QueueUrl"`
-	ReceiptHandle     string
-	VisibilityTimeout int
-}
-
-func (in receiptIn) name() string                 { return in.ID }
-func (in receiptIn) on(queueURL string) receiptIn { in.QueueURL = queueURL; return in }
-func (in receiptIn) has(text string) bool         { return strings.Contains(in.ReceiptHandle, text) }
-
-func (s operations) held(in receiptIn) (*queue, *Message, error) {
-	q, err := s.queue(in.QueueURL)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, m := range q.messages {
-		if m.receipt != "" && m.receipt == in.ReceiptHandle {
-			return q, m, nil
-		}
-	}
-	return nil, nil, refuse("com.amazonaws.sqs#ReceiptHandleIsInvalid", "The input receipt handle is invalid.")
-}
-
-func (s operations) remove(in receiptIn) (any, error) {
-	q, m, err := s.held(in)
-	if err != nil {
-		return nil, err
-	}
-	q.drop(m)
-	return map[string]string{}, nil
-}
-
-func (s operations) changeVisibility(in receiptIn) (any, error) {
-	_, m, err := s.held(in)
-	if err != nil {
-		return nil, err
-	}
-	at := s.now().Add(time.Duration(in.VisibilityTimeout) * time.Second)
-	if in.VisibilityTimeout < 0 || at.Sub(m.receivedAt) > maxInvisible {
-		return nil, refuse("InvalidParameterValue", "Total VisibilityTimeout for the message is beyond the limit [43200 seconds].")
-	}
-	m.VisibleAt = at
-	m.Changes++
-	s.wake()
-	return map[string]string{}, nil
 }
 
 // move is a redrive, which takes a message's attributes along. It ends at the first
@@ -382,7 +320,7 @@ func (s operations) move(in struct {
 		}
 		source.drop(m)
 		m.Receives, m.receipt, m.VisibleAt, m.sentAt = 0, "", s.now(), s.now()
-		m.Changes = 0
+		m.Changes, m.source = 0, ""
 		target.messages = append(target.messages, m)
 	}
 	s.wake()
