@@ -44,8 +44,11 @@ func TestAMissingPermissionIsNamedWithThePolicyThatHasIt(t *testing.T) {
 		}
 	}
 	for _, tt := range [][3]string{
-		{"Lambda", "Invoke", "lambda:InvokeFunction"}, {"DynamoDB", "Query", "dynamodb:Query"}, {"CloudWatch Logs", "StartQuery", "logs:StartQuery"},
-		{"SQS", "ReceiveMessage", "sqs:ReceiveMessage"}, {"EventBridge", "DescribeRule", "events:DescribeRule"},
+		{"Lambda", "Invoke", "lambda:InvokeFunction"},
+		{"DynamoDB", "Query", "dynamodb:Query"},
+		{"CloudWatch Logs", "StartQuery", "logs:StartQuery"},
+		{"SQS", "ReceiveMessage", "sqs:ReceiveMessage"},
+		{"EventBridge", "DescribeRule", "events:DescribeRule"},
 	} {
 		if got := actionOf(tt[0], tt[1]); got != tt[2] {
 			t.Errorf("%s %s is %s, want %s", tt[0], tt[1], got, tt[2])
