@@ -82,7 +82,11 @@ func New(p Parts, now time.Time) *World {
 	w := &World{Parts: p, random: rand.New(rand.NewPCG(p.Seed, p.Seed)), began: now, fates: map[string]*fate{}} //nolint:gosec // it is to be repeatable
 	for i, f := range dataflows() {
 		w.flows = append(w.flows, f)
-		w.Adobe.AddFlow(flowsim.Flow{ID: f.id, Name: f.name, OrgID: w.OrgID, Sandbox: w.Sandbox, Streaming: f.streaming})
+		flow := flowsim.Flow{ID: f.id, Name: f.name, OrgID: w.OrgID, Sandbox: w.Sandbox, Streaming: f.streaming}
+		if f.code == loginBroken {
+			flow.Refuses = f.message // so that a test of its source says the same as its runs
+		}
+		w.Adobe.AddFlow(flow)
 		w.at(now.Add(time.Duration(i)*time.Second), func(ctx context.Context, now time.Time) error { return w.schedule(ctx, f, now) })
 	}
 	for _, e := range w.extras() {
