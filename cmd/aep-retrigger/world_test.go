@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -125,4 +126,12 @@ func refuseRetriggers(ts *testscript.TestScript, _ bool, args []string) {
 	times, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	forbid(stackOf(ts), times)
+}
+
+// forbid lets so many re-triggers be refused, as where the credential may not do it.
+func forbid(s *stack.Stack, times int) {
+	s.Adobe.Inject(flowsim.Fault{
+		Op: flowsim.OpRetrigger, Times: times, Status: http.StatusForbidden,
+		Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`,
+	})
 }

@@ -1,15 +1,15 @@
+//go:build slow
+
 package main
 
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
 	"github.com/aep-retrigger/aep-retrigger/local/stackfile"
 )
@@ -40,14 +40,6 @@ func (w *letters) write(dir, endpoint string) (path string, err error) {
 	}
 	path = filepath.Join(dir, "stack.json")
 	return path, stackfile.Write(path, file)
-}
-
-// forbid lets so many re-triggers be refused, as where the credential may not do it.
-func forbid(s *stack.Stack, times int) {
-	s.Adobe.Inject(flowsim.Fault{
-		Op: flowsim.OpRetrigger, Times: times, Status: http.StatusForbidden,
-		Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2120-403","title":"Forbidden","status":403}`,
-	})
 }
 
 // deadLetter makes a run of the dataflow fail and become a dead letter, since the credential
