@@ -26,7 +26,7 @@ func (c countedTable) Read(ctx context.Context, keys ...string) ([]store.Record,
 func (c countedTable) Commit(ctx context.Context, writes ...store.Write) error {
 	if slices.ContainsFunc(writes, func(w store.Write) bool { return len(w.Sums) == 0 }) {
 		c.calls.Commits++
-	} else { // they are for one invocation, not for each run
+	} else { // sums and pulses are for one invocation, not for each run
 		c.calls.Sums++
 	}
 	return c.Table.Commit(ctx, writes...)
@@ -58,7 +58,14 @@ func TestCallsPerRetry(t *testing.T) {
 		"a forced request ten minutes later": {func(w *world) {
 			w.Send(`{"runId":"` + late(w) + `","force":true,"flowId":"f","orgId":"` + worldOrg + `"}`)
 		}, deliver, calls{Retriggers: 1, Runs: 1, Dataflows: 1, Reads: 1, Commits: 2, Sums: 1}},
-		"a run that was retried by hand": {func(w *world) { id := late(w); flowsim.RetryByHand(w.Adobe, id); w.Told(id) }, deliver, calls{Listings: 1, Reads: 2, Commits: 1}},
+		"a run that was retried by hand": {func(w *world) { id := late(w); flowsim.RetryByHand(w.Adobe, id); w.Told(id) }, deliver, calls{Listings: 1, Reads: 2, Commits: 1, Sums: 1}},
+		"an event that is delivered twice costs the second time no more than the read": {func(*world) {}, func(w *world, p *process) {
+			id := w.Fail("f")
+			for range 2 {
+				w.Told(id)
+				w.Poll(p)
+			}
+		}, calls{Retriggers: 1, Reads: 2, Commits: 2, Sums: 1}},
 		"three runs of one dataflow, one after the other": {func(w *world) { w.Fail("f"); w.Fail("f"); late(w) }, func(w *world, p *process) {
 			for _, r := range w.Adobe.Runs() {
 				if r.Of == "" {

@@ -17,7 +17,7 @@ const wouldRetrigger = "would_retrigger"
 // observing lets the function that is started from now on only observe, or retry.
 func (w *world) observing(on bool) { w.Config.Observe = on }
 
-// wantUntouched checks that nothing was sent or written, and that no message waits.
+// wantUntouched checks that nothing was sent or written of any run, and that no message waits.
 func (w *world) wantUntouched() {
 	w.TB.Helper()
 	if n := len(w.sent()); n != 0 {
@@ -28,8 +28,10 @@ func (w *world) wantUntouched() {
 			w.TB.Errorf("%d messages are on the %s queue", n, name)
 		}
 	}
-	if all := w.Memory.Records(); len(all) != 0 {
-		w.TB.Errorf("the table has %v", all)
+	for _, r := range w.Memory.Records() {
+		if !strings.HasPrefix(r["pk"], "org#") { // that the function lives is no change
+			w.TB.Errorf("the table has %v", r)
+		}
 	}
 }
 

@@ -85,7 +85,7 @@ func TestDecode(t *testing.T) {
 		"sweep, requeues 0":      {`{"sweep":{"requeues":0}}`, []string{"error invalid_field"}},
 		"pause":                  {`{"pause":{}}`, []string{"pause"}},
 		"pause a dataflow":       {`{"pause":{"orgId":"A@AdobeOrg","flowId":"f","reason":"maintenance"}}`, []string{"pause A@AdobeOrg f"}},
-		"pause, unknown field":   {`{"pause":{"sandbox":"prod"}}`, []string{"error unknown_field"}},
+		"pause, unknown field":   {`{"pause":{"sandboxes":"prod"}}`, []string{"error unknown_field"}},
 		"pause, field twice":     {`{"pause":{"orgId":"A","orgId":"B"}}`, []string{"error repeated_field"}},
 		"pause, true":            {`{"pause":true}`, []string{"error wrong_type"}},
 		"pause, bad dataflow":    {`{"pause":{"flowId":"a b"}}`, []string{"error invalid_field"}},

@@ -21,8 +21,10 @@ import (
 const (
 	// MaxID is the greatest length in bytes of an id or a name in a request.
 	MaxID = 256
-	// MaxReason is the greatest length in bytes of [Request.Reason].
+	// MaxReason is the greatest length in bytes of [Request.Reason], MaxBy that of
+	// [Request.By]: an ARN has 2048 at most.
 	MaxReason = 4096
+	MaxBy     = 2048
 
 	maxLastError = 4096
 )
@@ -57,8 +59,9 @@ type Request struct {
 	DryRun bool
 	// Force asks to pass over policy and limits.
 	Force bool
-	// Reason is free text of who asks.
-	Reason string
+	// Reason is free text of who asks, and By who that is, such as the ARN of a user: both are
+	// what the caller says.
+	Reason, By string
 	// Source says who told of the run. It is no part of the JSON.
 	Source Source
 	// SentAt is when the message was sent that brought the request; zero for one that
@@ -190,8 +193,9 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		DryRun  bool        `json:"dryRun,omitempty"`
 		Force   bool        `json:"force,omitempty"`
 		Reason  string      `json:"reason,omitempty"`
+		By      string      `json:"by,omitempty"`
 		Origin  *originJSON `json:"origin,omitempty"`
-	}{r.RunID, r.FlowID, r.OrgID, r.Sandbox, r.DryRun, r.Force, r.Reason, origin})
+	}{r.RunID, r.FlowID, r.OrgID, r.Sandbox, r.DryRun, r.Force, r.Reason, r.By, origin})
 }
 
 func (o Origin) empty() bool {
@@ -227,7 +231,9 @@ func decodeRequest(raw json.RawMessage) (*Request, *Error) {
 		case "sandbox":
 			r.Sandbox, fault = f.text()
 		case "reason":
-			r.Reason, fault = f.text()
+			r.Reason, fault = f.reason()
+		case "by":
+			r.By, fault = f.by()
 		case "dryRun":
 			r.DryRun, fault = f.flag()
 		case "force":
@@ -236,7 +242,7 @@ func decodeRequest(raw json.RawMessage) (*Request, *Error) {
 			r.Source = FromQueue
 			r.Origin, fault = decodeOrigin(f.value)
 		default:
-			fault = unknownField(f.name, []string{"runId", "sandbox", "orgId", "flowId", "dryRun", "force", "reason"})
+			fault = unknownField(f.name, []string{"runId", "sandbox", "orgId", "flowId", "dryRun", "force", "reason", "by"})
 		}
 		if fault != nil {
 			return nil, fault
@@ -259,10 +265,22 @@ func (r *Request) check() *Error {
 	if fault := validNames([]named{{"flowId", r.FlowID}, {"orgId", r.OrgID}, {"sandbox", r.Sandbox}}); fault != nil {
 		return fault
 	}
-	if len(r.Reason) > MaxReason {
-		return faultf(InvalidField, "the reason has %d bytes, more than %d", len(r.Reason), MaxReason)
-	}
 	return nil
+}
+
+// reason reads free text of who asks.
+func (f member) reason() (string, *Error) { return f.atMost(MaxReason) }
+
+// by reads who asks.
+func (f member) by() (string, *Error) { return f.atMost(MaxBy) }
+
+// atMost reads a text of at most so many bytes.
+func (f member) atMost(most int) (string, *Error) {
+	text, fault := f.text()
+	if fault == nil && len(text) > most {
+		return "", faultf(InvalidField, "the %s has %d bytes, more than %d", f.name, len(text), most)
+	}
+	return text, fault
 }
 
 // named is an id or a name, and what it is of.

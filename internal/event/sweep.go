@@ -23,6 +23,8 @@ type Sweep struct {
 	Limit int
 	// DryRun asks for the list instead of the retries.
 	DryRun bool
+	// Reason is free text of who asks, and By who that is: both are what the caller says.
+	Reason, By string
 	// Requeues counts how often the function put the sweep on the request queue.
 	Requeues int
 }
@@ -32,7 +34,7 @@ const MaxSweepNames = 100
 
 // MarshalJSON writes the payload that asks for the sweep.
 func (s Sweep) MarshalJSON() ([]byte, error) {
-	type fields struct {
+	type fields struct { // its fields have the order of Sweep's
 		ID        string   `json:"id,omitempty"`
 		Since     string   `json:"since,omitempty"`
 		Until     string   `json:"until,omitempty"`
@@ -42,6 +44,8 @@ func (s Sweep) MarshalJSON() ([]byte, error) {
 		Codes     []string `json:"code,omitempty"`
 		Limit     int      `json:"limit,omitempty"`
 		DryRun    bool     `json:"dryRun,omitempty"`
+		Reason    string   `json:"reason,omitempty"`
+		By        string   `json:"by,omitempty"`
 		Requeues  int      `json:"requeues,omitempty"`
 	}
 	return json.Marshal(map[string]fields{"sweep": fields(s)})
@@ -85,10 +89,14 @@ func (s *Sweep) set(f member) (fault *Error) {
 		s.Limit, fault = f.positive()
 	case "dryRun":
 		s.DryRun, fault = f.flag()
+	case "reason":
+		s.Reason, fault = f.reason()
+	case "by":
+		s.By, fault = f.by()
 	case "requeues":
 		s.Requeues, fault = f.positive()
 	default:
-		fault = unknownField(f.name, []string{"since", "until", "orgId", "sandbox", "flowId", "code", "limit", "dryRun"})
+		fault = unknownField(f.name, []string{"since", "until", "orgId", "sandbox", "flowId", "code", "limit", "dryRun", "reason", "by"})
 	}
 	return fault
 }
@@ -97,10 +105,11 @@ func (s *Sweep) set(f member) (fault *Error) {
 type PauseCommand struct {
 	// Pause or resume.
 	Pause bool
-	// OrgID and FlowID are what it is about. Without them it is everything.
-	OrgID, FlowID string
-	// Reason is free text of who asks.
-	Reason string
+	// OrgID and FlowID are what it is about. Without them it is everything. FlowName may stand
+	// in place of FlowID, and Sandbox says where the dataflow is.
+	OrgID, FlowID, FlowName, Sandbox string
+	// Reason is free text of who asks, and By who that is: both are what the caller says.
+	Reason, By string
 }
 
 func decodePauseCommand(name string, raw json.RawMessage) (*PauseCommand, *Error) {
@@ -118,16 +127,26 @@ func decodePauseCommand(name string, raw json.RawMessage) (*PauseCommand, *Error
 			s.OrgID, fault = f.optionalName()
 		case "flowId":
 			s.FlowID, fault = f.optionalName()
+		case "flowName":
+			s.FlowName, fault = f.flowName()
+		case "sandbox":
+			s.Sandbox, fault = f.optionalName()
 		case "reason":
-			if s.Reason, fault = f.text(); fault == nil && len(s.Reason) > MaxReason {
-				fault = faultf(InvalidField, "the reason has %d bytes, more than %d", len(s.Reason), MaxReason)
-			}
+			s.Reason, fault = f.reason()
+		case "by":
+			s.By, fault = f.by()
 		default:
-			fault = unknownField(f.name, []string{"orgId", "flowId", "reason"})
+			fault = unknownField(f.name, []string{"orgId", "flowId", "flowName", "sandbox", "reason", "by"})
 		}
 		if fault != nil {
 			return nil, fault
 		}
+	}
+	switch {
+	case s.FlowID != "" && s.FlowName != "":
+		return nil, faultf(InvalidField, "the %s names a dataflow by flowId and by flowName: leave one of them out", name)
+	case s.Sandbox != "" && s.FlowID == "" && s.FlowName == "":
+		return nil, faultf(InvalidField, "a sandbox can't be paused or resumed: name a dataflow of it, or leave sandbox out")
 	}
 	return &s, nil
 }
@@ -143,6 +162,9 @@ func (f member) optionalName() (string, *Error) {
 	}
 	return name, nil
 }
+
+// flowName reads the name of a dataflow, which may have spaces in it, or be empty.
+func (f member) flowName() (string, *Error) { return f.atMost(maxErrorText) }
 
 // sweepID reads the name of a sweep, which may be empty. EventBridge Scheduler puts its own
 // words in place of <aws.scheduler.execution-id>; a rule of EventBridge does not, and each

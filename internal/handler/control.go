@@ -123,7 +123,7 @@ func (c *controller) setPaused(ctx context.Context, d *delivery) {
 	}
 	var err error
 	if d.pauseCommand.Pause {
-		d.pauses, err = c.throttle.Pause(ctx, scope, d.pauseCommand.Reason, throttle.AskedAt(ctx, d.asked))
+		d.pauses, err = c.throttle.Pause(ctx, scope, throttle.Cause{Reason: d.pauseCommand.Reason, By: d.pauseCommand.By}, throttle.AskedAt(ctx, d.asked))
 	} else {
 		d.pauses, err = c.throttle.Resume(ctx, scope, throttle.AskedAt(ctx, d.asked))
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
@@ -132,7 +133,9 @@ func (e *engine) Refuse(_ context.Context, _ []byte, fault *event.Error) retry.R
 
 func (e *engine) Close(context.Context, *retry.Batch) {}
 
-func (e *engine) AddUp(_ context.Context, results []retry.Result) { e.addedUp += len(results) }
+func (e *engine) AddUp(_ context.Context, results []retry.Result, _ []ledger.Pulse) {
+	e.addedUp += len(results)
+}
 
 // sweeper is a fake of the sweeper: each part of a sweep ends as it says.
 type sweeper struct {
@@ -173,12 +176,12 @@ type pauses struct {
 func (p *pauses) Fresh() bool              { return !p.stale }
 func (p *pauses) Learn(store.Record) error { return nil }
 
-func (p *pauses) Pause(_ context.Context, scope throttle.Scope, reason string, _ time.Time) ([]throttle.Pause, error) {
+func (p *pauses) Pause(_ context.Context, scope throttle.Scope, why throttle.Cause, _ time.Time) ([]throttle.Pause, error) {
 	if p.panics {
 		panic("a defect")
 	}
 	p.paused = append(p.paused, scope)
-	return []throttle.Pause{{Scope: scope, Reason: reason}}, p.err
+	return []throttle.Pause{{Scope: scope, Reason: why.Reason}}, p.err
 }
 
 func (p *pauses) Resume(context.Context, throttle.Scope, time.Time) ([]throttle.Pause, error) {

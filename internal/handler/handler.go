@@ -22,6 +22,7 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
@@ -42,7 +43,7 @@ type Engine interface {
 	GiveUp(ctx context.Context, r retry.Result) retry.Result
 	Refuse(ctx context.Context, payload []byte, fault *event.Error) retry.Result
 	Close(ctx context.Context, b *retry.Batch)
-	AddUp(ctx context.Context, results []retry.Result)
+	AddUp(ctx context.Context, results []retry.Result, swept []ledger.Pulse)
 }
 
 // Sweeper works on sweeps; see [sweep.Sweeper].
@@ -59,7 +60,7 @@ type Accounts interface {
 type Throttle interface {
 	Fresh() bool
 	Learn(record store.Record) error
-	Pause(ctx context.Context, scope throttle.Scope, reason string, asked time.Time) ([]throttle.Pause, error)
+	Pause(ctx context.Context, scope throttle.Scope, why throttle.Cause, asked time.Time) ([]throttle.Pause, error)
 	Resume(ctx context.Context, scope throttle.Scope, asked time.Time) ([]throttle.Pause, error)
 }
 
@@ -134,14 +135,17 @@ const answerTime = 500 * time.Millisecond
 // from requests that become due.
 const sweepTime = 30 * time.Second
 
-// finish tells what became of the deliveries: in the log, the metrics and the day's sums.
+// finish tells what became of the deliveries: in the log, the metrics, the day's sums and the
+// pulses of orgs.
 func (h *Handler) finish(ctx context.Context, deliveries []delivery) {
 	h.report.report(ctx, deliveries)
 	var all []retry.Result
+	var swept []ledger.Pulse
 	for i := range deliveries {
 		all = append(all, deliveries[i].results...)
+		swept = append(swept, deliveries[i].sweepResult.Swept...)
 	}
-	h.engine.AddUp(ctx, all)
+	h.engine.AddUp(ctx, all, swept)
 }
 
 // Invoke implements Lambda's Handler. For an SQS batch the answer is a partial

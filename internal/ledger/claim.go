@@ -126,7 +126,9 @@ func (l *Ledger) closing(ctx context.Context, op Operation, c Claim, e Entries, 
 		if err != nil {
 			return e, err
 		}
+		because := e.because
 		e = snapshot.Entries(ref)
+		e.Because(because)
 		ref.RunID = childID
 		child = snapshot.Entries(ref).Run
 	}

@@ -45,6 +45,9 @@ func (l *Ledger) commit(ctx context.Context, c change) (Entries, error) {
 		}
 		return w.New[store.AttributeRev], true
 	}
+	if c.op.remembered() && !maps.Equal(c.old.Run.record(), next.Run.record()) {
+		next.Run.decided(c.because(), c.now)
+	}
 	version, written := add(RunKey(c.old.Run.OrgID, c.old.Run.RunID), c.old.Run.version, c.old.Run.record(), next.Run.record())
 	if written {
 		next.Run.version, next.Run.schema, next.Run.ChangedAt = version, Schema, c.now
@@ -55,6 +58,7 @@ func (l *Ledger) commit(ctx context.Context, c change) (Entries, error) {
 		}
 	}
 	if child := c.child; child != nil {
+		child.next.decided(becauseOf(&next.Run, &child.next), c.now)
 		add(RunKey(child.next.OrgID, child.next.RunID), child.old.version, nil, child.next.record())
 	}
 	if c.sum != nil {
@@ -63,6 +67,7 @@ func (l *Ledger) commit(ctx context.Context, c change) (Entries, error) {
 	if err := l.writes.Commit(ctx, writes...); err != nil {
 		return c.old, err
 	}
+	next.because = Decision{} // it is said
 	return next, nil
 }
 

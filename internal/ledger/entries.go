@@ -119,6 +119,8 @@ type Run struct {
 	// FirstSeen is when the failure was first seen, ChangedAt when the entry was last
 	// written.
 	FirstSeen, ChangedAt time.Time
+	// Decisions are the newest 12 decisions on the run, the oldest first, for people.
+	Decisions []Decision
 
 	version    string // of the entry as it was read; empty for none
 	schema     int
@@ -218,13 +220,23 @@ func NewRun(orgID, flowID, sandbox, runID string) Run {
 	return Run{OrgID: orgID, FlowID: flowID, Sandbox: sandbox, RunID: runID, Root: runID}
 }
 
-// openList is the list of an org's runs that we made and that have no end.
+// openList is the list of an org's runs that we made and that have no end, waitingList that
+// of the runs that wait or are being worked on, and deadList that of its dead letters.
 func openList(orgID string) string { return "open#" + orgID }
+
+func waitingList(orgID string) string { return "waiting#" + orgID }
+
+func deadList(orgID string) string { return "dead#" + orgID }
 
 // listed is the list that the run's entry is on; empty for none.
 func (r *Run) listed() string {
-	if r.State == Made {
+	switch r.State {
+	case Made:
 		return openList(r.OrgID)
+	case Deferred, Returned, InFlight, Reserved, Searched, CannotTell:
+		return waitingList(r.OrgID)
+	case DeadLettered:
+		return deadList(r.OrgID)
 	}
 	return ""
 }
@@ -238,6 +250,7 @@ func (r *Run) record() store.Record {
 		"attempt": number(r.Attempt), "sends": number(r.Sends), "forgiven": number(r.Forgiven), "call": callText(r.Call), "lost": callText(r.Lost), "settled": string(r.Settled),
 		"due": stamp(r.Due), "before": string(r.Before), "earlier": string(r.Earlier), "reservedBy": r.ReservedBy, "reservedUntil": stamp(r.ReservedUntil),
 		"faults": number(r.Faults), "lastFault": r.LastFault, "faultAt": stamp(r.FaultAt), "counted": flag(r.Counted), "superseded": flag(r.Superseded), "supersededBy": r.SupersededBy, "firstSeen": stamp(r.FirstSeen),
+		"decisions":       text(r.Decisions),
 		store.AttributeAt: stamp(r.FirstSeen), store.IndexLineage: group(r.OrgID, r.Root), store.IndexFlow: group(r.OrgID, r.FlowID), store.IndexList: r.listed(),
 	})
 }
@@ -256,6 +269,7 @@ func runOf(r store.Record) Run {
 	}
 	f.decode("call", &run.Call)
 	f.decode("lost", &run.Lost)
+	run.Decisions = decisionsOf(r["decisions"])
 	run.unreadable = f.unreadable
 	return run
 }

@@ -93,6 +93,8 @@ var (
 type Entries struct {
 	Run  Run
 	Flow Flow
+
+	because Decision // why the next operation is done
 }
 
 func (e Entries) ref() Ref {

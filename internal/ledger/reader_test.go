@@ -30,6 +30,7 @@ func TestEntriesAreReadAsTheyWereWritten(t *testing.T) {
 		State:  ledger.Reserved, Reason: "reason", Root: "root", Parent: "parent", Successor: "successor", Attempt: 3, Sends: 2, Forgiven: 1,
 		Call: call(1), Lost: call(2), Settled: ledger.CannotTell, Due: at(3), Before: ledger.Deferred, Earlier: ledger.DeadLettered, ReservedBy: "me", ReservedUntil: at(4),
 		Faults: 5, LastFault: "m/1", FaultAt: at(5), Counted: true, Superseded: true, SupersededBy: "by hand", FirstSeen: at(6), ChangedAt: w.now,
+		Decisions: []ledger.Decision{{At: at(21), Outcome: "deferred", Reason: "r", Rule: 16, Attempt: 1, Detail: "d", By: "b", Why: "w", HTTPStatus: 503, Code: "c", AdobeRequestID: "q", NewRunID: "n"}},
 	}
 	slot := call(7)
 	f := ledger.Flow{
@@ -46,7 +47,7 @@ func TestEntriesAreReadAsTheyWereWritten(t *testing.T) {
 	}
 	w.put("a", func(e *ledger.Entries) { e.Run, e.Flow = run, f })
 	got := w.load("a")
-	if diff := cmp.Diff(ledger.Entries{Run: run, Flow: f}, got, cmpopts.IgnoreUnexported(ledger.Run{}, ledger.Flow{})); diff != "" {
+	if diff := cmp.Diff(ledger.Entries{Run: run, Flow: f}, got, cmpopts.IgnoreUnexported(ledger.Entries{}, ledger.Run{}, ledger.Flow{})); diff != "" {
 		t.Errorf("entries (-want +got):\n%s", diff)
 	}
 }

@@ -101,11 +101,11 @@ func (s Sum) and(other Sum) Sum {
 	return s
 }
 
-// AddUp adds the sums to those that the table has, the sums of one item in one write. It
-// makes a transaction for each 25 items, which has no condition and has nothing to do with
-// those of entries: no claim and no record of an answer meets it. After an error some of the
-// sums may be missing.
-func AddUp(ctx context.Context, table Committer, sums ...Sum) error {
+// AddUp adds the sums to those that the table has, the sums of one item in one write, and
+// writes the pulses beside them. It makes a transaction for each 25 items, which has no
+// condition and has nothing to do with those of entries: no claim and no record of an answer
+// meets it. After an error some of the sums may be missing.
+func AddUp(ctx context.Context, table Committer, now time.Time, sums []Sum, pulses []Pulse) error {
 	byKey := map[string]Sum{}
 	for _, s := range sums {
 		if before, ok := byKey[s.key()]; ok {
@@ -113,13 +113,16 @@ func AddUp(ctx context.Context, table Committer, sums ...Sum) error {
 		}
 		byKey[s.key()] = s
 	}
-	for keys := range slices.Chunk(slices.Sorted(maps.Keys(byKey)), maxSums) {
-		writes := make([]store.Write, len(keys))
-		for i, key := range keys {
-			s := byKey[key]
-			writes[i] = s.write()
-		}
-		if err := table.Commit(ctx, writes...); err != nil {
+	writes := make([]store.Write, 0, len(byKey)+len(pulses))
+	for _, key := range slices.Sorted(maps.Keys(byKey)) {
+		s := byKey[key]
+		writes = append(writes, s.write())
+	}
+	for i := range pulses {
+		writes = append(writes, pulses[i].write(now))
+	}
+	for some := range slices.Chunk(writes, maxSums) {
+		if err := table.Commit(ctx, some...); err != nil {
 			return err
 		}
 	}

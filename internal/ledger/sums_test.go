@@ -97,7 +97,7 @@ func TestSumsOfOneItemAreAddedInOneWrite(t *testing.T) {
 	commits := 0
 	w.table.each = func() { commits++ }
 	for range 2 {
-		if err := ledger.AddUp(t.Context(), w.table, sum("f", "C-1", 1, 0), named, sum("f", "C-2", 0, 1), sum("g", "", 1, 1)); err != nil {
+		if err := ledger.AddUp(t.Context(), w.table, w.now, []ledger.Sum{sum("f", "C-1", 1, 0), named, sum("f", "C-2", 0, 1), sum("g", "", 1, 1)}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -113,7 +113,7 @@ func TestSumsOfOneItemAreAddedInOneWrite(t *testing.T) {
 		t.Errorf("the sums (-want +got):\n%s", diff)
 	}
 	w.table.unmade = 1
-	if err := ledger.AddUp(t.Context(), w.table, named); !errors.As(err, new(*store.UnavailableError)) {
+	if err := ledger.AddUp(t.Context(), w.table, w.now, []ledger.Sum{named}, nil); !errors.As(err, new(*store.UnavailableError)) {
 		t.Errorf("error = %v", err)
 	}
 }
@@ -145,7 +145,7 @@ func TestSumsAreKeptLongerThanAYearAndAreReadFromADayOn(t *testing.T) {
 	for day := range 5 {
 		s := ledger.NewSum(org, flow, "", "C", w.now.Add(time.Duration(day)*24*time.Hour))
 		s.Retriggered = 1
-		if err := ledger.AddUp(t.Context(), w.table, s); err != nil {
+		if err := ledger.AddUp(t.Context(), w.table, w.now, []ledger.Sum{s}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -24,7 +24,7 @@ func (w closer) link(s Step) *Result {
 	}
 	ctx, cancel := w.recording()
 	defer cancel()
-	parent, err := w.ledger.Link(ctx, *w.facts.Parent, child, s.Call)
+	parent, err := w.ledger.Link(ctx, w.why.of(*w.facts.Parent), child, s.Call)
 	switch {
 	case conflicts(err):
 		if conflict, ok := errors.AsType[*store.ConflictError](err); ok && !s.FromRun {
@@ -51,7 +51,7 @@ func (w closer) link(s Step) *Result {
 func (w closer) settle(s Step) *Result {
 	ctx, cancel := w.recording()
 	defer cancel()
-	_, err := w.ledger.Settle(ctx, *w.facts.Parent, s.To, string(s.Reason))
+	_, err := w.ledger.Settle(ctx, w.why.of(*w.facts.Parent), s.To, string(s.Reason))
 	if err != nil && !conflicts(err) {
 		return new(w.unavailable(err))
 	}
@@ -75,7 +75,7 @@ func (w closer) closeBreaker() *Result {
 func (w closer) skip(s Step) *Result {
 	w.takeOver()
 	done, end := w.change(func(ctx context.Context) (ledger.Entries, error) {
-		return w.ledger.Note(ctx, w.facts.Entries, w.facts.By, ledger.Outcome{State: ledger.Skipped, Reason: string(s.Reason), SupersededBy: s.By})
+		return w.ledger.Note(ctx, w.why.of(w.facts.Entries), w.facts.By, ledger.Outcome{State: ledger.Skipped, Reason: string(s.Reason), SupersededBy: s.By})
 	})
 	if !done {
 		return end
@@ -90,7 +90,7 @@ func (w closer) wait(s Step) *Result {
 	due := s.Due.UTC().Truncate(time.Millisecond)
 	if f.waitsOnQueue() {
 		done, end := w.change(func(ctx context.Context) (ledger.Entries, error) {
-			return w.ledger.Note(ctx, f.Entries, f.By, ledger.Outcome{State: ledger.Deferred, Reason: string(s.Reason), Due: due})
+			return w.ledger.Note(ctx, w.why.of(w.facts.Entries), f.By, ledger.Outcome{State: ledger.Deferred, Reason: string(s.Reason), Due: due})
 		})
 		if !done {
 			return end
@@ -162,7 +162,7 @@ func (w closer) unreserve(reason Reason) {
 func (w closer) insist(ctx context.Context, op func(ledger.Entries) (ledger.Entries, error)) error {
 	mine := w.facts.Entries.Run.ReservedBy
 	for try := 0; ; try++ {
-		after, err := op(w.facts.Entries)
+		after, err := op(w.why.of(w.facts.Entries))
 		if err == nil {
 			w.facts.Entries = after
 			return nil
@@ -213,6 +213,7 @@ func (w closer) sendRequest(due time.Time, delay time.Duration) error {
 // giveUp makes a dead letter of the request: reserve, write, note.
 func (w closer) giveUp(s Step) *Result {
 	f := &w.facts
+	w.why.is(&w.facts, s)
 	if f.dry() {
 		return new(w.end(s))
 	}
@@ -228,6 +229,7 @@ func (w closer) giveUp(s Step) *Result {
 }
 
 func (w closer) writeDeadLetter(s Step) Result {
+	w.why.is(&w.facts, s)
 	run := &w.facts.Entries.Run
 	req := w.facts.Request
 	req.Due, req.Root, req.Parent, req.Attempts, req.Requeues = time.Time{}, rootOf(&w.facts), run.Parent, run.Used(), 0
@@ -270,7 +272,7 @@ func (w closer) countFault(s Step) int {
 	ctx, cancel := w.recording()
 	defer cancel()
 	for range 3 {
-		after, err := w.ledger.CountFault(ctx, f.Entries, f.By, w.delivery.Name, string(s.Reason))
+		after, err := w.ledger.CountFault(ctx, w.why.of(w.facts.Entries), f.By, w.delivery.Name, string(s.Reason))
 		if err == nil {
 			f.Entries = after
 			return after.Run.Faults

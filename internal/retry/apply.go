@@ -17,6 +17,7 @@ func (w *attempt) apply(s Step) *Result {
 		w.named = true
 		learner{w}.askName()
 	}
+	w.why.is(&w.facts, s)
 	switch s.Do {
 	case ReadRun, SearchCall, ReadParent, AskSuccess, AskNewer:
 		return learner{w}.learn(s)
@@ -65,13 +66,14 @@ func (w *attempt) end(s Step) Result {
 	if f.dry() && (f.Observed || s.Reason != LedgerUnavailable) {
 		return describeStep(f, w.result(), s)
 	}
+	w.why.is(&w.facts, s)
 	result := w.result().became(s.Outcome, s.Reason, s.Detail)
 	result.Due, result.RetryAfter, result.Released, result.answer = s.Due, s.After, s.Released, s.answer
 	switch {
 	case s.Outcome == Retriggered:
 		result.NewRunID, result.Attempt = f.Entries.Run.Successor, f.Entries.Run.Used()
 	case s.Fault && closer{w}.countFault(s) >= maxFaults:
-		s.Detail = fmt.Sprintf("it failed %d times: %s", maxFaults, s.Detail)
+		s.Detail, s.Rule = fmt.Sprintf("it failed %d times: %s", maxFaults, s.Detail), 20
 		if end := (closer{w}).giveUp(s); end != nil {
 			return *end
 		}

@@ -38,6 +38,9 @@ type Step struct {
 	Outcome Outcome
 	Reason  Reason
 	Detail  string
+	// Rule is the number of the rule that makes the step, as docs/how-it-works.md has them; 0
+	// where it is none of them.
+	Rule int
 	// Call is the lost call to search for, to link or to settle; To is the state that
 	// settling leads to. FromRun links the request's own run as what the call has made.
 	Call    ledger.Call
@@ -101,7 +104,7 @@ func Decide(f *Facts, r *Rules, now time.Time) Step {
 			return unlessByHand(f, step, now)
 		}
 	}
-	return unlessByHand(f, Step{Do: Send}, now)
+	return unlessByHand(f, Step{Do: Send, Rule: 4}, now)
 }
 
 func isItWorkedOn(f *Facts, _ *Rules, now time.Time) (Step, bool) {
@@ -111,8 +114,10 @@ func isItWorkedOn(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 		return duplicate(Retriggered, run), true
 	case ledger.Succeeded:
 		return duplicate(Skipped, run), true
-	case ledger.InFlight, ledger.Reserved:
-		return Step{Do: End, Outcome: Returned, Reason: InProgress, Detail: "another delivery is working on this run"}, true
+	case ledger.InFlight:
+		return Step{Do: End, Outcome: Returned, Reason: InProgress, Rule: 4, Detail: "another delivery is working on this run"}, true
+	case ledger.Reserved:
+		return Step{Do: End, Outcome: Returned, Reason: InProgress, Rule: 18, Detail: "another delivery is working on this run"}, true
 	}
 	return Step{}, false
 }
@@ -123,7 +128,9 @@ func isItAnsweredFor(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 	case f.By == ledger.ASweep:
 		return Step{}, false
 	case run.Superseded && f.By != ledger.AtHand && f.By != ledger.AForce: // its data is being retried
-		return duplicate(Skipped, run), true
+		step := duplicate(Skipped, run)
+		step.Rule = 12
+		return step, true
 	case f.otherSandbox():
 		return Step{}, false
 	}
@@ -164,7 +171,7 @@ func duplicate(outcome Outcome, run *ledger.Run) Step {
 	if run.Reason != "" {
 		detail += ": " + run.Reason
 	}
-	return Step{Do: End, Outcome: outcome, Reason: ReasonDuplicate, Detail: detail}
+	return Step{Do: End, Outcome: outcome, Reason: ReasonDuplicate, Rule: 1, Detail: detail}
 }
 
 // lostAfter is how long after its last change an entry still stands for a message that
@@ -193,7 +200,7 @@ func isItDealtWith(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 	case ledger.Deferred, ledger.Returned:
 		reason, detail = whatItWaitsFor(f, now)
 	}
-	return Step{Do: End, Outcome: Skipped, Reason: reason, Detail: detail}, reason != ""
+	return Step{Do: End, Outcome: Skipped, Reason: reason, Rule: 19, Detail: detail}, reason != ""
 }
 
 // whyItEnded tells a sweep of the end that the ledger has; nothing where the run may be
@@ -248,7 +255,7 @@ func wasItRefused(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 	case flowclient.KindThrottled:
 		return back, true
 	case flowclient.KindNotYet:
-		back.After, back.Fault = notYetWait, true
+		back.After, back.Fault, back.Rule = notYetWait, true, 20
 		return back, true
 	case flowclient.KindForbidden, flowclient.KindNotFound:
 		return give, true
@@ -264,7 +271,7 @@ func wasItRefused(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 		}
 		return give, true
 	}
-	back.Fault = !back.waits()
+	back.Fault, back.Rule = !back.waits(), 20
 	return back, true
 }
 
@@ -273,12 +280,12 @@ func isItPaused(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 	case f.By == ledger.ASweep: // its request waits on the queue
 		return Step{}, false
 	case f.Pause.Wait > 0 && f.waitsOnQueue():
-		return Step{Do: End, Outcome: Returned, Reason: Paused, Detail: f.Pause.Detail, Due: now.Add(f.Pause.Wait), Released: f.Pause.Released}, true
+		return Step{Do: End, Outcome: Returned, Reason: Paused, Rule: 24, Detail: f.Pause.Detail, Due: now.Add(f.Pause.Wait), Released: f.Pause.Released}, true
 	case f.Pause.Wait > 0 && !f.dry() && f.Entries.Run.StateAt(now) == ledger.Unconfirmed:
 		// Nothing can be reserved for an unconfirmed run, so that its message waits where it is.
-		return Step{Do: End, Outcome: Returned, Reason: Paused, Detail: f.Pause.Detail, After: f.Pause.Wait}, true
+		return Step{Do: End, Outcome: Returned, Reason: Paused, Rule: 24, Detail: f.Pause.Detail, After: f.Pause.Wait}, true
 	case f.Pause.Wait > 0 && !f.dry():
-		return Step{Do: Defer, Reason: Paused, Detail: f.Pause.Detail, Due: now, After: f.Pause.Wait}, true // its turn is by when it came
+		return Step{Do: Defer, Reason: Paused, Rule: 24, Detail: f.Pause.Detail, Due: now, After: f.Pause.Wait}, true // its turn is by when it came
 	case f.SlowDown > throttle.MaxWait:
 		return Step{Do: End, Outcome: Returned, Reason: Throttled, Detail: "the calls of this org are slowed down; nothing was sent for this run", After: f.SlowDown}, true
 	}
@@ -328,7 +335,7 @@ func isTheSlotTaken(f *Facts, r *Rules, now time.Time) (Step, bool) {
 	if f.Observed && call.RunID != f.Request.RunID { // what is only observed waits for no other run
 		return Step{}, false
 	}
-	wait := Step{Do: End, Outcome: Returned, Reason: FlowBusy, Detail: fmt.Sprintf("run %s of the same dataflow is being re-triggered", call.RunID)}
+	wait := Step{Do: End, Outcome: Returned, Reason: FlowBusy, Rule: 9, Detail: fmt.Sprintf("run %s of the same dataflow is being re-triggered", call.RunID)}
 	if call.InFlight(now) {
 		return wait, true
 	}
@@ -345,15 +352,15 @@ func isTheSlotTaken(f *Facts, r *Rules, now time.Time) (Step, bool) {
 	}
 	switch {
 	case !f.searched(*call):
-		return Step{Do: SearchCall, Call: *call}, true
+		return Step{Do: SearchCall, Call: *call, Rule: 10}, true
 	case !f.parentKnown(*call):
-		return Step{Do: ReadParent, Call: *call}, true
+		return Step{Do: ReadParent, Call: *call, Rule: 10}, true
 	case f.Search.Found == FoundOne:
-		return Step{Do: LinkRun, Call: *call}, true
+		return Step{Do: LinkRun, Call: *call, Rule: 12}, true
 	case f.Search.Found == FoundNothing:
-		return Step{Do: SettleCall, Call: *call, To: ledger.Searched, Reason: OutcomeUnknown}, true
+		return Step{Do: SettleCall, Call: *call, To: ledger.Searched, Reason: OutcomeUnknown, Rule: 13}, true
 	}
-	return Step{Do: SettleCall, Call: *call, To: ledger.CannotTell, Reason: OutcomeUnknown, Detail: f.Search.Detail}, true
+	return Step{Do: SettleCall, Call: *call, To: ledger.CannotTell, Reason: OutcomeUnknown, Rule: 13, Detail: f.Search.Detail}, true
 }
 
 // whoMadeIt links a failed run that a lost call has made: its failure is the first that is
@@ -379,7 +386,7 @@ func whoMadeIt(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 		if f.Request.Force { // a person has looked at the dataflow's runs
 			return Step{}, false
 		}
-		return Step{Do: DeadLetter, Reason: MadeByUnknownCall, Detail: "a re-trigger without an answer has made this run, and which one can't be told: its lineage, and how often that was retried, are not known. Look at the dataflow's runs, and send this one with force if it is to be retried"}, true
+		return Step{Do: DeadLetter, Reason: MadeByUnknownCall, Rule: 17, Detail: "a re-trigger without an answer has made this run, and which one can't be told: its lineage, and how often that was retried, are not known. Look at the dataflow's runs, and send this one with force if it is to be retried"}, true
 	}
 	return linkTo(f, calls[0], now), true
 }
@@ -400,9 +407,9 @@ func linkTo(f *Facts, call ledger.Call, now time.Time) Step {
 	case !f.parentKnown(call):
 		return Step{Do: ReadParent, Call: call}
 	case f.Parent.Run.StateAt(now) == ledger.Reserved:
-		return Step{Do: End, Outcome: Returned, Reason: FlowBusy, Detail: fmt.Sprintf("run %s, of which this one was made, is being written to a queue", call.RunID)}
+		return Step{Do: End, Outcome: Returned, Reason: FlowBusy, Rule: 18, Detail: fmt.Sprintf("run %s, of which this one was made, is being written to a queue", call.RunID)}
 	}
-	return Step{Do: LinkRun, Call: call, FromRun: true}
+	return Step{Do: LinkRun, Call: call, Rule: 12, FromRun: true}
 }
 
 // severalRuns reports whether the calls are of more than one run.
@@ -424,9 +431,9 @@ func isItsLostCallFound(f *Facts, _ *Rules, _ time.Time) (Step, bool) {
 	case f.Search.Found == FoundOne && !f.parentKnown(run.Lost):
 		return Step{Do: ReadParent, Call: run.Lost}, true
 	case f.Search.Found == FoundOne:
-		return Step{Do: LinkRun, Call: run.Lost}, true
+		return Step{Do: LinkRun, Call: run.Lost, Rule: 12}, true
 	case f.Search.Found != FoundNothing && forcedAgain(f):
-		return Step{Do: Send, Extra: true}, true
+		return Step{Do: Send, Rule: 16, Extra: true}, true
 	case f.Search.Found != FoundNothing:
 		return lost("it was re-triggered without a clear answer, and whether this made a run can't be told (%s)", f.Search.Detail), true
 	}
@@ -435,7 +442,7 @@ func isItsLostCallFound(f *Facts, _ *Rules, _ time.Time) (Step, bool) {
 
 // lost gives up a run whose call got no answer.
 func lost(format string, args ...any) Step {
-	return Step{Do: DeadLetter, Reason: OutcomeUnknown, Detail: fmt.Sprintf(format, args...) + ". It is not sent again: look for a newer run of its dataflow first"}
+	return Step{Do: DeadLetter, Reason: OutcomeUnknown, Rule: 15, Detail: fmt.Sprintf(format, args...) + ". It is not sent again: look for a newer run of its dataflow first"}
 }
 
 // forcedAgain reports whether a person, who has looked, sends a run once more that was
@@ -466,18 +473,18 @@ func mayItBeSentAgain(f *Facts, r *Rules, now time.Time) (Step, bool) {
 	case !again && tooLate:
 		return lost("it was re-triggered at %s without a clear answer, too long ago to look for a run that this made", run.Lost.At.Format(time.RFC3339)), true
 	case tooLate:
-		return Step{Do: Send, Extra: true}, true
+		return Step{Do: Send, Rule: 16, Extra: true}, true
 	case wait > 0:
-		return Step{Do: Defer, Reason: OutcomeUnknown, Due: now.Add(wait), Detail: "an earlier re-trigger got no answer, and may still take effect; then it is looked for again"}, true
+		return Step{Do: Defer, Reason: OutcomeUnknown, Rule: 16, Due: now.Add(wait), Detail: "an earlier re-trigger got no answer, and may still take effect; then it is looked for again"}, true
 	case !f.searched(run.Lost):
-		return Step{Do: SearchCall, Call: run.Lost}, true
+		return Step{Do: SearchCall, Call: run.Lost, Rule: 16}, true
 	case !again && (run.Sends >= 2 || r.NoExtraSend || outOfAttempts(f, r, now)):
 		return lost("it was re-triggered %d times without a clear answer, and no run that this made is there", run.Sends), true
 	}
 	if step, spent := isThereBudget(f, r, now); spent {
 		return step, true
 	}
-	return Step{Do: Send, Extra: true}, true
+	return Step{Do: Send, Rule: 16, Extra: true}, true
 }
 
 // cannotTell reports whether no search can tell what the run's lost call has made, also

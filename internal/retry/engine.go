@@ -107,6 +107,8 @@ type Options struct {
 	// Episodes ends failing episodes; Teller tells people of them, nil where notices are off.
 	Episodes Episodes
 	Teller   *Teller
+	// Version is that of the function, for the pulses of orgs.
+	Version string
 	// Now is the clock.
 	Now func() time.Time
 	// Log receives what no result can carry.
@@ -126,6 +128,7 @@ type Engine struct {
 	names names
 	// newest are the newest runs of dataflows.
 	newest newest
+	pulses pulses
 }
 
 // New returns an Engine. Without a request queue (nil) nothing can wait, and what would
@@ -212,6 +215,8 @@ type attempt struct {
 	extra     bool         // what is sent now is one more, since an earlier call left no trace
 	sent      bool         // a re-trigger was sent that took effect, or may have
 	untold    bool         // a notice could not be sent
+
+	why because // of what the ledger is about to write
 }
 
 func (e *Engine) attempt(ctx context.Context, req event.Request, d Delivery) *attempt {

@@ -25,7 +25,7 @@ func (e *Engine) GiveUp(ctx context.Context, r Result) Result {
 		return w.end(step)
 	}
 	for range maxSteps {
-		if end := (closer{w}).giveUp(Step{Do: DeadLetter, Reason: r.Reason, Detail: r.Message, answer: r.answer}); end != nil {
+		if end := (closer{w}).giveUp(Step{Do: DeadLetter, Reason: r.Reason, Rule: r.Reason.rule(), Detail: r.Message, answer: r.answer}); end != nil {
 			end.Extra, end.Also = r.Extra, append(end.Also, r.Also...)
 			return *end
 		}
@@ -58,6 +58,7 @@ func (e *Engine) Requeue(ctx context.Context, r Result, delay time.Duration) Res
 	if step, is := w.ended(); is && step.Outcome != Returned {
 		return w.end(step)
 	}
+	w.why.is(&w.facts, Step{Reason: r.Reason, Detail: r.Message, answer: r.answer})
 	due := e.Now().UTC().Truncate(time.Millisecond)  // it may be handled at any time, and SQS delays it
 	if delay > requestqueue.MaxDelay || r.Released { // what a pause has kept goes in order
 		due = due.Add(delay)
@@ -125,4 +126,15 @@ func Counted(fault *event.Error) Result {
 		RunID: fault.RunID, FlowID: fault.FlowID, OrgID: fault.OrgID,
 		Outcome: DeadLettered, Reason: Reason(fault.Reason), Message: fault.Message,
 	}
+}
+
+// rule is the number of the rule by which a message is given up for the reason.
+func (r Reason) rule() int {
+	switch r {
+	case NeverFinished:
+		return 22
+	case WaitedTooLong:
+		return 21
+	}
+	return 20
 }

@@ -27,10 +27,13 @@ func whatSaysThePolicy(f *Facts, r *Rules, now time.Time) (Step, bool) {
 	step := Step{Reason: Reason(d.Reason), Detail: d.Detail}
 	switch {
 	case d.Action == policy.Skip && d.Reason == policy.TooOld && grewTooOld(f, r):
-		step.Do, step.Reason = DeadLetter, WaitedTooLong
+		step.Do, step.Reason, step.Rule = DeadLetter, WaitedTooLong, 21
 		step.Detail = fmt.Sprintf("it became too old while it waited (%s): %s", orReason(f.Entries.Run.Reason, "deferred"), d.Detail)
 	case d.Action == policy.Skip:
 		step.Do = SkipRun
+		if d.Reason == policy.TooOld {
+			step.Rule = 21
+		}
 	case d.Action == policy.DeadLetter:
 		return whatSaysTheBreaker(f, r, step)
 	case d.Action == policy.Wait:
@@ -60,6 +63,9 @@ func whatSaysTheBreaker(f *Facts, r *Rules, give Step) (Step, bool) {
 		return Step{Do: CloseBreaker, Reason: give.Reason, Detail: give.Detail}, true
 	}
 	give.Do, give.Exhausted = DeadLetter, exhausted
+	if exhausted {
+		give.Rule = 2
+	}
 	return give, true
 }
 
@@ -86,7 +92,7 @@ func isThereBudget(f *Facts, r *Rules, now time.Time) (Step, bool) {
 		return Step{}, false
 	}
 	return Step{
-		Do: Defer, Reason: BudgetSpent, Due: nextWindow(f.Request.RunID, f.Request.FirstSeen, until, r.BudgetWindow),
+		Do: Defer, Reason: BudgetSpent, Rule: 23, Due: nextWindow(f.Request.RunID, f.Request.FirstSeen, until, r.BudgetWindow),
 		Detail: fmt.Sprintf("%s has had its re-triggers in %s; the next can be sent from %s on", of, r.BudgetWindow, until.UTC().Format(time.RFC3339)),
 	}, true
 }

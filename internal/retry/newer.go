@@ -201,7 +201,7 @@ func unlessByHand(f *Facts, step Step, now time.Time) Step {
 	case run.StateAt(now) == ledger.Unconfirmed: // a sweep's: its lost call is searched for first
 		return step
 	case f.Newer.Answer == NotAsked:
-		return Step{Do: AskNewer}
+		return Step{Do: AskNewer, Rule: 26}
 	case f.Newer.Answer == No:
 		return step
 	}
@@ -210,7 +210,7 @@ func unlessByHand(f *Facts, step Step, now time.Time) Step {
 	if by.Status.Running() {
 		word = "is running"
 	}
-	return Step{Do: SkipRun, Reason: SupersededByHand, By: by.ID, Detail: fmt.Sprintf("run %s of the same dataflow and the same data window (%s) is newer, was not made by this function, and %s", by.ID, by.Window, word)}
+	return Step{Do: SkipRun, Reason: SupersededByHand, Rule: 26, By: by.ID, Detail: fmt.Sprintf("run %s of the same dataflow and the same data window (%s) is newer, was not made by this function, and %s", by.ID, by.Window, word)}
 }
 
 // failureSeen is the earliest time at which a person may have seen the failure of the run,

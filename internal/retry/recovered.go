@@ -98,6 +98,7 @@ func (w closer) succeed(ctx context.Context, s event.Skip, seen time.Time) (Resu
 	if !before.EndedBy(seen) { // what else happens to the dataflow is no conflict
 		entries.Flow = ledger.Flow{}
 	}
+	entries.Because(ledger.Decision{Detail: "it has succeeded, and with it the lineage has recovered"})
 	recovery := ledger.Recovery{ErrorCode: first.ErrorCode, At: seen, After: since(first.FirstSeen, seen)}
 	after, _, err := w.ledger.Succeed(ctx, entries, recovery)
 	if err != nil {

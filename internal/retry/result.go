@@ -216,6 +216,9 @@ type Result struct {
 	// Adobe's answer if there was one.
 	facts  Facts
 	answer answer
+	// toldBySkip means that an event of Adobe's about a run has brought it, which asks for
+	// nothing.
+	toldBySkip bool
 }
 
 // Waits reports whether a returned request waits its turn, or for a credential that is
@@ -234,7 +237,7 @@ func (r Reason) waits() bool {
 func Skip(skip event.Skip) Result {
 	return Result{
 		RunID: skip.RunID, FlowID: skip.FlowID, OrgID: skip.OrgID, Sandbox: skip.Sandbox,
-		Outcome: Skipped, Reason: Reason(skip.Reason), Message: skip.Detail,
+		Outcome: Skipped, Reason: Reason(skip.Reason), Message: skip.Detail, toldBySkip: skip.RunID != "",
 	}
 }
 

@@ -148,7 +148,7 @@ func (w caller) claim(clientID string) *Result {
 	defer cancel()
 	f := &w.facts
 	closer(w).takeOver()
-	claimed, after, err := w.ledger.Claim(ctx, f.Entries, ledger.ClaimOptions{
+	claimed, after, err := w.ledger.Claim(ctx, w.why.of(w.facts.Entries), ledger.ClaimOptions{
 		By: f.By, ClientID: clientID, Until: w.until, Forgive: f.Request.Force, Window: w.BudgetWindow,
 	})
 	switch {
@@ -193,15 +193,19 @@ func (w caller) record(made flowclient.Retriggered, err error) *Result {
 		return new(w.confirm(made.RunID))
 	case known && fault.Kind == flowclient.KindUnknownOutcome:
 		w.sent = true
-		return new(w.unconfirmed(refusalOf(fault).Detail))
+		lost := refusalOf(fault)
+		w.why.is(&w.facts, Step{Rule: 8, Detail: lost.Detail, answer: lost.answer})
+		return new(w.unconfirmed(lost.Detail))
 	case known && !refused(err):
 		w.facts.Refusal = refusalOf(fault)
+		w.why.is(&w.facts, Step{Rule: 8, Detail: w.facts.Refusal.Detail, answer: w.facts.Refusal.answer})
 		if fault.Kind == flowclient.KindThrottled {
 			w.publishSlowDown()
 		}
 		return w.release(w.facts.Refusal.Reason)
 	}
 	step := unsent(err)
+	w.why.is(&w.facts, Step{Rule: 8, Detail: step.Detail, answer: step.answer})
 	if end := w.release(step.Reason); end != nil {
 		return end
 	}
@@ -215,7 +219,7 @@ func (w caller) confirm(newRunID string) Result {
 	ctx, cancel := w.recording()
 	defer cancel()
 	f := &w.facts
-	after, err := w.ledger.Confirm(ctx, w.claimed, f.Entries, newRunID)
+	after, err := w.ledger.Confirm(ctx, w.claimed, w.why.of(w.facts.Entries), newRunID)
 	if errors.Is(err, ledger.ErrSlotLost) {
 		w.Log.ErrorContext(w.ctx, "a re-trigger was answered after its claim had ended", "runId", f.Request.RunID, "newRunId", newRunID, "state", string(after.Run.State))
 		after, err = w.linkLate(ctx, newRunID)
@@ -269,7 +273,7 @@ func (w caller) linkAnswered(ctx context.Context, newRunID string) (ledger.Entri
 	if child.Parent == parent.Run.RunID {
 		return parent, nil // the other delivery has found it
 	}
-	return w.ledger.Link(ctx, parent, child, w.claimed.Call())
+	return w.ledger.Link(ctx, w.why.of(parent), child, w.claimed.Call())
 }
 
 // retriggered answers that the run was re-triggered, as the new run.
@@ -284,7 +288,7 @@ func (w caller) release(reason Reason) *Result {
 	ctx, cancel := w.recording()
 	defer cancel()
 	w.returnBudget()
-	after, err := w.ledger.Release(ctx, w.claimed, w.facts.Entries, string(reason), w.BudgetWindow)
+	after, err := w.ledger.Release(ctx, w.claimed, w.why.of(w.facts.Entries), string(reason), w.BudgetWindow)
 	w.claimed, w.sending, w.extra = ledger.Claim{}, false, false
 	switch {
 	case err == nil:
@@ -303,7 +307,7 @@ func (w caller) unconfirmed(message string) Result {
 	ctx, cancel := w.recording()
 	defer cancel()
 	wait := w.claimed.Call().Until.Add(w.ReconcileAfter).Sub(w.Now())
-	after, err := w.ledger.MarkUnconfirmed(ctx, w.claimed, w.facts.Entries)
+	after, err := w.ledger.MarkUnconfirmed(ctx, w.claimed, w.why.of(w.facts.Entries))
 	if err == nil {
 		w.facts.Entries, wait = after, w.ReconcileAfter
 	}
@@ -318,11 +322,12 @@ func (w caller) closeClaim() {
 	defer cancel()
 	claim := w.claimed
 	w.claimed = ledger.Claim{}
+	w.why.is(&w.facts, Step{Rule: 8, Detail: "the function failed while it worked on this run"})
 	var err error
 	if w.sending {
-		w.facts.Entries, err = w.ledger.MarkUnconfirmed(ctx, claim, w.facts.Entries)
+		w.facts.Entries, err = w.ledger.MarkUnconfirmed(ctx, claim, w.why.of(w.facts.Entries))
 	} else {
-		w.facts.Entries, err = w.ledger.Release(ctx, claim, w.facts.Entries, string(InternalError), w.BudgetWindow)
+		w.facts.Entries, err = w.ledger.Release(ctx, claim, w.why.of(w.facts.Entries), string(InternalError), w.BudgetWindow)
 	}
 	if err != nil {
 		w.Log.WarnContext(w.ctx, "a claim stands until its lease ends", "runId", w.facts.Request.RunID, "error", err.Error())

@@ -58,12 +58,12 @@ func TestRetriggersAndDeadLettersAreAddedUpInOneWrite(t *testing.T) {
 			Skip(event.Skip{Reason: event.RunSucceeded, RunID: "y", OrgID: org}), Return(sent, Deadline, "no time"))
 		w.want(results[2], Retriggered, ReasonDuplicate)
 		w.want(results[3], DeadLettered, Forbidden)
-		e.AddUp(w.Context(), results)
+		e.AddUp(w.Context(), results, nil)
 		w.wantSums(ledger.Sum{FlowID: flow, ErrorCode: "C-1", Retriggered: 2, GivenUp: 1})
-		e.AddUp(w.Context(), results[:1])
+		e.AddUp(w.Context(), results[:1], nil)
 		w.wantSums(ledger.Sum{FlowID: flow, ErrorCode: "C-1", Retriggered: 3, GivenUp: 1})
-		e.AddUp(w.Context(), results[2:3])
-		e.AddUp(w.Context(), nil)
+		e.AddUp(w.Context(), results[2:3], nil)
+		e.AddUp(w.Context(), nil, nil)
 		w.wantSums(ledger.Sum{FlowID: flow, ErrorCode: "C-1", Retriggered: 3, GivenUp: 1})
 	})
 }
@@ -96,9 +96,9 @@ func TestSumsThatCantBeWrittenAreLogged(t *testing.T) {
 		e := w.engine()
 		r := w.deliverTo(e, w.fail("a"), Delivery{Name: "m"})
 		w.table.onCommit = func([]store.Write) (before, after error) { return errDown, nil }
-		e.AddUp(w.Context(), []Result{r})
+		e.AddUp(w.Context(), []Result{r}, nil)
 		w.table.onCommit = func([]store.Write) (before, after error) { panic("a defect") }
-		e.AddUp(w.Context(), []Result{r})
+		e.AddUp(w.Context(), []Result{r}, nil)
 		if log := w.log.String(); !strings.Contains(log, "the sums of the day lack what this invocation has done") || !strings.Contains(log, "panic while adding up") || len(w.sums()) != 0 {
 			w.Errorf("the log is %s", log)
 		}

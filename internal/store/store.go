@@ -31,7 +31,7 @@ const (
 	// AttributeCount is the value of a counter. In DynamoDB the attribute is a number.
 	AttributeCount = "n"
 	// AttributeAt orders the items of an index: RFC 3339 with milliseconds, UTC, or another
-	// text that begins with a day.
+	// text, such as a day or an org.
 	AttributeAt = "at"
 )
 

@@ -44,10 +44,15 @@ type Succeed func(ctx context.Context, s event.Skip, ended time.Time, b *retry.B
 // endCalls is how many calls the sweep may make for the ends of an org's runs: none, if a
 // person has asked for something in particular, or for a dry run.
 func (o *Options) endCalls(req *event.Sweep) int {
-	if o.Succeed == nil || req.DryRun || req.Limit > 0 || len(req.OrgIDs)+len(req.Sandboxes)+len(req.FlowIDs)+len(req.Codes) > 0 {
+	if o.Succeed == nil || !scheduled(req) {
 		return 0
 	}
 	return maxEndCalls
+}
+
+// scheduled reports whether a sweep looks at everything, as those of the schedule do.
+func scheduled(req *event.Sweep) bool {
+	return !req.DryRun && req.Limit == 0 && len(req.OrgIDs)+len(req.Sandboxes)+len(req.FlowIDs)+len(req.Codes) == 0
 }
 
 // lookup asks for runs of one sandbox.

@@ -298,7 +298,7 @@ func TestEndsWaitAsPagesDo(t *testing.T) {
 
 func (s ending) pause(scope throttle.Scope) {
 	s.t.Helper()
-	if _, err := s.limits.Pause(s.t.Context(), scope, "", time.Now()); err != nil {
+	if _, err := s.limits.Pause(s.t.Context(), scope, throttle.Cause{}, time.Now()); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -146,14 +146,14 @@ func (o outside) send(requests []requested) []error {
 
 // note notes in the ledger that those requests wait that were sent without an error. It
 // returns an error of the ledger, if there was one.
-func (o outside) note(requests []requested, errs []error, mark string) error {
+func (o outside) note(requests []requested, errs []error, mark string, why ledger.Decision) error {
 	var notes []noted
 	for i, r := range requests {
 		if errs[i] != nil || r.entry.State == ledger.InFlight { // its lost call is in the dataflow's slot, and stays there
 			continue
 		}
 		r.entry.Fingerprint = r.waiting.Request.Fingerprint()
-		notes = append(notes, noted{r.entry, ledger.Outcome{State: ledger.Deferred, Reason: mark, Due: r.waiting.Request.Due}})
+		notes = append(notes, noted{r.entry, why, ledger.Outcome{State: ledger.Deferred, Reason: mark, Due: r.waiting.Request.Due}})
 	}
 	return o.noteAll(notes)
 }
@@ -162,7 +162,7 @@ func (o outside) note(requests []requested, errs []error, mark string) error {
 func (o outside) noteByHand(verdicts []verdict) error {
 	var notes []noted
 	for _, v := range verdicts {
-		notes = append(notes, noted{v.entry, ledger.Outcome{State: ledger.Skipped, Reason: string(v.reason), SupersededBy: v.by}})
+		notes = append(notes, noted{v.entry, ledger.Decision{Rule: 26, Detail: v.detail}, ledger.Outcome{State: ledger.Skipped, Reason: string(v.reason), SupersededBy: v.by}})
 	}
 	return o.noteAll(notes)
 }
@@ -170,6 +170,7 @@ func (o outside) noteByHand(verdicts []verdict) error {
 // noted is what becomes of a run in the ledger.
 type noted struct {
 	entry   ledger.Run
+	why     ledger.Decision
 	outcome ledger.Outcome
 }
 
@@ -182,7 +183,9 @@ func (o outside) noteAll(notes []noted) error {
 		group.Go(func() error {
 			ctx, cancel := context.WithTimeout(o.ctx, maxCall)
 			defer cancel()
-			_, err := o.ledger.Note(ctx, ledger.Entries{Run: n.entry}, ledger.ASweep, n.outcome)
+			entries := ledger.Entries{Run: n.entry}
+			entries.Because(n.why)
+			_, err := o.ledger.Note(ctx, entries, ledger.ASweep, n.outcome)
 			if err != nil && !errors.As(err, new(*store.ConflictError)) { // after a conflict somebody else deals with it
 				unnoted.Store(&err)
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
@@ -164,7 +165,7 @@ func (w *work) request(target Target, requests []requested) error {
 		due = due.Add(w.Pace)
 	}
 	errs := w.out.send(requests)
-	unnoted := w.out.note(requests, errs, newQuestion(w.req, &w.p, w.Rules).mark())
+	unnoted := w.out.note(requests, errs, newQuestion(w.req, &w.p, w.Rules).mark(), because(w.req))
 	for i, r := range requests {
 		if refused, ok := errors.AsType[*requestqueue.RefusedError](errs[i]); ok {
 			errs[i] = w.refused(r.waiting.Request, refused)
@@ -175,6 +176,11 @@ func (w *work) request(target Target, requests []requested) error {
 		return fmt.Errorf("%d of %d requests of a page could not be sent, the first since: %w", len(unsent), len(requests), unsent[0])
 	}
 	return unnoted
+}
+
+// because is what the ledger remembers of a run that the sweep requests.
+func because(req event.Sweep) ledger.Decision {
+	return ledger.Decision{Rule: 19, Detail: "a sweep has found it, and its request waits for its place in the org's pace", By: req.By, Why: req.Reason}
 }
 
 // refused makes a dead letter of a run's request that SQS refuses, and counts the run as

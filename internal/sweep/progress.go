@@ -24,6 +24,10 @@ type progress struct {
 	Flows []string  `json:"flows,omitempty"`
 	Codes []string  `json:"codes,omitempty"`
 	Limit int       `json:"limit"`
+	// Asked is when the sweep was asked for, By whom and Why: both are what the caller says.
+	Asked time.Time `json:"asked,omitzero"`
+	By    string    `json:"by,omitempty"`
+	Why   string    `json:"why,omitempty"`
 
 	// Parts are what is swept, an org each.
 	Parts []part `json:"parts"`
@@ -36,8 +40,9 @@ type progress struct {
 }
 
 // newProgress returns the beginning of a sweep that names its bounds as times.
-func newProgress(req event.Sweep, limit int) (progress, error) {
+func newProgress(req event.Sweep, limit int, asked time.Time) (progress, error) {
 	p := progress{
+		Asked: asked, By: req.By, Why: req.Reason,
 		Since: instant(req.Since), Until: instant(req.Until),
 		Flows: req.FlowIDs, Codes: req.Codes, Limit: cmp.Or(req.Limit, limit),
 	}

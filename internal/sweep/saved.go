@@ -18,11 +18,15 @@ const progressTTL = 15 * 24 * time.Hour
 // saveTime bounds the writing of the progress.
 const saveTime = closingTime/2 - time.Second
 
+// keyPrefix begins the key of the progress of a sweep.
+const keyPrefix = "sweep#"
+
 // saved is the record of a sweep's progress.
 type saved struct {
 	store Store
 	key   string
-	rev   string // of the record as it was read or written last
+	asked time.Time // when the sweep was asked for
+	rev   string    // of the record as it was read or written last
 }
 
 // load reads the progress, and reports whether there is any.
@@ -53,6 +57,7 @@ func (s *saved) save(ctx context.Context, p *progress, now time.Time) error {
 	record := store.Record{
 		store.AttributeKey: s.key, store.AttributeRev: rand.Text(), "progress": string(text),
 		store.AttributeTTL: strconv.FormatInt(now.Add(progressTTL).Unix(), 10),
+		store.IndexList:    sweepsList, store.AttributeAt: place(p),
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime) // also when the time for the work is over
 	defer cancel()

@@ -178,6 +178,8 @@ type Result struct {
 	// Ends are the successes that this invocation has recorded, of runs that re-triggers
 	// made.
 	Ends []retry.Result
+	// Swept are the orgs that a scheduled sweep is done with in this invocation.
+	Swept []ledger.Pulse
 	// Request asks for the rest of the sweep.
 	Request event.Sweep
 }
@@ -192,7 +194,7 @@ func (s *Sweeper) Run(ctx context.Context, req event.Sweep, asked time.Time) Res
 		w.out.ctx, cancel = context.WithDeadline(ctx, deadline.Add(-closingTime/2))
 		defer cancel()
 	}
-	w.saved = saved{store: s.store, key: "sweep#" + req.ID}
+	w.saved = saved{store: s.store, key: keyPrefix + req.ID, asked: asked.UTC().Truncate(time.Millisecond)}
 	w.schedule = schedule{store: s.store, pace: s.Pace}
 	if s.Observe && !req.DryRun {
 		return w.observe()
@@ -260,7 +262,7 @@ type teller struct{ *work }
 // result is what became of the work, which ended so.
 func (w *work) result(after time.Duration, err error) Result {
 	dry := w.req.DryRun
-	r := Result{Report: w.p.Report, Added: w.tally.added, GaveUp: w.tally.gaveUp, Ends: w.tally.ends, Request: w.req}
+	r := Result{Report: w.p.Report, Added: w.tally.added, GaveUp: w.tally.gaveUp, Ends: w.tally.ends, Swept: w.tally.swept, Request: w.req}
 	refused, isRefused := errors.AsType[*refusedError](err)
 	switch {
 	case isRefused:
@@ -334,6 +336,9 @@ func (w *work) pages() (err error) {
 		default:
 			err = w.page()
 		}
+		if err == nil && w.at.done() && w.at.OrgID != "" && scheduled(&w.req) {
+			w.tally.swept = append(w.tally.swept, ledger.Pulse{OrgID: w.at.OrgID, Sandbox: w.at.Sandboxes[0]})
+		}
 	}
 	if err == nil && w.nextPart() && w.p.position() == before {
 		err = failures{w}.tryLater(errTooShort)
@@ -362,7 +367,7 @@ func (w *work) begin() error {
 	if err := w.boundByBirth(); err != nil {
 		return err
 	}
-	p, err := newProgress(w.req, w.Limit)
+	p, err := newProgress(w.req, w.Limit, w.saved.asked)
 	if err != nil {
 		return w.birth.explain(err)
 	}

@@ -101,7 +101,7 @@ func TestASweepOfAPausedOrgWaits(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(t *testing.T, s *stage) {
 		s.fail(1)
-		if _, err := s.limits.Pause(t.Context(), throttle.Scope{OrgID: org}, "", time.Now()); err != nil {
+		if _, err := s.limits.Pause(t.Context(), throttle.Scope{OrgID: org}, throttle.Cause{}, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		if r := s.run(sweep); !r.Again || r.After < 50*time.Second || !slices.Contains(r.Reasons, retry.Paused) || s.adobe.Count(flowsim.OpRuns) != 0 {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
@@ -21,6 +22,7 @@ type tally struct {
 	runs    []RunReport // of a dry run
 	left    int         // that the list of a dry run has no room for
 	ends    []retry.Result
+	swept   []ledger.Pulse // orgs that a scheduled sweep is done with
 }
 
 // noteFault keeps the error for the report, and its reason for the metrics.

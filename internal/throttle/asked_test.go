@@ -44,7 +44,7 @@ func TestAnOlderPauseOrResumeChangesNothing(t *testing.T) {
 					var pauses []throttle.Pause
 					var err error
 					if s.pause {
-						pauses, err = th.Pause(t.Context(), s.scope, "", began.Add(s.asked))
+						pauses, err = th.Pause(t.Context(), s.scope, throttle.Cause{}, began.Add(s.asked))
 					} else {
 						pauses, err = th.Resume(t.Context(), s.scope, began.Add(s.asked))
 					}
@@ -128,7 +128,7 @@ func TestTheRecordIsReadAgainAfterAFreeze(t *testing.T) {
 		t.Fatal(status, err)
 	}
 	other := throttle.New(table, throttle.Limits{}, false, time.Now)
-	if _, err := other.Pause(t.Context(), throttle.Scope{}, "", time.Now()); err != nil {
+	if _, err := other.Pause(t.Context(), throttle.Scope{}, throttle.Cause{}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	seconds = 3600

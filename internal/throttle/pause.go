@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
 // Scope is what is paused: everything, an org, or a dataflow of an org.
@@ -38,9 +40,14 @@ type Pause struct {
 	// At is when it began, ResumedAt when it ended; zero while it lasts.
 	At        time.Time  `json:"at"`
 	ResumedAt *time.Time `json:"resumedAt,omitempty"`
-	// Reason is free text of who paused.
+	// Reason is free text of who paused, and By who that was, as the caller said it: a user's
+	// ARN for example.
 	Reason string `json:"reason,omitempty"`
+	By     string `json:"by,omitempty"`
 }
+
+// Cause is why a person pauses, and who that is. Of each the first 512 bytes are kept.
+type Cause struct{ Reason, By string }
 
 // Times of a pause.
 const (
@@ -158,19 +165,19 @@ func (p Pause) detail() string {
 }
 
 // Pause pauses a scope and returns all pauses that last. One that is paused stays
-// so. Of the reason the first 512 bytes are kept. The error says so where the shared
+// so. The error says so where the shared
 // record has no room for another pause: it is one item of DynamoDB, of 400 KB at most.
 //
 // Rule 24: asked is when the pause was asked for, which may be before it is delivered. A
 // pause that is older than what its scope was last asked for changes nothing. So one that
 // Lambda delivers again does not undo the resume that came after it. While a pause lasts,
 // waiting messages look after it again and again, with jitter. No order is promised.
-func (t *Throttle) Pause(ctx context.Context, scope Scope, reason string, asked time.Time) ([]Pause, error) {
+func (t *Throttle) Pause(ctx context.Context, scope Scope, why Cause, asked time.Time) ([]Pause, error) {
 	return t.change(ctx, func(s *state, now time.Time) error {
 		if !s.isNews(scope, asked, now) {
 			return nil
 		}
-		next := Pause{Scope: scope, At: now.UTC().Truncate(time.Millisecond), Reason: shortened(reason)}
+		next := Pause{Scope: scope, At: now.UTC().Truncate(time.Millisecond), Reason: shortened(why.Reason), By: shortened(why.By)}
 		for i, p := range s.Pauses {
 			if p.Scope != scope {
 				continue
@@ -235,11 +242,36 @@ func (t *Throttle) change(ctx context.Context, change func(*state, time.Time) er
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var last []Pause
-	for _, p := range t.state.Pauses {
+	return t.state.lasting(), nil
+}
+
+// lasting are the pauses that are in force.
+func (s *state) lasting() (all []Pause) {
+	for _, p := range s.Pauses {
 		if p.lasts() {
-			last = append(last, p)
+			all = append(all, p)
 		}
 	}
-	return last, nil
+	return all
+}
+
+// Reader is the part of a [store.Table] that reads records.
+type Reader interface {
+	Read(ctx context.Context, keys ...string) ([]store.Record, error)
+}
+
+// Pauses returns the pauses of the shared record in the order in which they began: those that
+// last, and those that have ended and whose waiting requests are still let go one after the
+// other (their ResumedAt is set). It changes nothing.
+func Pauses(ctx context.Context, table Reader) ([]Pause, error) {
+	found, err := table.Read(ctx, recordKey)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	var s state
+	if err := json.Unmarshal([]byte(found[0]["state"]), &s); err != nil {
+		return nil, fmt.Errorf("the record of the pauses can't be read: %w", err)
+	}
+	slices.SortStableFunc(s.Pauses, func(a, b Pause) int { return a.At.Compare(b.At) })
+	return s.Pauses, nil
 }

@@ -24,14 +24,14 @@ func TestPausesOfManyProcessesAreAllKept(t *testing.T) {
 	for i := range 8 {
 		group.Go(func() {
 			th := throttle.New(table, throttle.Limits{}, false, time.Now)
-			if _, err := th.Pause(context.WithoutCancel(t.Context()), throttle.Scope{OrgID: orgA, FlowID: fmt.Sprint("f", i)}, "", time.Now()); err != nil {
+			if _, err := th.Pause(context.WithoutCancel(t.Context()), throttle.Scope{OrgID: orgA, FlowID: fmt.Sprint("f", i)}, throttle.Cause{}, time.Now()); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	group.Wait()
 	th := throttle.New(table, throttle.Limits{}, false, time.Now)
-	pauses, err := th.Pause(t.Context(), throttle.Scope{OrgID: orgA, FlowID: "f0"}, "again", time.Now())
+	pauses, err := th.Pause(t.Context(), throttle.Scope{OrgID: orgA, FlowID: "f0"}, throttle.Cause{Reason: "again"}, time.Now())
 	if err != nil || len(pauses) != 8 {
 		t.Errorf("%d pauses, %v, want 8", len(pauses), err)
 	}
@@ -40,7 +40,7 @@ func TestPausesOfManyProcessesAreAllKept(t *testing.T) {
 		t.Errorf("%d pauses, %v, want 7", len(pauses), err)
 	}
 	for i := range 250 {
-		_, err = th.Pause(t.Context(), throttle.Scope{OrgID: orgB, FlowID: strconv.Itoa(i)}, strings.Repeat("x", 100), time.Now())
+		_, err = th.Pause(t.Context(), throttle.Scope{OrgID: orgB, FlowID: strconv.Itoa(i)}, throttle.Cause{Reason: strings.Repeat("x", 100)}, time.Now())
 	}
 	if err == nil {
 		t.Error("the record grows without bound")
@@ -59,7 +59,7 @@ func TestAfterAPauseWaitingRequestsAreLetGoSpreadOverAWhile(t *testing.T) {
 		th := throttle.New(table, throttle.Limits{}, false, clock)
 		length := time.Duration(rapid.Int64Range(0, 14*24*3_600_000).Draw(r, "length")) * time.Millisecond
 		scope := rapid.SampledFrom([]throttle.Scope{{}, {OrgID: orgA}, {OrgID: orgA, FlowID: "f"}}).Draw(r, "scope")
-		if _, err := th.Pause(t.Context(), scope, "", now); err != nil {
+		if _, err := th.Pause(t.Context(), scope, throttle.Cause{}, now); err != nil {
 			r.Fatal(err)
 		}
 		held := func(due time.Time) throttle.PauseStatus {
@@ -124,7 +124,7 @@ func TestAPauseThatIsOverHasNoPartInTheNextOne(t *testing.T) {
 		th := throttle.New(memory.New(), throttle.Limits{}, false, time.Now)
 		for range 2 {
 			began := time.Now()
-			if pauses, err := th.Pause(t.Context(), throttle.Scope{}, "", time.Now()); err != nil || len(pauses) != 1 || !pauses[0].At.Equal(began) {
+			if pauses, err := th.Pause(t.Context(), throttle.Scope{}, throttle.Cause{}, time.Now()); err != nil || len(pauses) != 1 || !pauses[0].At.Equal(began) {
 				t.Fatalf("the pauses are %+v, %v, want one that begins now", pauses, err)
 			}
 			<-time.After(time.Hour)
@@ -151,7 +151,7 @@ func TestAPauseBeforeAllIsLetGoGoesOnWithTheOneBefore(t *testing.T) {
 		dues := []time.Time{began.Add(-time.Hour), began, began.Add(2 * time.Hour)}
 		for i, length := range []time.Duration{4 * time.Hour, time.Hour} {
 			<-time.After(time.Duration(i) * 10 * time.Minute)
-			if _, err := th.Pause(t.Context(), throttle.Scope{}, "", time.Now()); err != nil {
+			if _, err := th.Pause(t.Context(), throttle.Scope{}, throttle.Cause{}, time.Now()); err != nil {
 				t.Fatal(err)
 			}
 			<-time.After(length)
@@ -188,7 +188,7 @@ func TestAPauseThatIsOverHidesNoOther(t *testing.T) {
 						order = []throttle.Scope{over, lasts}
 					}
 					for _, scope := range order {
-						if _, err := th.Pause(t.Context(), scope, "", time.Now()); err != nil {
+						if _, err := th.Pause(t.Context(), scope, throttle.Cause{}, time.Now()); err != nil {
 							t.Fatal(err)
 						}
 						<-time.After(10 * time.Hour)
@@ -213,7 +213,7 @@ func TestRequestsLookAfterAPauseWithJitter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		th := throttle.New(memory.New(), throttle.Limits{}, false, time.Now)
-		if _, err := th.Pause(t.Context(), throttle.Scope{}, "", time.Now()); err != nil {
+		if _, err := th.Pause(t.Context(), throttle.Scope{}, throttle.Cause{}, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		<-time.After(80 * time.Minute) // they look each ten minutes

@@ -35,7 +35,7 @@ func TestSharedRecordFitsAnItemOfDynamoDB(t *testing.T) {
 			th := throttle.New(table, throttle.Limits{}, false, time.Now)
 			made := 0
 			for ; made < 200; made++ {
-				pauses, err := th.Pause(t.Context(), throttle.Scope{OrgID: orgA, FlowID: tt.flow + strconv.Itoa(made)}, tt.reason, time.Now())
+				pauses, err := th.Pause(t.Context(), throttle.Scope{OrgID: orgA, FlowID: tt.flow + strconv.Itoa(made)}, throttle.Cause{Reason: tt.reason}, time.Now())
 				if err != nil {
 					if !strings.Contains(err.Error(), "give a shorter reason, or pause the org or everything instead") {
 						t.Errorf("pause %d: %v", made+1, err)

@@ -18,7 +18,7 @@ import (
 func TestLongReasonIsCutVisibly(t *testing.T) {
 	t.Parallel()
 	th := throttle.New(memory.New(), throttle.Limits{}, false, time.Now)
-	pauses, err := th.Pause(t.Context(), throttle.Scope{}, strings.Repeat("ż", 400), time.Now())
+	pauses, err := th.Pause(t.Context(), throttle.Scope{}, throttle.Cause{Reason: strings.Repeat("ż", 400)}, time.Now())
 	if err != nil || len(pauses) != 1 {
 		t.Fatal(pauses, err)
 	}
@@ -26,7 +26,7 @@ func TestLongReasonIsCutVisibly(t *testing.T) {
 	if len(reason) > 512 || !utf8.ValidString(reason) || !strings.HasPrefix(reason, strings.Repeat("ż", 250)) || !strings.HasSuffix(reason, "…") {
 		t.Errorf("the reason is %q", reason)
 	}
-	pauses, err = th.Pause(t.Context(), throttle.Scope{OrgID: orgA}, strings.Repeat("r", 512), time.Now())
+	pauses, err = th.Pause(t.Context(), throttle.Scope{OrgID: orgA}, throttle.Cause{Reason: strings.Repeat("r", 512)}, time.Now())
 	if err != nil || pauses[1].Reason != strings.Repeat("r", 512) {
 		t.Errorf("a reason of 512 bytes: %+v, %v", pauses, err)
 	}
@@ -45,7 +45,7 @@ func TestWithoutTheSharedRecordNothingIsKnownOfPauses(t *testing.T) {
 		if _, err := th.PauseStatus(ctx, orgA, "f", time.Time{}); !errors.As(err, new(*store.UnavailableError)) {
 			t.Errorf("%s: error = %v", name, err)
 		}
-		if _, err := th.Pause(ctx, throttle.Scope{}, "", time.Now()); err == nil {
+		if _, err := th.Pause(ctx, throttle.Scope{}, throttle.Cause{}, time.Now()); err == nil {
 			t.Errorf("%s: it is paused", name)
 		}
 	}
@@ -76,7 +76,7 @@ func TestTheRecordIsForgottenAWeekAfterTheLastPause(t *testing.T) {
 		}
 		scopes := []throttle.Scope{{OrgID: orgA}, {OrgID: orgB}}
 		for _, scope := range scopes {
-			if _, err := th.Pause(t.Context(), scope, "", time.Now()); err != nil || lives() != 0 {
+			if _, err := th.Pause(t.Context(), scope, throttle.Cause{}, time.Now()); err != nil || lives() != 0 {
 				t.Errorf("in a pause the record is kept for %s, %v", lives(), err)
 			}
 		}
@@ -90,7 +90,7 @@ func TestTheRecordIsForgottenAWeekAfterTheLastPause(t *testing.T) {
 		if err := table.Commit(t.Context(), gone); err != nil {
 			t.Fatal(err)
 		}
-		if pauses, err := th.Pause(t.Context(), scopes[0], "", time.Now()); err != nil || len(pauses) != 1 {
+		if pauses, err := th.Pause(t.Context(), scopes[0], throttle.Cause{}, time.Now()); err != nil || len(pauses) != 1 {
 			t.Errorf("the pauses are %+v, %v", pauses, err)
 		}
 	})

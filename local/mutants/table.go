@@ -88,7 +88,7 @@ func invariants() []mutant {
 	return []mutant{
 		{
 			id: "I1", what: "a lost call is sent once more without a second search", invariant: once,
-			edits: []edit{{inRetry, "	case !f.searched(run.Lost):\n		return Step{Do: SearchCall, Call: run.Lost}, true\n	case !again &&", "	case !again &&"}},
+			edits: []edit{{inRetry, "	case !f.searched(run.Lost):\n		return Step{Do: SearchCall, Call: run.Lost, Rule: 16}, true\n	case !again &&", "	case !again &&"}},
 			tests: []tests{whole("internal/retry"), world("ByTheSecondSearch")},
 		},
 		{

@@ -26,7 +26,7 @@ func (h *history) dump() string {
 	var b strings.Builder
 	fmt.Fprintln(&b, "rotated", h.rotated, "weeks", h.weeks, "overlapped", min(len(h.deliveries), h.Together))
 	for _, r := range texts(h.world.Memory.Records()) {
-		if !strings.Contains(r, "pk=sum#") { // no decision reads a sum
+		if !strings.Contains(r, "pk=sum#") && !strings.Contains(r, "pk=org#") { // no decision reads a sum or a pulse
 			b.WriteString(r + "\n")
 		}
 	}

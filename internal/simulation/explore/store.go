@@ -35,6 +35,9 @@ func (s storeCalls) Read(ctx context.Context, keys ...string) (found []store.Rec
 
 // Commit implements [store.Table].
 func (s storeCalls) Commit(ctx context.Context, writes ...store.Write) (err error) {
+	if !slices.ContainsFunc(writes, func(w store.Write) bool { return !isPulse(w.Key) }) {
+		return s.table.Commit(ctx, writes...) // it only says that the function lives
+	}
 	keys := make([]string, len(writes))
 	for i, w := range writes {
 		keys[i] = w.Key
@@ -111,6 +114,9 @@ func (s storeCalls) ListFrom(ctx context.Context, index, value, after string, li
 	return found, err
 }
 
+// isPulse reports whether a key is that of an org's pulse, which is for people.
+func isPulse(key string) bool { return strings.HasPrefix(key, "org#") }
+
 // described says which items a transaction writes, with the state that each gets where it
 // has one.
 func described(writes []store.Write) string {
@@ -142,6 +148,9 @@ func texts(records []store.Record) []string {
 	for i, r := range records {
 		var b strings.Builder
 		for _, name := range slices.Sorted(maps.Keys(r)) {
+			if name == "decisions" { // they are for people: no decision reads them
+				continue
+			}
 			b.WriteString(name + "=" + r[name] + " ")
 		}
 		all[i] = b.String()
