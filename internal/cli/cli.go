@@ -56,7 +56,7 @@ type System struct {
 // [ExitInterrupted].
 func Run(ctx context.Context, s System, args []string) int {
 	c := &command{system: s}
-	root := newRoot(c)
+	root := newRoot(c) //nolint:contextcheck // cobra passes the context on
 	root.SetArgs(args)
 	root.SetIn(s.In)
 	root.SetOut(s.Out)

@@ -3,11 +3,15 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"syscall"
 
 	"charm.land/lipgloss/v2"
 	"charm.land/lipgloss/v2/table"
+	"charm.land/lipgloss/v2/tree"
 	"github.com/charmbracelet/colorprofile"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
@@ -28,10 +32,17 @@ func (c *command) print(value any, people func(*printer)) error {
 	} else {
 		people(p)
 	}
-	if p.err != nil {
-		return &operate.Error{Kind: operate.Failed, Message: "the output could not be written: " + p.err.Error(), Err: p.err}
+	switch {
+	case p.err == nil, errors.Is(p.err, syscall.EPIPE): // who reads has seen enough, such as head
+		return nil
 	}
-	return nil
+	return &operate.Error{Kind: operate.Failed, Message: "the output could not be written: " + p.err.Error(), Err: p.err}
+}
+
+// tell prints on standard error what people must know beside the command's output: what a
+// change will touch, and how far it is.
+func (c *command) tell(people func(*printer)) {
+	people(&printer{out: colorprofile.NewWriter(c.system.Err, c.system.Env)})
 }
 
 func (p *printer) write(text string) {
@@ -85,5 +96,53 @@ func (p *printer) table(headers []string, rows [][]string) {
 			}
 			return style
 		})
-	p.write(t.String() + "\n")
+	for line := range strings.Lines(t.String()) { // the last column is filled up with spaces
+		p.write(strings.TrimRight(line, " \n") + "\n")
+	}
+}
+
+// pairs prints names and values, aligned.
+func (p *printer) pairs(rows [][]string) {
+	wide := 0
+	for _, row := range rows {
+		wide = max(wide, len(row[0]))
+	}
+	for _, row := range rows {
+		p.line("%-*s  %s", wide, row[0], row[1])
+	}
+}
+
+// more says that a list was not read to its end.
+func (p *printer) more(more bool) {
+	if more {
+		p.line("There are more than the %d rows that were read: the numbers are too small.", operate.MaxRows)
+	}
+}
+
+// node is a part of a tree: a line, and what stands below it.
+type node struct {
+	text  string
+	below []*node
+}
+
+// add puts a line below, and returns it.
+func (n *node) add(format string, args ...any) *node {
+	child := &node{text: fmt.Sprintf(format, args...)}
+	n.below = append(n.below, child)
+	return child
+}
+
+// tree prints lines with branches before them.
+func (p *printer) tree(root *node) { p.write(branches(root).String() + "\n") }
+
+func branches(n *node) *tree.Tree {
+	t := tree.Root(plain(n.text))
+	for _, child := range n.below {
+		if len(child.below) == 0 {
+			t.Child(plain(child.text))
+		} else {
+			t.Child(branches(child))
+		}
+	}
+	return t
 }

@@ -48,7 +48,20 @@ func newRoot(c *command) *cobra.Command {
 	flags.Lookup("local").NoOptDefVal = operate.LocalFile
 	flags.StringVarP(&c.output, "output", "o", "table", "table or json")
 	flags.BoolVar(&c.yes, "yes", false, "change without asking")
-	root.AddCommand(newVersion(c))
+	root.AddCommand(
+		newStatus(c),
+		newFlows(c),
+		newRuns(c),
+		newExplain(c),
+		newWaiting(c),
+		newRetry(c),
+		newSweep(c),
+		newPause(c),
+		newResume(c),
+		newPauses(c),
+		newPolicy(c),
+		newVersion(c),
+	)
 	return root
 }
 

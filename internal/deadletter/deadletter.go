@@ -43,6 +43,9 @@ const (
 	AttributeFirstTime      = "firstTime" // RFC 3339, UTC
 	AttributeLastTime       = "lastTime"  // RFC 3339, UTC
 	AttributeError          = "error"     // of input that can't be read
+	// AttributeLetterID is the id under which the ledger lists a dead letter that the entry
+	// of no run tells of. It stands in place of [AttributeFirstTime].
+	AttributeLetterID = "letterId"
 )
 
 // maxError is how many bytes of [Message.Detail] the body of a request holds: as many as
@@ -72,6 +75,8 @@ type Message struct {
 	Code           string
 	HTTPStatus     int
 	AdobeRequestID string
+	// LetterID is for a dead letter that the entry of no run tells of; empty for the others.
+	LetterID string
 	// FirstTime is when the request was first seen, LastTime when it was given
 	// up.
 	FirstTime, LastTime time.Time
@@ -122,6 +127,12 @@ func (q *Queue) Send(ctx context.Context, m Message) error {
 	return nil
 }
 
+// Text is the body of the dead letter; empty where it can't be written.
+func (m *Message) Text() string {
+	body, _ := m.body() // Send tells of the error
+	return body
+}
+
 func (m *Message) body() (string, error) {
 	if m.Payload != nil {
 		return sqstext.Body(m.Payload), nil
@@ -152,7 +163,7 @@ func fit(body string, attributes map[string]types.MessageAttributeValue) {
 	}
 	for _, name := range []string{
 		AttributeFirstTime, AttributeLastTime, AttributeAttempts, AttributeHTTPStatus, AttributeAdobeRequestID,
-		AttributeSandbox, AttributeFlowID, AttributeRunID, AttributeCode, AttributeError,
+		AttributeSandbox, AttributeFlowID, AttributeRunID, AttributeCode, AttributeError, AttributeLetterID,
 	} {
 		over := sqstext.Size(body, attributes) - sqstext.MaxRequest
 		if over <= 0 {
@@ -181,7 +192,10 @@ func (m *Message) attributes() map[string]types.MessageAttributeValue {
 	number := func(name string, value int) { put(name, "Number", strconv.Itoa(value)) }
 
 	text(AttributeReason, m.Reason)
-	text(AttributeFirstTime, m.FirstTime.UTC().Format(time.RFC3339))
+	if m.LetterID == "" { // ten attributes are the most
+		text(AttributeFirstTime, m.FirstTime.UTC().Format(time.RFC3339))
+	}
+	text(AttributeLetterID, m.LetterID)
 	text(AttributeLastTime, m.LastTime.UTC().Format(time.RFC3339))
 	if m.Payload != nil {
 		text(AttributeError, m.Detail)

@@ -220,31 +220,8 @@ func decodeRequest(raw json.RawMessage) (*Request, *Error) {
 	r := Request{Source: FromPerson}
 	named := false
 	for _, f := range list {
-		switch f.name {
-		case "runId":
-			named = true
-			r.RunID, fault = f.text()
-		case "flowId":
-			r.FlowID, fault = f.text()
-		case "orgId":
-			r.OrgID, fault = f.text()
-		case "sandbox":
-			r.Sandbox, fault = f.text()
-		case "reason":
-			r.Reason, fault = f.reason()
-		case "by":
-			r.By, fault = f.by()
-		case "dryRun":
-			r.DryRun, fault = f.flag()
-		case "force":
-			r.Force, fault = f.flag()
-		case "origin":
-			r.Source = FromQueue
-			r.Origin, fault = decodeOrigin(f.value)
-		default:
-			fault = unknownField(f.name, []string{"runId", "sandbox", "orgId", "flowId", "dryRun", "force", "reason", "by"})
-		}
-		if fault != nil {
+		named = named || f.name == "runId"
+		if fault := r.set(f); fault != nil {
 			return nil, fault
 		}
 	}
@@ -255,6 +232,34 @@ func decodeRequest(raw json.RawMessage) (*Request, *Error) {
 		return nil, fault
 	}
 	return &r, nil
+}
+
+// set reads one field.
+func (r *Request) set(f member) (fault *Error) {
+	switch f.name {
+	case "runId":
+		r.RunID, fault = f.text()
+	case "flowId":
+		r.FlowID, fault = f.text()
+	case "orgId":
+		r.OrgID, fault = f.text()
+	case "sandbox":
+		r.Sandbox, fault = f.text()
+	case "reason":
+		r.Reason, fault = f.reason()
+	case "by":
+		r.By, fault = f.by()
+	case "dryRun":
+		r.DryRun, fault = f.flag()
+	case "force":
+		r.Force, fault = f.flag()
+	case "origin":
+		r.Source = FromQueue
+		r.Origin, fault = decodeOrigin(f.value)
+	default:
+		fault = unknownField(f.name, []string{"runId", "sandbox", "orgId", "flowId", "dryRun", "force", "reason", "by"})
+	}
+	return fault
 }
 
 // check refuses values that can't be.

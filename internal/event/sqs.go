@@ -61,6 +61,27 @@ func (r SQSRecord) ReceiveCount() int {
 // redrive: the function gives each a reason.
 func (r SQSRecord) IsDeadLetter() bool { return parsed(r.MessageAttributes).has("reason") }
 
+// LetterID is the id under which the ledger lists the dead letter that the message has been;
+// empty for any other.
+func (r SQSRecord) LetterID() string {
+	for _, m := range parsed(r.MessageAttributes).members {
+		if m.name == "letterId" {
+			return bounded(attributeText(m.value), MaxID)
+		}
+	}
+	return ""
+}
+
+// attributeText is the text of a message attribute, as Lambda writes it.
+func attributeText(raw json.RawMessage) string {
+	for _, m := range parsed(raw).members {
+		if m.name == "stringValue" {
+			return scalar(m.value)
+		}
+	}
+	return ""
+}
+
 // SentAt is when the message was sent to its queue; zero where SQS does not say.
 func (r SQSRecord) SentAt() time.Time {
 	ms, err := strconv.ParseInt(r.Attributes["SentTimestamp"], 10, 64)

@@ -122,23 +122,7 @@ func decodePauseCommand(name string, raw json.RawMessage) (*PauseCommand, *Error
 	}
 	s := PauseCommand{Pause: name == "pause"}
 	for _, f := range list {
-		switch f.name {
-		case "orgId":
-			s.OrgID, fault = f.optionalName()
-		case "flowId":
-			s.FlowID, fault = f.optionalName()
-		case "flowName":
-			s.FlowName, fault = f.flowName()
-		case "sandbox":
-			s.Sandbox, fault = f.optionalName()
-		case "reason":
-			s.Reason, fault = f.reason()
-		case "by":
-			s.By, fault = f.by()
-		default:
-			fault = unknownField(f.name, []string{"orgId", "flowId", "flowName", "sandbox", "reason", "by"})
-		}
-		if fault != nil {
+		if fault := s.set(f); fault != nil {
 			return nil, fault
 		}
 	}
@@ -149,6 +133,27 @@ func decodePauseCommand(name string, raw json.RawMessage) (*PauseCommand, *Error
 		return nil, faultf(InvalidField, "a sandbox can't be paused or resumed: name a dataflow of it, or leave sandbox out")
 	}
 	return &s, nil
+}
+
+// set reads one field.
+func (s *PauseCommand) set(f member) (fault *Error) {
+	switch f.name {
+	case "orgId":
+		s.OrgID, fault = f.optionalName()
+	case "flowId":
+		s.FlowID, fault = f.optionalName()
+	case "flowName":
+		s.FlowName, fault = f.flowName()
+	case "sandbox":
+		s.Sandbox, fault = f.optionalName()
+	case "reason":
+		s.Reason, fault = f.reason()
+	case "by":
+		s.By, fault = f.by()
+	default:
+		fault = unknownField(f.name, []string{"orgId", "flowId", "flowName", "sandbox", "reason", "by"})
+	}
+	return fault
 }
 
 // optionalName reads a name that may be empty.

@@ -17,7 +17,7 @@ func (h *Handler) batch(ctx context.Context, records []event.SQSRecord) ([]byte,
 	deliveries := make([]delivery, len(records))
 	for i, record := range records {
 		deliveries[i] = decode([]byte(record.Body), "message-"+record.MessageID)
-		deliveries[i].wasDeadLetter = record.IsDeadLetter()
+		deliveries[i].wasDeadLetter, deliveries[i].letterID = record.IsDeadLetter(), record.LetterID()
 		deliveries[i].again = record.ReceiveCount() > 1 || record.IsDeadLetter()
 		deliveries[i].onQueue()
 		if at := record.SentAt(); !at.IsZero() {

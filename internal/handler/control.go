@@ -106,6 +106,10 @@ func (c *controller) continueLater(ctx context.Context, d *delivery) {
 // setPaused does what a pause command asks for: it pauses or resumes.
 func (c *controller) setPaused(ctx context.Context, d *delivery) {
 	scope := throttle.Scope{OrgID: d.pauseCommand.OrgID, FlowID: d.pauseCommand.FlowID}
+	if d.pauseCommand.FlowName != "" {
+		d.fault = errors.New("nothing was paused or resumed: name the dataflow by its id")
+		return
+	}
 	if scope != (throttle.Scope{}) { // what is misspelled must not go unnoticed
 		account, err := c.accounts.ForOrg(ctx, scope.OrgID)
 		if fault, ok := errors.AsType[*credentials.Error](err); ok && (fault.Kind == credentials.OrgUnknown || fault.Kind == credentials.OrgMissing) {

@@ -10,6 +10,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/sqstext"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 )
@@ -33,8 +34,10 @@ type delivery struct {
 
 	asked time.Time // when what it asks for was asked for
 
-	wasDeadLetter bool // the message has been a dead letter
-	again         bool // the message was delivered before, or has been a dead letter
+	wasDeadLetter bool         // the message has been a dead letter
+	letterID      string       // under which the ledger lists it; empty for none
+	letter        store.Record // of the ledger's list; nil for none
+	again         bool         // the message was delivered before, or has been a dead letter
 
 	answered bool // we have decided whether the delivery's message comes again
 }

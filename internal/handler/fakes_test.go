@@ -17,7 +17,6 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
@@ -133,7 +132,9 @@ func (e *engine) Refuse(_ context.Context, _ []byte, fault *event.Error) retry.R
 
 func (e *engine) Close(context.Context, *retry.Batch) {}
 
-func (e *engine) AddUp(_ context.Context, results []retry.Result, _ []ledger.Pulse) {
+func (e *engine) Received(context.Context, []store.Record) {}
+
+func (e *engine) AddUp(_ context.Context, results []retry.Result, _ []retry.Swept) {
 	e.addedUp += len(results)
 }
 

@@ -22,7 +22,6 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
@@ -43,7 +42,8 @@ type Engine interface {
 	GiveUp(ctx context.Context, r retry.Result) retry.Result
 	Refuse(ctx context.Context, payload []byte, fault *event.Error) retry.Result
 	Close(ctx context.Context, b *retry.Batch)
-	AddUp(ctx context.Context, results []retry.Result, swept []ledger.Pulse)
+	Received(ctx context.Context, letters []store.Record)
+	AddUp(ctx context.Context, results []retry.Result, swept []retry.Swept)
 }
 
 // Sweeper works on sweeps; see [sweep.Sweeper].
@@ -140,11 +140,16 @@ const sweepTime = 30 * time.Second
 func (h *Handler) finish(ctx context.Context, deliveries []delivery) {
 	h.report.report(ctx, deliveries)
 	var all []retry.Result
-	var swept []ledger.Pulse
+	var swept []retry.Swept
+	var letters []store.Record
 	for i := range deliveries {
+		if d := &deliveries[i]; d.letter != nil && !d.comesAgain() {
+			letters = append(letters, d.letter)
+		}
 		all = append(all, deliveries[i].results...)
 		swept = append(swept, deliveries[i].sweepResult.Swept...)
 	}
+	h.engine.Received(ctx, letters)
 	h.engine.AddUp(ctx, all, swept)
 }
 

@@ -49,6 +49,9 @@ func (w *worker) read(ctx context.Context, deliveries []delivery) *retry.Batch {
 	var extra []retry.Extra
 	for i := range deliveries {
 		d := &deliveries[i]
+		if d.letterID != "" {
+			extra = append(extra, retry.LetterOf(d.letterID, &d.letter))
+		}
 		for j, item := range d.items {
 			switch {
 			case d.results[j].Outcome != "":

@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -95,7 +96,7 @@ func becauseOf(parent *Run, child *Run) Decision {
 
 // shortened cuts a text to what a decision keeps, with a sign that it is cut.
 func shortened(text string) string {
-	if text = cut(text, len(text)); len(text) <= maxDecisionText {
+	if text = strings.ToValidUTF8(text, "\uFFFD"); len(text) <= maxDecisionText {
 		return text
 	}
 	return cut(text, maxDecisionText-len("…")) + "…"

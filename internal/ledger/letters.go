@@ -54,16 +54,16 @@ func PutLetter(ctx context.Context, table Committer, l Letter) error {
 }
 
 // DropLetter takes a letter off the list, as its record was read: its message was received
-// again, or a person has deleted it. dropped is false for one that is on the list no more.
-func DropLetter(ctx context.Context, table Committer, record store.Record) (dropped bool, err error) {
+// again, or a person has deleted it. One that is on the list no more stays off.
+func DropLetter(ctx context.Context, table Committer, record store.Record) error {
 	if record == nil {
-		return false, nil
+		return nil
 	}
-	err = table.Commit(ctx, store.Write{Key: record[store.AttributeKey], Old: record[store.AttributeRev]})
+	err := table.Commit(ctx, store.Write{Key: record[store.AttributeKey], Old: record[store.AttributeRev]})
 	if errors.As(err, new(*store.ConflictError)) { // somebody else has
-		return false, nil
+		return nil
 	}
-	return err == nil, err
+	return err
 }
 
 // Letters returns dead letters without a run, of all orgs: at most limit of those written

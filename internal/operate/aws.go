@@ -107,23 +107,26 @@ func openLocal(path string) (*Operator, error) {
 	}, nil
 }
 
+// fault says what an error of AWS means to the person; see [awsError].
+func (o *Operator) fault(err error) error { return awsError(err) }
+
 // awsError says what an error of AWS means to the person: which permission is missing, that AWS can't be
 // reached, or what AWS said. It returns other [*Error]s as they are.
 func awsError(err error) error {
 	if err == nil {
 		return nil
 	}
-	if _, ok := errors.AsType[*Error](err); ok {
+	if _, ok := errors.AsType[*Error](err); ok || errors.Is(err, context.Canceled) {
 		return err
 	}
 	action := ""
 	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
-		action = strings.ToLower(op.Service()) + ":" + op.Operation()
+		action = actionOf(op.Service(), op.Operation())
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		switch code := api.ErrorCode(); {
 		case strings.Contains(code, "AccessDenied") || code == "UnauthorizedOperation" || code == "AuthorizationError":
-			return &Error{Kind: NotAllowed, Err: err, Message: fmt.Sprintf("AWS refuses %s: the permission is missing, which the stack's reader and operator policies have where the command needs it (AWS says: %s)", action, api.ErrorMessage())}
+			return &Error{Kind: NotAllowed, Err: err, Message: fmt.Sprintf("you lack the permission %s: %s (AWS says: %s)", action, policyWith(action), api.ErrorMessage())}
 		case strings.Contains(code, "ExpiredToken") || code == "UnrecognizedClientException" || code == "InvalidClientTokenId" || code == "RequestExpired":
 			return &Error{Kind: NotAllowed, Err: err, Message: "the AWS credentials are not valid any more: log in again (AWS says: " + api.ErrorMessage() + ")"}
 		default:
@@ -134,6 +137,25 @@ func awsError(err error) error {
 		return &Error{Kind: Failed, Err: err, Message: fmt.Sprintf("AWS can't be reached for %s: %v", cmp.Or(action, "this"), n)}
 	}
 	return &Error{Kind: Failed, Err: err, Message: err.Error()}
+}
+
+// actionOf is the IAM action of an operation. They differ for Lambda alone.
+func actionOf(service, operation string) string {
+	if service == "Lambda" && operation == "Invoke" {
+		operation = "InvokeFunction"
+	}
+	return strings.ToLower(service) + ":" + operation
+}
+
+// policyWith says which of the template's managed policies has the action.
+func policyWith(action string) string {
+	switch action {
+	case "lambda:InvokeFunction", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage":
+		return "the stack's operator policy has it (output OperatorPolicyArn)"
+	case "cloudformation:DescribeStacks", "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:DescribeTable", "sqs:GetQueueAttributes":
+		return "the stack's reader and operator policies have it (outputs ReaderPolicyArn and OperatorPolicyArn)"
+	}
+	return "ask who manages the AWS account for it"
 }
 
 // lastCause is the innermost of nested errors, which says the most.

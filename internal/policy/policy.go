@@ -129,7 +129,7 @@ func (p *Policy) Decide(run Run, h History, now time.Time) Decision {
 	if !run.FailedAt.IsZero() && now.Sub(run.FailedAt) > p.MaxAge {
 		return Decision{Action: Skip, Reason: TooOld, Detail: fmt.Sprintf("the run failed at %s, longer ago than %s", run.FailedAt.UTC().Format(time.RFC3339), p.MaxAge)}
 	}
-	number, rule := p.match(run)
+	number, rule := p.Match(run)
 	delays := p.Delays
 	switch {
 	case rule == nil:
@@ -209,8 +209,9 @@ func (p *Policy) NeedsErrors() bool {
 	return false
 }
 
-// match returns the first rule that matches, and its number, from 1.
-func (p *Policy) match(run Run) (int, *Rule) {
+// Match returns the first rule that matches the run, and its number, from 1; 0 and nil where
+// none does.
+func (p *Policy) Match(run Run) (int, *Rule) {
 	for i := range p.Rules {
 		if p.Rules[i].matches(run) {
 			return i + 1, &p.Rules[i]

@@ -237,7 +237,7 @@ func (w closer) writeDeadLetter(s Step) Result {
 		req.Window = run.Window
 	}
 	ctx, cancel := w.recording()
-	err := w.deadLetters.Send(ctx, deadletter.Message{
+	err := w.writeLetter(ctx, w.reserved, deadletter.Message{
 		Request: req, Reason: string(s.Reason), Detail: s.Detail, FirstTime: req.FirstSeen, LastTime: w.Now(),
 		Code: cmp.Or(s.answer.code, req.Cause().Code), HTTPStatus: s.answer.status, AdobeRequestID: s.answer.requestID,
 	})

@@ -105,7 +105,7 @@ func (e *Engine) Refuse(ctx context.Context, payload []byte, fault *event.Error)
 	defer w.cancel()
 	record, cancel := w.recording()
 	defer cancel()
-	err := e.deadLetters.Send(record, deadletter.Message{
+	err := e.writeLetter(record, false, deadletter.Message{
 		Payload: payload, Reason: string(fault.Reason), Detail: fault.Message, FirstTime: now, LastTime: now,
 	})
 	switch {

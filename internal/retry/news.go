@@ -67,10 +67,6 @@ func NewsOf(before, after *ledger.Flow) []ledger.Untold {
 	})
 }
 
-// daysUntilDisabled is after how many days of failures on end Adobe disables the dataflow of
-// a source, since June 2026.
-const daysUntilDisabled = 30
-
 // NoticeOf is the notice of one piece of news. The same news has the same id.
 func NoticeOf(orgID, flowID string, u ledger.Untold, now time.Time) notice.Notice {
 	e := &u.Episode
@@ -87,17 +83,10 @@ func NoticeOf(orgID, flowID string, u ledger.Untold, now time.Time) notice.Notic
 		n.Kind, n.At, n.NextStep = notice.GivenUp, e.Began, nextStep(Reason(e.Reason))
 	}
 	if n.Kind != notice.Recovered && Reason(e.Reason) != FlowDisabled {
-		n.DaysLeft = new(daysLeft(e.Since, now))
+		n.DaysLeft = new(notice.DaysLeft(e.Since, now))
 	}
 	n.ID = notice.ID(n.Kind, orgID, flowID, e.Began.UTC().Format(time.RFC3339Nano))
 	return n
-}
-
-// daysLeft is how many full days remain until Adobe disables a dataflow that has failed since
-// then. If the ledger has seen the first failure late, it is too many.
-func daysLeft(since, now time.Time) int {
-	left := since.Add(daysUntilDisabled * 24 * time.Hour).Sub(now)
-	return max(int(left/(24*time.Hour)), 0)
 }
 
 // cause says in a sentence why a run was given up, with our word for it.

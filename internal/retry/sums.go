@@ -16,7 +16,7 @@ import (
 // results, and of the orgs that a sweep is done with. It is one write for an invocation,
 // after everything else was done: where the write fails, or the process dies before it, these
 // results are missing in the sums, and nothing else.
-func (e *Engine) AddUp(ctx context.Context, results []Result, swept []ledger.Pulse) {
+func (e *Engine) AddUp(ctx context.Context, results []Result, swept []Swept) {
 	now := e.Now()
 	sums, pulses := sumsOf(results, now), e.pulses.due(results, swept, now)
 	if len(sums)+len(pulses) == 0 {
@@ -41,6 +41,9 @@ func (e *Engine) AddUp(ctx context.Context, results []Result, swept []ledger.Pul
 		e.Log.WarnContext(ctx, "the sums of the day lack what this invocation has done", "count", len(sums), "pulses", len(pulses), "error", err.Error())
 	}
 }
+
+// Swept is an org that a scheduled sweep is done with, and one of its sandboxes.
+type Swept struct{ OrgID, Sandbox string }
 
 // sumsOf are the sums of the results. A duplicate is in none of them: the delivery that
 // re-triggered the run, or gave it up, has counted it. Input that can't be read as a request
@@ -84,7 +87,7 @@ type pulse struct {
 const maxPulses = 1000
 
 // due are the pulses that are to be written now, one for each org.
-func (p *pulses) due(results []Result, swept []ledger.Pulse, now time.Time) (due []ledger.Pulse) {
+func (p *pulses) due(results []Result, swept []Swept, now time.Time) (due []ledger.Pulse) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of := func(orgID string) *ledger.Pulse {

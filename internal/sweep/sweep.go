@@ -179,7 +179,7 @@ type Result struct {
 	// made.
 	Ends []retry.Result
 	// Swept are the orgs that a scheduled sweep is done with in this invocation.
-	Swept []ledger.Pulse
+	Swept []retry.Swept
 	// Request asks for the rest of the sweep.
 	Request event.Sweep
 }
@@ -337,7 +337,7 @@ func (w *work) pages() (err error) {
 			err = w.page()
 		}
 		if err == nil && w.at.done() && w.at.OrgID != "" && scheduled(&w.req) {
-			w.tally.swept = append(w.tally.swept, ledger.Pulse{OrgID: w.at.OrgID, Sandbox: w.at.Sandboxes[0]})
+			w.tally.swept = append(w.tally.swept, retry.Swept{OrgID: w.at.OrgID, Sandbox: w.at.Sandboxes[0]})
 		}
 	}
 	if err == nil && w.nextPart() && w.p.position() == before {

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
@@ -22,7 +21,7 @@ type tally struct {
 	runs    []RunReport // of a dry run
 	left    int         // that the list of a dry run has no room for
 	ends    []retry.Result
-	swept   []ledger.Pulse // orgs that a scheduled sweep is done with
+	swept   []retry.Swept // orgs that a scheduled sweep is done with
 }
 
 // noteFault keeps the error for the report, and its reason for the metrics.

@@ -230,3 +230,31 @@ func TestRequestsLookAfterAPauseWithJitter(t *testing.T) {
 		}
 	})
 }
+
+func TestPausesAreReadWithWhoMadeThemAndNothingIsChanged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		table := memory.New()
+		if none, err := throttle.Pauses(t.Context(), table); err != nil || len(none) != 0 {
+			t.Errorf("before the first one: %v, %v", none, err)
+		}
+		th := throttle.New(table, throttle.Limits{}, false, time.Now)
+		for _, id := range []string{"f", "g"} {
+			if _, err := th.Pause(t.Context(), throttle.Scope{OrgID: orgA, FlowID: id}, throttle.Cause{Reason: "the source is moved", By: "arn:a"}, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(time.Minute)
+		}
+		if _, err := th.Resume(t.Context(), throttle.Scope{OrgID: orgA, FlowID: "f"}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		before := table.Records()
+		pauses, err := throttle.Pauses(t.Context(), table)
+		if err != nil || len(pauses) != 2 || pauses[0].FlowID != "f" || pauses[0].ResumedAt == nil || pauses[1].ResumedAt != nil || pauses[1].By != "arn:a" || pauses[1].Reason != "the source is moved" {
+			t.Errorf("pauses are %+v, %v", pauses, err)
+		}
+		if after := table.Records(); after[0]["rev"] != before[0]["rev"] {
+			t.Error("reading has changed the record")
+		}
+	})
+}

@@ -213,6 +213,8 @@ func (s *Server) serve(r *http.Request) (any, error) {
 		return with(s, body, func(in batchIn[receiptIn]) (any, error) {
 			return batch(in.Entries, fault, operations{s}.changeVisibility, in.QueueURL)
 		})
+	case "AmazonSQS.GetQueueAttributes":
+		return with(s, body, operations{s}.attributes)
 	case "AmazonSQS.StartMessageMoveTask":
 		return with(s, body, operations{s}.move)
 	case "secretsmanager.GetSecretValue":

@@ -69,6 +69,7 @@ type Function struct {
 
 	invoke  sync.Mutex // held during an invocation
 	process *process
+	closed  bool
 
 	mu      sync.Mutex
 	current *invocation
@@ -103,6 +104,7 @@ func Start(o Options) (*Function, error) {
 func (f *Function) Close() {
 	f.invoke.Lock()
 	defer f.invoke.Unlock()
+	f.closed = true
 	f.kill()
 	f.stop()
 }
@@ -140,6 +142,9 @@ func (f *Function) launch() error {
 func (f *Function) Invoke(ctx context.Context, payload []byte) (Response, error) {
 	f.invoke.Lock()
 	defer f.invoke.Unlock()
+	if f.closed {
+		return Response{}, errors.New("the function is closed") // and no process is left behind
+	}
 	if f.process == nil {
 		if err := f.launch(); err != nil {
 			return Response{}, err

@@ -136,6 +136,8 @@ type Stack struct {
 	RequestQueueURL, DeadLetterQueueURL string
 	// Function is how to invoke the function.
 	Function lambdaenv.Invoker
+	// LambdaURL is where Lambda's Invoke operation is served for it.
+	LambdaURL string
 	// Log is what the function wrote.
 	Log *Log
 	// DynamoDB is a client of where the ledger is, and Ledger the function's memory,
@@ -187,7 +189,7 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 		}
 		s.closers = append(s.closers, rie.Close)
 		s.Function = logged{rie, s.Log}
-		return s, nil
+		return s, serveLambda(s)
 	}
 	function, err := lambdaenv.Start(options)
 	if err != nil {
@@ -195,7 +197,7 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 	}
 	s.closers = append(s.closers, function.Close)
 	s.Function = logged{function, s.Log}
-	return s, nil
+	return s, serveLambda(s)
 }
 
 // With does something with a function that has further variables, "NAME=value", in place of

@@ -3,11 +3,13 @@ package explore
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
 // hash names a state.
@@ -25,10 +27,11 @@ func (h *history) state() hash {
 func (h *history) dump() string {
 	var b strings.Builder
 	fmt.Fprintln(&b, "rotated", h.rotated, "weeks", h.weeks, "overlapped", min(len(h.deliveries), h.Together))
-	for _, r := range texts(h.world.Memory.Records()) {
-		if !strings.Contains(r, "pk=sum#") && !strings.Contains(r, "pk=org#") { // no decision reads a sum or a pulse
-			b.WriteString(r + "\n")
-		}
+	records := slices.DeleteFunc(h.world.Memory.Records(), func(r store.Record) bool {
+		return strings.HasPrefix(r[store.AttributeKey], "sum#") || forPeople(r[store.AttributeKey]) // no decision reads them
+	})
+	for _, r := range texts(records) {
+		b.WriteString(r + "\n")
 	}
 	for _, r := range h.world.Adobe.Runs() {
 		fmt.Fprintln(&b, r.ID, r.Of, r.Status, r.CreatedClient, stamp(r.CreatedAt), stamp(r.CompletedAt), accepted(h, r.ID))

@@ -35,8 +35,8 @@ func (s storeCalls) Read(ctx context.Context, keys ...string) (found []store.Rec
 
 // Commit implements [store.Table].
 func (s storeCalls) Commit(ctx context.Context, writes ...store.Write) (err error) {
-	if !slices.ContainsFunc(writes, func(w store.Write) bool { return !isPulse(w.Key) }) {
-		return s.table.Commit(ctx, writes...) // it only says that the function lives
+	if !slices.ContainsFunc(writes, func(w store.Write) bool { return !forPeople(w.Key) }) {
+		return s.table.Commit(ctx, writes...)
 	}
 	keys := make([]string, len(writes))
 	for i, w := range writes {
@@ -114,8 +114,11 @@ func (s storeCalls) ListFrom(ctx context.Context, index, value, after string, li
 	return found, err
 }
 
-// isPulse reports whether a key is that of an org's pulse, which is for people.
-func isPulse(key string) bool { return strings.HasPrefix(key, "org#") }
+// forPeople reports whether a key is that of an org's pulse or of a listed dead letter: no
+// decision reads them.
+func forPeople(key string) bool {
+	return strings.HasPrefix(key, "org#") || strings.HasPrefix(key, "letter#")
+}
 
 // described says which items a transaction writes, with the state that each gets where it
 // has one.
