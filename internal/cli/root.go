@@ -60,6 +60,7 @@ func newRoot(c *command) *cobra.Command {
 		newResume(c),
 		newPauses(c),
 		newPolicy(c),
+		newConsole(c),
 		newVersion(c),
 	)
 	return root
