@@ -22,8 +22,8 @@ type worldKey struct{}
 // commands are the words that scripts have besides those of testscript.
 //
 //	stack [NAME=VALUE…]     start a stack whose function has these variables, too
-//	flow ID NAME            a dataflow
-//	fails RUN FLOW [CODE TEXT]  a run of it fails, and Adobe's event of that is on the queue
+//	flow ID NAME            a dataflow; ESC in its name is an escape character
+//	fails RUN FLOW [CODE TEXT]  a run of it fails, and Adobe's event of that is on the queue; ESC likewise
 //	fate FLOW CODE TEXT     the next run that a re-trigger makes fails so; otherwise it succeeds
 //	deliver                 the function gets what is on the queue and visible
 //	settle                  runs in progress end, and events of those that fail are on the queue
@@ -66,7 +66,7 @@ func startStack(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func addFlow(ts *testscript.TestScript, _ bool, args []string) {
-	stackOf(ts).Adobe.AddFlow(flowsim.Flow{ID: args[0], Name: args[1], OrgID: stack.OrgID, Sandbox: stack.Sandbox})
+	stackOf(ts).Adobe.AddFlow(flowsim.Flow{ID: args[0], Name: strings.ReplaceAll(args[1], "ESC", "\x1b"), OrgID: stack.OrgID, Sandbox: stack.Sandbox})
 }
 
 func failRun(ts *testscript.TestScript, _ bool, args []string) {

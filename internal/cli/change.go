@@ -76,10 +76,7 @@ func (c *command) changeRuns(cmd *cobra.Command, f runsFlags, runIDs []string, c
 // inSteps does something with some runs at a time, each step of one org. Ctrl-C ends it after
 // the step: the function goes on with what it was asked for, and its answer is to be seen.
 func (c *command) inSteps(ctx context.Context, runs []operate.Chosen, do func(context.Context, []operate.Chosen) error) error {
-	stop := context.AfterFunc(ctx, func() {
-		c.tell(func(p *printer) { p.line("Stopping after this step. Ctrl-C again ends at once.") })
-	})
-	defer stop()
+	defer c.announceStop(ctx)()
 	slices.SortStableFunc(runs, func(a, b operate.Chosen) int { return strings.Compare(a.OrgID, b.OrgID) })
 	for at := 0; at < len(runs); {
 		if err := ctx.Err(); err != nil {
@@ -96,7 +93,29 @@ func (c *command) inSteps(ctx context.Context, runs []operate.Chosen, do func(co
 			c.tell(func(p *printer) { p.line("%d of %d runs", at, len(runs)) })
 		}
 	}
-	return nil
+	return ctx.Err()
+}
+
+// inOneStep asks the function for one thing. Ctrl-C does not end it: the function goes on with
+// what it was asked for, and its answer is to be seen.
+func (c *command) inOneStep(ctx context.Context, do func(context.Context) error) error {
+	defer c.announceStop(ctx)()
+	return do(context.WithoutCancel(ctx))
+}
+
+// announceStop says at Ctrl-C that the step under way is waited for. The function that it
+// returns ends that.
+func (c *command) announceStop(ctx context.Context) (end func()) {
+	told := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(told)
+		c.tell(func(p *printer) { p.line("Stopping after this step. Ctrl-C again ends at once.") })
+	})
+	return func() {
+		if !stop() {
+			<-told
+		}
+	}
 }
 
 // refusals is the error of a change of which some runs failed.

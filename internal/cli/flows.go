@@ -98,11 +98,11 @@ func daysLeft(n *int) string {
 func flowState(f *operate.FlowState, now time.Time) string {
 	switch {
 	case f.State == operate.FlowPaused && !f.FailingSince.IsZero():
-		return "paused, failing since " + away(f.FailingSince, now)
+		return "paused, failing for " + length(now.Sub(f.FailingSince))
 	case f.State == operate.FlowBreakerOpen:
 		return "breaker open until " + f.BreakerUntil.UTC().Format("2006-01-02 15:04 UTC")
 	case f.State == operate.FlowFailing:
-		return "failing since " + away(f.FailingSince, now)
+		return "failing for " + length(now.Sub(f.FailingSince))
 	}
 	return f.State
 }

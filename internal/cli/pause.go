@@ -95,14 +95,18 @@ func (c *command) setPaused(cmd *cobra.Command, pause bool, f pauseFlags, args [
 	if err := c.confirm(ctx, fmt.Sprintf("%s %s?", verb, scope.What())); err != nil {
 		return err
 	}
-	pauses, err := operate.SetPaused(context.WithoutCancel(ctx), o, pause, scope, operate.Because{Reason: f.reason})
+	var pauses []operate.Pause
+	err = c.inOneStep(ctx, func(ctx context.Context) (err error) {
+		pauses, err = operate.SetPaused(ctx, o, pause, scope, operate.Because{Reason: f.reason})
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	return c.print(pausesJSON{pauses}, func(p *printer) {
+	return cmp.Or(c.print(pausesJSON{pauses}, func(p *printer) {
 		p.line("%s is %s.", upper(scope.What()), past)
 		printPauses(p, pauses, o.Now())
-	})
+	}), ctx.Err())
 }
 
 func newPauses(c *command) *cobra.Command {

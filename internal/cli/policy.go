@@ -75,7 +75,7 @@ func (c *command) testPolicy(cmd *cobra.Command, rules []policy.Rule, delays []t
 	payload, err := os.ReadFile(what) //nolint:gosec // the person names the file
 	switch {
 	case err == nil:
-		return operate.TestEvent(rules, delays, payload)
+		return operate.PolicyOnEvent(rules, delays, payload)
 	case !errors.Is(err, fs.ErrNotExist) || strings.ContainsAny(what, `/\`) || strings.HasSuffix(what, ".json"):
 		return operate.PolicyTest{}, operate.Errorf(operate.Wrong, "the event can't be read: %v", err)
 	}
@@ -83,7 +83,7 @@ func (c *command) testPolicy(cmd *cobra.Command, rules []policy.Rule, delays []t
 	if err != nil {
 		return operate.PolicyTest{}, err
 	}
-	return operate.TestRun(cmd.Context(), o, rules, delays, org, what)
+	return operate.PolicyOnRun(cmd.Context(), o, rules, delays, org, what)
 }
 
 // printPolicyTest prints what rules do.

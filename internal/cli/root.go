@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +18,8 @@ type command struct {
 	target operate.Target
 	output string
 	yes    bool
+
+	telling sync.Mutex // of standard error
 }
 
 // LocalVariable is the variable of the environment that means the stack on this machine,
@@ -69,10 +72,11 @@ func newRoot(c *command) *cobra.Command {
 // open finds the stack that the flags mean.
 func (c *command) open(cmd *cobra.Command) (*operate.Operator, error) {
 	t := c.target
-	if !cmd.Flags().Changed("local") {
+	flags := cmd.Flags()
+	if !flags.Changed("local") && !flags.Changed("stack") && !flags.Changed("region") && !flags.Changed("profile") { // a flag is stronger than the environment
 		t.LocalFile = c.getenv(LocalVariable)
 	}
-	if t.LocalFile == operate.LocalFile && cmd.Flags().Changed("local") {
+	if t.LocalFile == operate.LocalFile && flags.Changed("local") {
 		t.Local, t.LocalFile = true, "" // it is looked for upwards
 	}
 	return c.system.Open(cmd.Context(), t)

@@ -81,7 +81,11 @@ func (c *command) startSweep(cmd *cobra.Command, f sweepFlags) error {
 			return err
 		}
 	}
-	report, err := operate.StartSweep(context.WithoutCancel(ctx), o, f.sweep, operate.Because{Reason: f.reason})
+	var report sweep.Report
+	err = c.inOneStep(ctx, func(ctx context.Context) (err error) {
+		report, err = operate.StartSweep(ctx, o, f.sweep, operate.Because{Reason: f.reason})
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -91,7 +95,7 @@ func (c *command) startSweep(cmd *cobra.Command, f sweepFlags) error {
 	if report.State == sweep.Refused {
 		return operate.Errorf(operate.Failed, "the sweep was refused: %s", report.Error)
 	}
-	return nil
+	return ctx.Err()
 }
 
 // sweepQuestion says what the sweep will look at.
@@ -119,7 +123,7 @@ func printSweep(p *printer, r *sweep.Report) {
 		what = "dry run of a sweep"
 	}
 	p.heading("%s %s: %s", what, r.ID, r.State)
-	p.line("%d runs seen, %d failed, %d requested%s", r.Seen, r.Failed, r.Requested, skippedWords(r.Skipped))
+	p.line("%s seen, %d failed, %d requested%s", plural(r.Seen, "run"), r.Failed, r.Requested, skippedWords(r.Skipped))
 	if r.Error != "" {
 		p.line("%s", r.Error)
 	}
@@ -188,8 +192,16 @@ func printSweeps(p *printer, list *operate.Sweeps, now time.Time) {
 		s := &list.Sweeps[i]
 		rows[i] = []string{
 			s.Report.ID, string(s.Report.State), when(s.Asked, now), s.Report.Since.UTC().Format("2006-01-02 15:04 UTC"),
-			strconv.Itoa(s.Report.Seen), strconv.Itoa(s.Report.Failed), strconv.Itoa(s.Report.Requested), cmp.Or(s.By, "the schedule"), s.Given,
+			strconv.Itoa(s.Report.Seen), strconv.Itoa(s.Report.Failed), strconv.Itoa(s.Report.Requested), askedBy(s), s.Given,
 		}
 	}
 	p.table([]string{"SWEEP", "STATE", "ASKED", "SINCE", "SEEN", "FAILED", "REQUESTED", "BY", "REASON"}, rows)
+}
+
+// askedBy says who asked for a sweep.
+func askedBy(s *operate.Sweep) string {
+	if s.By == "" && strings.HasPrefix(s.Report.ID, "schedule") {
+		return "the schedule"
+	}
+	return s.By
 }

@@ -75,7 +75,7 @@ func quoted(name, id string) string {
 	if name == "" {
 		return id
 	}
-	return fmt.Sprintf("%q", name)
+	return `"` + name + `"`
 }
 
 // failure is why a run failed, as its source says.

@@ -79,7 +79,7 @@ func Explain(ctx context.Context, o *Operator, orgID, runID string) (Explanation
 		return Explanation{}, err
 	case !found:
 		return Explanation{}, Errorf(NotThere, "the ledger knows nothing of run %s: the function has not heard of its failure, or more than 35 days ago (LEDGER_TTL), or the run is of another stack. "+
-			"Ask the function what would become of it: aep-retrigger explain %s --ask", runID, runID)
+			"Ask the function what would become of it: aep-retrigger explain %s --ask", runID, shellWord(runID))
 	}
 	return explain(ctx, o, run)
 }
@@ -181,15 +181,17 @@ func (e *Explanation) conclude(now time.Time) {
 		e.Now, e.Next = fmt.Sprintf("It goes on with run %s, of which the ledger has no entry any more.", last.NewRunID), ""
 	case ledger.Deferred:
 		e.Now = fmt.Sprintf("%s waits until %s: %s.", upper(id), clock(last.Until), last.Why)
-		e.Command = "aep-retrigger waiting now " + last.RunID
+		e.Command = "aep-retrigger waiting now " + shellWord(last.RunID)
 	case ledger.Returned, ledger.Searched, ledger.Unconfirmed, ledger.InFlight, ledger.Reserved:
 		e.Now = fmt.Sprintf("%s goes on by itself: %s.", upper(id), last.Why)
 		if !last.Until.IsZero() && last.Until.After(now) {
 			e.Now = fmt.Sprintf("%s goes on by itself, until %s: %s.", upper(id), clock(last.Until), last.Why)
 		}
-	case ledger.CannotTell, ledger.DeadLettered:
+	case ledger.CannotTell:
+		e.Now, e.Command = fmt.Sprintf("%s is not sent again by itself: %s.", upper(id), last.Why), "aep-retrigger retry "+shellWord(last.RunID)+" --force"
+	case ledger.DeadLettered:
 		e.Now = fmt.Sprintf("%s was given up: %s.", upper(id), last.Why)
-		e.Command = "aep-retrigger retry " + last.RunID + forceOf(last)
+		e.Command = "aep-retrigger retry " + shellWord(last.RunID) + forceOf(last)
 	case ledger.Skipped:
 		e.Now = fmt.Sprintf("%s was not retried: %s.", upper(id), last.Why)
 	default:
@@ -201,7 +203,7 @@ func (e *Explanation) conclude(now time.Time) {
 // says so.
 func forceOf(r *ExplainedRun) string {
 	_, next := Words(r.State, r.Reason)
-	if ledger.State(r.State) == ledger.CannotTell || strings.Contains(next, "with force") {
+	if strings.Contains(next, "with force") {
 		return " --force"
 	}
 	return ""
@@ -215,4 +217,15 @@ func clock(t time.Time) string {
 		return "an unknown time"
 	}
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+// shellWord is an id for a command that a person copies. Whoever can send an event chooses the
+// run's id, which must not become another command.
+func shellWord(id string) string {
+	if id != "" && !strings.HasPrefix(id, "-") && !strings.ContainsFunc(id, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", r)
+	}) {
+		return id
+	}
+	return "'" + strings.ReplaceAll(id, "'", `'\''`) + "'"
 }

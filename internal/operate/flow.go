@@ -3,7 +3,6 @@ package operate
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -29,7 +28,7 @@ func (f Flow) String() string {
 	if f.Name == "" {
 		return "dataflow " + f.FlowID
 	}
-	return fmt.Sprintf("dataflow %q (%s)", f.Name, f.FlowID)
+	return `dataflow "` + f.Name + `" (` + f.FlowID + `)`
 }
 
 // weeks is how far back sums are read for the names of dataflows.
@@ -57,7 +56,7 @@ func ResolveFlow(ctx context.Context, o *Operator, orgID, name string) (Flow, er
 			return flow, err
 		}
 	}
-	return Flow{}, Errorf(NotThere, "the ledger knows no dataflow %q%s", name, nearest(known, name))
+	return Flow{}, Errorf(NotThere, "the ledger knows no dataflow \"%s\"%s", name, nearest(known, name))
 }
 
 // flowByID looks whether the text is the id of a dataflow that the ledger has a run of.
@@ -99,7 +98,7 @@ func byName(known []Flow, name string) (Flow, error) {
 	for i, f := range found {
 		ids[i] = f.FlowID + " (org " + f.OrgID + ", sandbox " + cmp.Or(f.Sandbox, "unknown") + ")"
 	}
-	return Flow{}, Errorf(Wrong, "%d dataflows are called %q: say which by its id: %s", len(found), name, listed(ids))
+	return Flow{}, Errorf(Wrong, "%d dataflows are called \"%s\": say which by its id: %s", len(found), name, listed(ids))
 }
 
 // nearest names the dataflows that may have been meant.
@@ -109,7 +108,7 @@ func nearest(known []Flow, name string) string {
 	for _, f := range known {
 		candidate := strings.ToLower(cmp.Or(f.Name, f.FlowID))
 		if typo.Distance(candidate, low) < 4 || strings.Contains(candidate, low) || len(candidate) > 3 && strings.Contains(low, candidate) {
-			near = append(near, fmt.Sprintf("%q", cmp.Or(f.Name, f.FlowID)))
+			near = append(near, `"`+cmp.Or(f.Name, f.FlowID)+`"`)
 		}
 	}
 	slices.Sort(near)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 )
 
@@ -18,6 +19,9 @@ func Orgs(ctx context.Context, o *Operator, orgID string) ([]ledger.Pulse, error
 	}
 	if orgID == "" {
 		return all, nil
+	}
+	if len(all) == 0 { // no function that tells of its orgs has worked here yet
+		return []ledger.Pulse{{OrgID: orgID}}, nil
 	}
 	at := slices.IndexFunc(all, func(p ledger.Pulse) bool { return p.OrgID == orgID })
 	if at < 0 {
@@ -63,6 +67,9 @@ func listed(names []string) string {
 // findRun reads the entry of a run, of the given org or of the one that has it. found is false
 // where the ledger has no such run.
 func findRun(ctx context.Context, o *Operator, orgID, runID string) (run ledger.Run, found bool, err error) {
+	if err := event.ValidRunID(runID); err != nil {
+		return run, false, &Error{Kind: Wrong, Message: err.Error(), Err: err}
+	}
 	all, err := Orgs(ctx, o, orgID)
 	if err != nil {
 		return run, false, err

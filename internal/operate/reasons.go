@@ -2,9 +2,11 @@ package operate
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 )
 
 // reasonRow is a row of docs/outcomes.md: of the section of an outcome, for a reason.
@@ -16,7 +18,10 @@ type reasonRow struct{ section, reason, why, next string }
 func Words(state, reason string) (why, next string) {
 	row, known := rowOf(state, reason)
 	switch {
-	case !known && reason == "":
+	case ledger.State(state) == ledger.CannotTell: // its next delivery makes a dead letter of it
+		row, _ = rowOf(string(ledger.DeadLettered), "outcome_unknown")
+		return stateWords(ledger.CannotTell), row.next
+	case reason == "" || !isOutcome(state):
 		return stateWords(ledger.State(state)), ""
 	case !known:
 		return reason, ""
@@ -25,6 +30,12 @@ func Words(state, reason string) (why, next string) {
 		next = ""
 	}
 	return row.why, next
+}
+
+// isOutcome reports whether a state is a word of outcomes, too. Only those have reasons of
+// their own; others keep the reason of the state before.
+func isOutcome(state string) bool {
+	return slices.Contains(retry.Outcomes(), retry.Outcome(state))
 }
 
 // rowOf finds a reason in the section of the outcome, or else where the document sends the

@@ -1,7 +1,7 @@
 package operate
 
-// reasonRows are the rows of the tables in docs/outcomes.md, which a test holds them against:
-// what each reason means, and what a person does about it.
+// reasonRows are the rows of the tables in docs/outcomes.md: what each reason means, and what a
+// person does about it. A test makes them: go test ./internal/operate -update.
 func reasonRows() []reasonRow {
 	return []reasonRow{
 		{"retriggered", "reconciled", "an earlier re-trigger of this run got no answer, and the run that it made was found", ""},

@@ -18,7 +18,7 @@ type Filter struct {
 // Runs is a list of runs.
 type Runs struct {
 	Runs []Run `json:"runs"`
-	// More means that there are more than were read: at most [MaxRows] of an org.
+	// More means that there are more than were read: 10,000 of each org.
 	More bool `json:"more"`
 }
 

@@ -46,8 +46,9 @@ type Status struct {
 	DeadLetters Count `json:"deadLetters"`
 	Letters     Count `json:"letters"`
 	Failing     Count `json:"failing"`
-	// Requests and DeadLetterQueue are SQS's counts. Others are the messages on the dead-letter
-	// queue that the ledger knows nothing of: SQS, Lambda or EventBridge put them there.
+	// Requests and DeadLetterQueue are SQS's counts. Others are the messages on the
+	// dead-letter queue that the ledger's lists do not have: SQS, Lambda or EventBridge put them there, or their
+	// run was retried by hand since.
 	Requests        Queue `json:"requestQueue"`
 	DeadLetterQueue Queue `json:"deadLetterQueue"`
 	Others          int   `json:"others"`

@@ -2,6 +2,8 @@ package operate
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
@@ -52,6 +54,9 @@ func ListSweeps(ctx context.Context, o *Operator, limit int) (Sweeps, error) {
 
 // StartSweep asks the function to sweep, and returns what it has done so far.
 func StartSweep(ctx context.Context, o *Operator, s event.Sweep, b Because) (sweep.Report, error) {
+	if err := wellFormed(s); err != nil {
+		return sweep.Report{}, err
+	}
 	if err := CheckSchema(ctx, o); err != nil {
 		return sweep.Report{}, err
 	}
@@ -68,4 +73,18 @@ func StartSweep(ctx context.Context, o *Operator, s event.Sweep, b Because) (swe
 		return sweep.Report{}, Errorf(Failed, "the function answered without a report of the sweep")
 	}
 	return *answer.Sweep, nil
+}
+
+// wellFormed reads the sweep as the function does, so that a mistake is told before anything
+// is asked for.
+func wellFormed(s event.Sweep) error {
+	payload, err := json.Marshal(s)
+	if err != nil {
+		return &Error{Kind: Wrong, Message: err.Error(), Err: err}
+	}
+	_, err = event.Decode(payload)
+	if fault, ok := errors.AsType[*event.Error](err); ok {
+		return &Error{Kind: Wrong, Message: "the sweep can't be: " + fault.Message, Err: err}
+	}
+	return err
 }

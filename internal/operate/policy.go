@@ -40,10 +40,10 @@ type RuleResult struct {
 	Delays []string `json:"delays,omitempty"`
 }
 
-// TestEvent says what rules do with the failed runs of an event, a request or a batch of SQS,
+// PolicyOnEvent says what rules do with the failed runs of an event, a request or a batch of SQS,
 // as the function reads them. delays are RETRY_DELAYS, for rules without delays of their own.
 // The error is an [*Error] of kind Wrong where the event can't be read or has no failed run.
-func TestEvent(rules []policy.Rule, delays []time.Duration, payload []byte) (PolicyTest, error) {
+func PolicyOnEvent(rules []policy.Rule, delays []time.Duration, payload []byte) (PolicyTest, error) {
 	requests, skipped, err := requestsOf(payload)
 	if err != nil {
 		return PolicyTest{}, err
@@ -62,8 +62,8 @@ func TestEvent(rules []policy.Rule, delays []time.Duration, payload []byte) (Pol
 	return test, nil
 }
 
-// TestRun says what rules do with a run that the ledger has.
-func TestRun(ctx context.Context, o *Operator, rules []policy.Rule, delays []time.Duration, orgID, runID string) (PolicyTest, error) {
+// PolicyOnRun says what rules do with a run that the ledger has.
+func PolicyOnRun(ctx context.Context, o *Operator, rules []policy.Rule, delays []time.Duration, orgID, runID string) (PolicyTest, error) {
 	r, found, err := findRun(ctx, o, orgID, runID)
 	switch {
 	case err != nil:

@@ -1,0 +1,96 @@
+package retry_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	. "github.com/aep-retrigger/aep-retrigger/internal/retry"
+	"github.com/aep-retrigger/aep-retrigger/internal/store"
+)
+
+// pulse is that of the org, as the ledger lists it.
+func (w *world) pulse() ledger.Pulse {
+	w.Helper()
+	orgs, err := ledger.Lists{Table: w.table}.Orgs(w.Context())
+	if err != nil || len(orgs) > 1 {
+		w.Fatalf("orgs are %+v, %v", orgs, err)
+	}
+	if len(orgs) == 0 {
+		return ledger.Pulse{}
+	}
+	return orgs[0]
+}
+
+func TestAnOrgHasAPulseOnceInFiveMinutes(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		commits := 0
+		w.table.onCommit = func([]store.Write) (before, after error) { commits++; return nil, nil }
+		w.options.Version = "1.2.3"
+		e := w.engine()
+		told := Skip(event.Skip{Reason: event.RunInProgress, RunID: "a", OrgID: org, Sandbox: sandbox})
+		hand := w.deliverTo(e, byHand(w.fail("b").RunID), Delivery{})
+		began := time.Now()
+		for _, step := range []struct {
+			results []Result
+			swept   []Swept
+			wait    time.Duration
+			writes  int
+			event   time.Duration // after the beginning
+		}{
+			{[]Result{told}, nil, time.Minute, 1, 0},
+			{[]Result{told, told}, nil, 4 * time.Minute, 0, 0},
+			{[]Result{told}, nil, time.Minute, 1, 5 * time.Minute},
+			{nil, []Swept{{org, "dev"}}, time.Hour, 1, 5 * time.Minute}, // whenever the last one was
+			{[]Result{hand}, nil, time.Minute, 1, 5 * time.Minute},      // with the sums
+			{[]Result{told}, nil, 0, 1, 67 * time.Minute},               // an event does not wait for five minutes after something else
+		} {
+			before := commits
+			e.AddUp(w.Context(), step.results, step.swept)
+			if p := w.pulse(); commits-before != step.writes || !p.LastEvent.Equal(began.Add(step.event).Truncate(time.Millisecond)) || p.Version != "1.2.3" || p.Mode != "retry" || p.Schema != ledger.Schema {
+				w.Errorf("after %s: %d writes, want %d, and the pulse is %+v", time.Since(began), commits-before, step.writes, p)
+			}
+			pass(step.wait)
+		}
+		if p := w.pulse(); p.LastSweep.Sub(began).Round(time.Minute) != 6*time.Minute || p.Sandbox != sandbox {
+			w.Errorf("the pulse is %+v", p)
+		}
+	})
+}
+
+func TestWhatShowsNothingOfAnOrgIsNoPulse(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		e := w.engine()
+		dry := byHand(w.fail("a").RunID)
+		dry.DryRun = true
+		waits := Return(byHand("b"), NotDue, "it waits")
+		e.AddUp(w.Context(), []Result{
+			w.deliverTo(e, dry, Delivery{}), waits, Counted(&event.Error{Reason: event.InvalidField, OrgID: org}), Skip(event.Skip{Reason: event.ForeignEvent}),
+		}, nil)
+		if p := w.pulse(); p != (ledger.Pulse{}) {
+			w.Errorf("the pulse is %+v", p)
+		}
+	})
+}
+
+func TestAPulseThatCantBeWrittenIsLoggedAndTriedAgain(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		e := w.engine()
+		told := Skip(event.Skip{Reason: event.RunInProgress, RunID: "a", OrgID: org})
+		w.table.onCommit = func([]store.Write) (before, after error) { return errDown, nil }
+		e.AddUp(w.Context(), []Result{told}, nil)
+		if log := w.log.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, "pulses=1") {
+			w.Errorf("the log is %s", log)
+		}
+		w.table.onCommit = nil
+		e.AddUp(w.Context(), []Result{told}, nil)
+		if w.pulse().LastEvent.IsZero() {
+			w.Error("there is no pulse")
+		}
+	})
+}
