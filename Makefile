@@ -19,16 +19,26 @@ BENCHTIME ?= 1s
 MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run invoke test test-all explore mutants test-emulators test-browser fuzz bench build command build-RetriggerFunction fmt fmt-check vet lint vuln validate deploy ci clean
+.PHONY: help run up invoke test test-all explore mutants test-emulators test-browser fuzz bench build command build-RetriggerFunction fmt fmt-check vet lint vuln validate deploy ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# The programs are built and then take the shell's place, so that Ctrl-C and SIGTERM reach
+# them: `go run` would pass on neither SIGTERM nor their exit code.
 run: ## run the function beside simulated AWS and Adobe, through every trigger
-	@go run ./local/run
+	@echo 'Building: some seconds, the first time a minute or more …'
+	@go build -o .tools/run ./local/run
+	@exec .tools/run
+
+up: ## keep the function running beside a small simulated org, to look at and to practice on
+	@echo 'Building: some seconds, the first time a minute or more …'
+	@go build -o .tools/up ./local/up
+	@exec .tools/up
 
 invoke: ## run one event: make invoke EVENT=events/request.json
-	@go run ./local/invoke "$(EVENT)"
+	@go build -o .tools/invoke ./local/invoke
+	@exec .tools/invoke "$(EVENT)"
 
 CORES = $(shell getconf _NPROCESSORS_ONLN)
 
@@ -106,4 +116,4 @@ ci: ## everything that must hold
 	bash .ci/run
 
 clean: ## remove what was built and installed here
-	rm -rf dist .aws-sam .tools
+	rm -rf dist .aws-sam .local .tools

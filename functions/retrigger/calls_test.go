@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/handler"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
@@ -35,6 +36,15 @@ func (c countedTable) Commit(ctx context.Context, writes ...store.Write) error {
 // calls are those that the function makes: to Flow Service (a token is at hand), and to the
 // ledger's table.
 type calls struct{ Retriggers, Runs, Listings, Dataflows, Reads, Commits, Sums int }
+
+// measured is of how many calls to Flow Service the metric has the time.
+func measured(w *world) (n int) {
+	for _, line := range w.Logs.Metrics() {
+		values, _ := line[handler.AdobeMillis].([]any)
+		n += len(values)
+	}
+	return n
+}
 
 // TestCallsPerRetry: A first retry at once costs one call to Adobe. An attempt that begins
 // more than ten minutes after the failure lists the dataflow's newest runs once, and a sweep
@@ -86,7 +96,7 @@ func TestCallsPerRetry(t *testing.T) {
 				w.invoke(p, `{"runId":"no-such-run","orgId":"`+worldOrg+`","dryRun":true}`) // it has a token now
 				tt.begin(w)
 				got = calls{}
-				before := len(w.Adobe.Calls())
+				before, quiet := len(w.Adobe.Calls()), measured(w)
 				tt.do(w, p)
 				for _, c := range w.Adobe.Calls()[before:] {
 					switch c.Op {
@@ -102,6 +112,9 @@ func TestCallsPerRetry(t *testing.T) {
 				}
 				if diff := cmp.Diff(tt.want, got); diff != "" {
 					t.Errorf("calls (-want +got):\n%s", diff)
+				}
+				if n, want := measured(w)-quiet, got.Retriggers+got.Runs+got.Listings+got.Dataflows; n != want {
+					t.Errorf("the metric has the times of %d calls to Flow Service, want %d", n, want)
 				}
 			})
 		})

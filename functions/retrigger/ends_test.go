@@ -16,10 +16,10 @@ import (
 // Nobody tells of successes here, unless a test does: only sweeps find them.
 
 // wantSummed checks the recoveries in the sums of all days.
-func (w *world) wantSummed(recovered int) {
-	w.TB.Helper()
-	if n := w.summed("recovered"); n != recovered {
-		w.TB.Errorf("the sums have %d recoveries, want %d\n%v", n, recovered, w)
+func (r results) wantSummed(recovered int) {
+	r.TB.Helper()
+	if n := r.summed("recovered"); n != recovered {
+		r.TB.Errorf("the sums have %d recoveries, want %d\n%v", n, recovered, r)
 	}
 }
 
@@ -29,9 +29,9 @@ func schedule(n int) string {
 }
 
 // lookups counts the calls that asked for runs by their ids.
-func (w *world) lookups() *int {
+func (s script) lookups() *int {
 	n := new(int)
-	w.runsCalls(func(_ http.ResponseWriter, r *http.Request) bool {
+	s.runsCalls(func(_ http.ResponseWriter, r *http.Request) bool {
 		if strings.Contains(r.URL.RawQuery, "property=id%3D%3D") {
 			*n++
 		}
@@ -188,11 +188,11 @@ func TestADayHasItsSums(t *testing.T) {
 			t.Errorf("the sums are %v, want %v", got, want)
 		}
 		minutes := 0.0
-		for _, m := range recoveries(w) {
+		for _, m := range w.recoveries() {
 			minutes += math.Round(m)
 		}
 		if n := w.summed("recovery_minutes"); n != int(minutes) || n == 0 {
-			t.Errorf("the sums have %d minutes, the metric %v", n, recoveries(w))
+			t.Errorf("the sums have %d minutes, the metric %v", n, w.recoveries())
 		}
 	})
 }

@@ -23,7 +23,7 @@ func inNoticedWorld(t *testing.T, test func(t *testing.T, w *world)) {
 	})
 }
 
-func (w *world) notices() []awssim.Event { return w.AWS.EventBuses.Sent(simulation.NoticeBus) }
+func (r results) notices() []awssim.Event { return r.AWS.EventBuses.Sent(simulation.NoticeBus) }
 
 // noticeDetail is what a notice says.
 type noticeDetail struct {
@@ -40,23 +40,23 @@ func read(t *testing.T, e awssim.Event) (n noticeDetail) {
 	return n
 }
 
-func (w *world) wantNotices(want ...notice.Kind) {
-	w.TB.Helper()
+func (r results) wantNotices(want ...notice.Kind) {
+	r.TB.Helper()
 	var got []notice.Kind
-	for _, e := range w.notices() {
+	for _, e := range r.notices() {
 		got = append(got, notice.Kind(e.DetailType))
 	}
 	if !slices.Equal(got, want) {
-		w.TB.Errorf("the notices are %q, want %q", got, want)
+		r.TB.Errorf("the notices are %q, want %q", got, want)
 	}
 }
 
 // wantNothingUntold checks that no entry of the ledger is on a list of untold news.
-func (w *world) wantNothingUntold() {
-	w.TB.Helper()
-	for _, n := range w.News() {
+func (r results) wantNothingUntold() {
+	r.TB.Helper()
+	for _, n := range r.News() {
 		if n.Listed || n.Untold > 0 {
-			w.TB.Errorf("%d pieces of news of dataflow %s are not told, listed: %t", n.Untold, n.FlowID, n.Listed)
+			r.TB.Errorf("%d pieces of news of dataflow %s are not told, listed: %t", n.Untold, n.FlowID, n.Listed)
 		}
 	}
 }

@@ -41,6 +41,7 @@ func bounds() []bound {
 		{"two deliveries of a run, made runs fail early, one fault", explore.Setup{Runs: run, Messages: duplicates, Attempts: 2, Faults: 1, Together: 3, Hurry: true}, false},
 		{"two deliveries of a run, made runs fail or succeed, one fault", explore.Setup{Runs: run, Messages: duplicates, Attempts: 2, Faults: 1, Together: 2, Succeed: true}, false},
 		{"two runs of a dataflow, two faults", explore.Setup{Runs: runs, Messages: two, Attempts: 1, Faults: 2, Together: 2}, false},
+		{"two runs of a dataflow without data windows, one after the other, two faults", explore.Setup{Runs: runs, Messages: two, Attempts: 1, Faults: 2, Together: 1, AtOnce: 1, Windows: flowsim.WindowsHidden}, false},
 		{"one delivery whose call may arrive late, one fault", explore.Setup{Runs: run, Messages: one, Attempts: 2, Faults: 1, Together: 1, Late: true}, false},
 		{"one delivery of a run that Adobe does not re-trigger yet, one fault", explore.Setup{Runs: run, Messages: one, Attempts: 1, Faults: 1, Together: 1, Refuse: notYet()}, true},
 		{"three deliveries of a run, one fault", explore.Setup{Runs: run, Messages: three, Attempts: 2, Faults: 1, Together: 3}, false},

@@ -261,7 +261,7 @@ func TestDirectInvocation(t *testing.T) {
 		"no dead letter, no queue":   {`{"runId":"gone-unwritable-1"}`, down, nil, true},
 		"no dead letter, but queue":  {`{"runId":"gone-unwritable-1"}`, up, []string{"deferred dead_letter_queue_unavailable"}, false},
 		"a list in part, queue down": {`{"requests":[{"runId":"good-1"},{"runId":"throttled-1"}]}`, down, []string{"retriggered ", "dead_lettered throttled"}, false},
-		"a list with a fault":        {`{"requests":[{"runId":"good-1"},{"runid":"x"}]}`, up, []string{"retriggered ", "dead_lettered unknown_field"}, false},
+		"a list with a fault":        {`[{"runId":"good-1"},{"runid":"x"}]`, up, []string{"retriggered ", "dead_lettered unknown_field"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -25,13 +25,16 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
+	"github.com/aep-retrigger/aep-retrigger/internal/dataflow"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
 	"github.com/aep-retrigger/aep-retrigger/internal/handler"
+	"github.com/aep-retrigger/aep-retrigger/internal/keepalive"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/notice"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
+	"github.com/aep-retrigger/aep-retrigger/internal/status"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
@@ -63,7 +66,7 @@ func newHandler(ctx context.Context) (*handler.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	amazon, err := awsconfig.LoadDefaultConfig(ctx)
+	amazon, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithAPIOptions(keepalive.Options()))
 	if err != nil {
 		return nil, err
 	}
@@ -102,13 +105,15 @@ func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retry
 	log := telemetry.NewLogger(out, cfg.LogLevel)
 	limits := throttle.New(table, share(cfg), cfg.Paused, time.Now)
 	bus := notice.NewBus(cfg.NoticeBus, func() notice.EventBridge { return eventbridge.NewFromConfig(amazon) }, time.Now)
+	calls := new(telemetry.Samples)
+	adobe = append(slices.Clip(adobe), flowclient.WithObserver(func(_ string, took time.Duration) { calls.Add(float64(took.Microseconds()) / 1000) }))
 	accounts := notice.Watch(
 		credentials.NewStore(secretsmanager.NewFromConfig(amazon), cfg.SecretIDs, clients(cfg, limits, adobe), cfg.SecretCacheTTL, time.Now),
 		bus, table, time.Now, log,
 	)
 	parts := handler.Parts{
 		Accounts: accounts, Throttle: limits, Shapes: unrecognized.New(table, time.Now),
-		Metrics: telemetry.NewMetrics(out, os.Getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now), Log: log,
+		Metrics: telemetry.NewMetrics(out, os.Getenv("AWS_LAMBDA_FUNCTION_NAME"), time.Now), Adobe: calls, Log: log,
 		Concurrency: cfg.MaxConcurrentRuns, CallTimeout: cfg.CallTimeout,
 	}
 	var waiting retry.Requests // nil without a queue
@@ -130,7 +135,9 @@ func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retry
 		Rules: rules, OrgBudget: cfg.OrgBudget, Episodes: episodes, Teller: teller,
 		DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Observe: cfg.Observe, Version: version, Now: time.Now, Log: log,
 	})
-	parts.Engine = engine
+	parts.Engine, parts.Commands = engine, retry.NewCommands(engine, ledger.NewPeople(newLedger(cfg, table)))
+	parts.Status = &status.Reporter{Base: base(cfg), Accounts: accounts, Table: table}
+	parts.Dataflows = &dataflow.Finder{Sandboxes: append([]string{cfg.DefaultSandbox}, cfg.SweepSandboxes...)}
 	deadLetters := handler.NewDeadLetters(engine, log)
 	parts.Sweeper = sweep.New(accounts, entries, table, waiting, limits, deadLetters.Sweep, deadLetters.Run, sweep.Options{
 		Since: cfg.SweepSince, Limit: cfg.SweepLimit, Sandboxes: cfg.SweepSandboxes, DefaultSandbox: cfg.DefaultSandbox,

@@ -9,10 +9,10 @@ import (
 )
 
 // summed adds up a number over the sums of all days, dataflows and codes.
-func (w *world) summed(number string) (sum int) {
-	for _, r := range w.Memory.Records() {
-		if r["day"] != "" {
-			n, _ := strconv.Atoi(r[number])
+func (r results) summed(number string) (sum int) {
+	for _, sums := range r.Memory.Records() {
+		if sums["day"] != "" {
+			n, _ := strconv.Atoi(sums[number])
 			sum += n
 		}
 	}
@@ -21,25 +21,25 @@ func (w *world) summed(number string) (sum int) {
 
 // checkRecovered holds that a lineage is counted as recovered at most once, and only if a
 // run of it has succeeded in truth.
-func (h *history) checkRecovered(roots map[string]string) {
+func (inv *invariants) checkRecovered(roots map[string]string) {
 	entries, counted := 0, map[string]int{}
-	for _, r := range h.Adobe.Runs() {
-		if h.Entry(r.ID)["state"] != string(ledger.Succeeded) {
+	for _, r := range inv.Adobe.Runs() {
+		if inv.Entry(r.ID)["state"] != string(ledger.Succeeded) {
 			continue
 		}
 		entries++
 		if r.Status != flowsim.Success || r.Of == "" {
-			h.violated("recovered in truth", "run %s of %q is counted, and is %s", r.ID, r.Of, r.Status)
+			inv.violated("recovered in truth", "run %s of %q is counted, and is %s", r.ID, r.Of, r.Status)
 		}
 		root := roots[r.ID]
 		if counted[root]++; counted[root] > 1 {
-			h.violated("recovered once", "lineage %s is counted %d times", root, counted[root])
+			inv.violated("recovered once", "lineage %s is counted %d times", root, counted[root])
 		}
 	}
-	if n := h.summed("recovered"); n != entries {
-		h.violated("recovered once", "the sums have %d recoveries, and %d runs have succeeded", n, entries)
+	if n := inv.summed("recovered"); n != entries {
+		inv.violated("recovered once", "the sums have %d recoveries, and %d runs have succeeded", n, entries)
 	}
-	if n := h.Logs.Sum(handler.Recovered); n > entries {
-		h.violated("recovered once", "the metric has %d recoveries, and %d runs have succeeded", n, entries)
+	if n := inv.Logs.Sum(handler.Recovered); n > entries {
+		inv.violated("recovered once", "the metric has %d recoveries, and %d runs have succeeded", n, entries)
 	}
 }

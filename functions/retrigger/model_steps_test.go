@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/handler"
+	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
@@ -48,7 +49,7 @@ func (h *history) aFailedRun() (string, bool) {
 // step does one random thing.
 func (h *history) step() {
 	switch rapid.SampledFrom([]string{
-		"fail", "fail", "settle", "settle", "settle", "poll", "poll", "poll", "poll", "poll", "polls", "duplicate", "direct", "pass", "pass", "pass long", "fault", "ledger", "by hand", "in Adobe's UI", "force", "unheard", "sweep", "pause", "PAUSED", "redrive", "rotate", "week", "the same pause again", "slow listings", "success", "bus",
+		"fail", "fail", "settle", "settle", "settle", "poll", "poll", "poll", "poll", "poll", "polls", "duplicate", "direct", "pass", "pass", "pass long", "fault", "ledger", "by hand", "in Adobe's UI", "force", "unheard", "sweep", "pause", "PAUSED", "redrive", "rotate", "week", "the same pause again", "slow listings", "success", "bus", "cancel", "now", "now", "drop",
 	}).Draw(h.t, "step") {
 	case "fail":
 		if len(h.Flows) == 0 || h.Roots > 8 {
@@ -77,6 +78,7 @@ func (h *history) step() {
 		if runs := h.Adobe.Runs(); len(runs) > 0 { // some of them are running
 			id := rapid.SampledFrom(runs).Draw(h.t, "run").ID
 			named := rapid.SampledFrom([]string{"", `"flowId":"f",`, `"sandbox":"dev",`}).Draw(h.t, "named")
+			h.asked[id] = time.Now()
 			h.Send(`{"runId":"` + id + `",` + named + `"orgId":"` + h.orgOf(id) + `"}`)
 		}
 	case "in Adobe's UI": // a person retries a failed run there
@@ -91,7 +93,7 @@ func (h *history) step() {
 		h.redrive()
 	case "force":
 		if id, ok := h.aFailedRun(); ok && rapid.IntRange(0, 2).Draw(h.t, "really") == 0 {
-			h.heard[id] = true
+			h.heard[id], h.asked[id] = true, time.Now()
 			h.grants[h.trueRoots()[id]]++
 			h.Send(`{"runId":"` + id + `","force":true,"orgId":"` + h.orgOf(id) + `"}`)
 		}
@@ -139,6 +141,14 @@ func (h *history) step() {
 		h.AWS.PutSecret("secret-W", fmt.Sprintf(`{"client_id":%q,"client_secret":"s","org_id":%q,"scopes":"openid","sandbox":"prod"}`, id, worldOrg))
 	case "success": // of a run that nobody re-triggered, or a second event of one of ours
 		h.succeed()
+	case "cancel", "drop": // they end a run for a person, and a person may take it up again
+		if id, ok := h.aFailedRun(); ok {
+			h.command(rapid.SampledFrom([]string{"cancel", "drop"}).Draw(h.t, "word"), id)
+		}
+	case "now":
+		if id, ok := h.aFailedRun(); ok {
+			h.command("now", id)
+		}
 	case "bus":
 		h.busIs(rapid.Bool().Draw(h.t, "is there"))
 	case "week":
@@ -164,6 +174,35 @@ func (h *history) step() {
 		h.Adobe.Inject(fault)
 	case "ledger":
 		h.Faults.Fail(rapid.IntRange(0, 2).Draw(h.t, "before"), rapid.IntRange(0, 2).Draw(h.t, "lost"))
+	}
+}
+
+// command gives a command of a person for a run. The process may crash over it.
+func (h *history) command(word, id string) {
+	payload := `{"` + word + `":{"runIds":["` + id + `"],"orgId":"` + h.orgOf(id) + `","by":"a person","reason":"a test"}}`
+	response, err := h.process().Invoke(context.Background(), []byte(payload))
+	var answer handler.Answer
+	if err != nil || response.FunctionError != "" || json.Unmarshal(response.Payload, &answer) != nil || len(answer.Results) != 1 {
+		return
+	}
+	if reason := answer.Results[0].Reason; reason == retry.Cancelled || reason == retry.Dropped {
+		h.ended[id] = ending{time.Now(), h.Adobe.Retriggers(id)}
+	}
+}
+
+// ending is when a person has ended a run, and how often it was re-triggered until then.
+type ending struct {
+	at         time.Time
+	retriggers int
+}
+
+// checkEnded holds that a run which a person has ended is sent no more, unless a person has
+// asked for it since.
+func (inv *invariants) checkEnded() {
+	for id, end := range inv.ended {
+		if n := inv.Adobe.Retriggers(id); n > end.retriggers && inv.asked[id].Before(end.at) {
+			inv.violated("what a person has ended stays ended", "run %s was ended at %s and is re-triggered %d times, %d before that", id, end.at, n, end.retriggers)
+		}
 	}
 }
 
@@ -225,6 +264,11 @@ func (h *history) redrive() {
 			return
 		}
 		for _, m := range out.Messages {
+			for _, r := range h.Adobe.Runs() {
+				if strings.Contains(*m.Body, `"runId":"`+r.ID+`"`) {
+					h.asked[r.ID] = time.Now()
+				}
+			}
 			if strings.Contains(*m.Body, `"force":true`) {
 				for id, root := range h.trueRoots() {
 					if strings.Contains(*m.Body, `"runId":"`+id+`"`) {

@@ -96,6 +96,7 @@ func TestNothingIsSentWhenNeitherTheClaimNorItsReadingWorks(t *testing.T) {
 func TestRunThatEitherOfTwoLostCallsMayHaveMadeIsADeadLetter(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
+		w.showing(flowsim.WindowsHidden)
 		loseCalls(w, 0, 10*time.Minute) // the second one makes the run
 		w.failing(100)
 		first, second := w.Fail("f"), w.Fail("f")

@@ -15,22 +15,22 @@ import (
 const wouldRetrigger = "would_retrigger"
 
 // observing lets the function that is started from now on only observe, or retry.
-func (w *world) observing(on bool) { w.Config.Observe = on }
+func (d driver) observing(on bool) { d.Config.Observe = on }
 
 // wantUntouched checks that nothing was sent or written of any run, and that no message waits.
-func (w *world) wantUntouched() {
-	w.TB.Helper()
-	if n := len(w.sent()); n != 0 {
-		w.TB.Errorf("%d re-triggers", n)
+func (r results) wantUntouched() {
+	r.TB.Helper()
+	if n := len(r.sent()); n != 0 {
+		r.TB.Errorf("%d re-triggers", n)
 	}
-	for name, queue := range map[string]string{"request": w.Requests, "dead-letter": w.DeadLetterQueue} {
-		if n := len(w.AWS.Messages(queue)); n != 0 {
-			w.TB.Errorf("%d messages are on the %s queue", n, name)
+	for name, queue := range map[string]string{"request": r.Requests, "dead-letter": r.DeadLetterQueue} {
+		if n := len(r.AWS.Messages(queue)); n != 0 {
+			r.TB.Errorf("%d messages are on the %s queue", n, name)
 		}
 	}
-	for _, r := range w.Memory.Records() {
-		if !strings.HasPrefix(r["pk"], "org#") { // that the function lives is no change
-			w.TB.Errorf("the table has %v", r)
+	for _, record := range r.Memory.Records() {
+		if !strings.HasPrefix(record["pk"], "org#") { // that the function lives is no change
+			r.TB.Errorf("the table has %v", record)
 		}
 	}
 }

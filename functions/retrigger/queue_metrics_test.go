@@ -95,7 +95,10 @@ func TestMetricsShowFaultsThatNeedAPerson(t *testing.T) {
 		},
 		"what is left of a sweep": {
 			func(w *world) { w.AWS.Inject(lettersDown()) },
-			func(w *world) { w.fails(`{"sweep":{"sandbox":"prod","orgId":"none@AdobeOrg"}}`) },
+			func(w *world) {
+				w.Send(`{"sweep":{"sandbox":"prod","orgId":"none@AdobeOrg"}}`)
+				w.Poll(w.Start(-1, false))
+			},
 			map[string]int{noLetters: 1},
 		},
 		"a sandbox that a sweep gives up": {
@@ -164,11 +167,11 @@ func answer429(w *world) {
 }
 
 // fails invokes the function by hand and wants an error.
-func (w *world) fails(payload string) {
-	w.TB.Helper()
-	response, err := w.Start(-1, false).Invoke(context.Background(), []byte(payload))
+func (d driver) fails(payload string) {
+	d.TB.Helper()
+	response, err := d.Start(-1, false).Invoke(context.Background(), []byte(payload))
 	if err != nil || response.FunctionError == "" {
-		w.TB.Errorf("%s: the answer is %s, %v; want an error", payload, response.Payload, err)
+		d.TB.Errorf("%s: the answer is %s, %v; want an error", payload, response.Payload, err)
 	}
 }
 

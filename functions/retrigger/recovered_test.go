@@ -34,15 +34,15 @@ func (w *world) success() (root, child string, seen time.Time) {
 }
 
 // tellSuccess sends the event of a run's success and delivers it to a process.
-func (w *world) tellSuccess(id string, p *process) {
-	w.TB.Helper()
-	w.Send(string(w.Adobe.FailureEvent(id))) // the event of any end has this form
-	w.Poll(p)
+func (d driver) tellSuccess(id string, p *process) {
+	d.TB.Helper()
+	d.Send(string(d.Adobe.FailureEvent(id))) // the event of any end has this form
+	d.Poll(p)
 }
 
 // recoveries are the values of the metric recovery_minutes.
-func recoveries(w *world) (minutes []float64) {
-	for _, line := range w.Logs.Metrics() {
+func (r results) recoveries() (minutes []float64) {
+	for _, line := range r.Logs.Metrics() {
 		values, _ := line[handler.RecoveryMinutes].([]any)
 		for _, v := range values {
 			n, _ := v.(float64)
@@ -52,12 +52,12 @@ func recoveries(w *world) (minutes []float64) {
 	return minutes
 }
 
-func (w *world) wantRecovered(times int, minutes ...float64) {
-	w.TB.Helper()
-	got := recoveries(w)
+func (r results) wantRecovered(times int, minutes ...float64) {
+	r.TB.Helper()
+	got := r.recoveries()
 	same := slices.EqualFunc(minutes, got, func(a, b float64) bool { return math.Abs(a-b) < 0.01 })
-	if n := w.Logs.Sum(handler.Recovered); n != times || !same {
-		w.TB.Errorf("%d lineages have recovered, in %v minutes; want %d, in %v", n, got, times, minutes)
+	if n := r.Logs.Sum(handler.Recovered); n != times || !same {
+		r.TB.Errorf("%d lineages have recovered, in %v minutes; want %d, in %v", n, got, times, minutes)
 	}
 }
 

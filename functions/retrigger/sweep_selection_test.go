@@ -138,6 +138,8 @@ func TestRefusedFilterAffectsOneSandboxOnly(t *testing.T) {
 	})
 }
 
+// TestInvalidSweepIsRefused: who invokes the function directly is told, and a message becomes
+// a dead letter.
 func TestInvalidSweepIsRefused(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
@@ -147,9 +149,12 @@ func TestInvalidSweepIsRefused(t *testing.T) {
 			`{"sweep":{"since":"2999-01-01T00:00:00Z"}}`: "can't begin at",
 		} {
 			before := len(w.AWS.Messages(w.DeadLetterQueue))
-			if r := w.sweep(payload); r.State != sweep.Refused {
-				t.Errorf("%s: the report is %+v", payload, r)
+			response, err := w.Start(-1, false).Invoke(t.Context(), []byte(payload))
+			if err != nil || !strings.Contains(response.FunctionError, want) || len(w.AWS.Messages(w.DeadLetterQueue)) != before {
+				t.Errorf("%s: who invokes it directly is told %q, %v", payload, response.FunctionError, err)
 			}
+			w.Send(payload)
+			w.Poll(w.Start(-1, false))
 			letters := w.AWS.Messages(w.DeadLetterQueue)[before:]
 			if len(letters) != 1 || !strings.Contains(letters[0].Attributes["error"].StringValue, want) {
 				t.Errorf("%s: the dead letters are %+v", payload, letters)

@@ -34,11 +34,11 @@ func backlogWith(w *world, runs, dataflows, at int, message string) []string {
 }
 
 // letter returns the only dead letter.
-func (w *world) letter() awssim.Message {
-	w.TB.Helper()
-	letters := w.AWS.Messages(w.DeadLetterQueue)
+func (r results) letter() awssim.Message {
+	r.TB.Helper()
+	letters := r.AWS.Messages(r.DeadLetterQueue)
 	if len(letters) != 1 {
-		w.TB.Fatalf("%d dead letters, want 1\n%s", len(letters), w)
+		r.TB.Fatalf("%d dead letters, want 1\n%s", len(letters), r)
 	}
 	return letters[0]
 }
@@ -70,15 +70,15 @@ func TestDeadLetterOfARunWithAGarbledErrorIsWritten(t *testing.T) {
 }
 
 // redrive moves all dead letters to the request queue.
-func (w *world) redrive() {
-	w.TB.Helper()
-	if _, err := w.SQS().StartMessageMoveTask(context.Background(), &sqs.StartMessageMoveTaskInput{
+func (d driver) redrive() {
+	d.TB.Helper()
+	if _, err := d.SQS().StartMessageMoveTask(context.Background(), &sqs.StartMessageMoveTaskInput{
 		SourceArn: aws.String(awssim.QueueARN("dead-letters")), DestinationArn: aws.String(awssim.QueueARN("requests")),
 	}); err != nil {
-		w.TB.Fatal(err)
+		d.TB.Fatal(err)
 	}
-	if n := len(w.AWS.Messages(w.DeadLetterQueue)); n != 0 {
-		w.TB.Errorf("%d letters are too large for the request queue", n)
+	if n := len(d.AWS.Messages(d.DeadLetterQueue)); n != 0 {
+		d.TB.Errorf("%d letters are too large for the request queue", n)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestRequestThatCannotBeRequeuedBecomesADeadLetter(t *testing.T) {
 func TestLargePayloadOfADirectInvocationStaysWithItsSender(t *testing.T) {
 	t.Parallel()
 	list := func(bytes int) string {
-		return `{"requests":[{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"},{"runId":"b","reason":"` + strings.Repeat("r", bytes) + `"}]}`
+		return `[{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"},{"runId":"b","reason":"` + strings.Repeat("r", bytes) + `"}]`
 	}
 	for name, tt := range map[string]struct {
 		payload, why string
@@ -163,7 +163,7 @@ func TestTooLargePayloadDoesNotHideRunsThatNeedAnotherDelivery(t *testing.T) {
 		w.Fail("f")
 		answer429(w)
 		response, err := w.Start(-1, false).Invoke(t.Context(), []byte(
-			`{"requests":[{"runId":"b","reason":"`+strings.Repeat("r", sqstext.MaxRequest)+`"},{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"}]}`,
+			`[{"runId":"b","reason":"`+strings.Repeat("r", sqstext.MaxRequest)+`"},{"runId":"root-f-1","orgId":"W@AdobeOrg","sandbox":"prod"}]`,
 		))
 		if err != nil || !strings.Contains(response.FunctionError, "root-f-1") || !strings.HasSuffix(response.FunctionError, "deliver the event again") {
 			t.Errorf("the answer is %.300s, %.500s, %v", response.Payload, response.FunctionError, err)

@@ -17,8 +17,8 @@ func hour() flowclient.Window {
 
 // failWindow makes a failed run of dataflow f which works on the window; a zero one is not
 // told.
-func (w *world) failWindow(id string, window flowclient.Window) {
-	w.Adobe.AddRun(flowsim.Run{
+func (s script) failWindow(id string, window flowclient.Window) {
+	s.Adobe.AddRun(flowsim.Run{
 		ID: id, FlowID: "f", Status: flowsim.Failed, CreatedClient: "acp_ui_platform", CompletedAt: time.Now(), Window: window, NoWindow: window.IsZero(),
 		Errors: []flowsim.RunError{{Code: "CONNECTOR-1001-500"}},
 	})
@@ -77,4 +77,68 @@ func TestRunWithoutADataWindowIsRetried(t *testing.T) {
 			t.Errorf("the entry is %v", e)
 		}
 	})
+}
+
+// TestAFailedRunIsOfTheLostCallWithItsDataWindow: The calls of two runs of a dataflow get no
+// answer, and take effect, if at all, after the first searches. The runs that they make fail,
+// and each is linked to the run with the same data window. So each lineage keeps its limit.
+func TestAFailedRunIsOfTheLostCallWithItsDataWindow(t *testing.T) {
+	t.Parallel()
+	const never, early, later = 0, 10 * time.Minute, 15 * time.Minute
+	for _, tt := range []struct {
+		name          string
+		first, second time.Duration // after which the calls take effect
+		made          int           // of the first lineage
+	}{
+		{"the first call has no effect", never, early, 2}, // its lost call is an attempt
+		{"the first call's run is the older one", early, later, 3},
+		{"the second call's run is the older one", later, early, 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				loseCalls(w, tt.first, tt.second)
+				w.failing(100)
+				first, second := w.Fail("f"), w.Fail("f")
+				w.Told(first)
+				w.Drain(time.Minute)
+				w.Told(second)
+				w.Drain(24 * time.Hour)
+				for _, r := range w.Adobe.Runs() {
+					if e := w.Entry(r.ID); r.Of != "" && e["parent"] != r.Of {
+						t.Errorf("run %s was made of %s, and its entry is %v", r.ID, r.Of, e)
+					}
+				}
+				if n := w.Lineages(); n[first] != tt.made || n[second] != 3 {
+					t.Errorf("the lineages have had %d and %d re-triggers, want %d and 3", n[first], n[second], tt.made)
+				}
+				if letters := w.reasons(); len(letters) != 1 || letters["attempts_exhausted"] != 2 {
+					t.Errorf("letters %v", letters)
+				}
+			})
+		})
+	}
+}
+
+// TestRunThatShowsAnotherDataWindowKeepsItsParentFromASecondRetrigger: Adobe gives the run of
+// a re-trigger another data window than that of the run which it repeats. The run is found all
+// the same, by the second search or by its failure.
+func TestRunThatShowsAnotherDataWindowKeepsItsParentFromASecondRetrigger(t *testing.T) {
+	t.Parallel()
+	for name, failing := range map[string]int{"it succeeds": 0, "it fails": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(t *testing.T, w *world) {
+				w.showing(flowsim.WindowsOwn)
+				w.failing(failing)
+				loseCalls(w, 10*time.Minute)
+				root := w.Fail("f")
+				w.Told(root)
+				w.Drain(24 * time.Hour)
+				if made, e := w.Adobe.Retriggers(root), w.Entry(root); made != 1 || e["newRunId"] != w.Adobe.MadeOf(root) {
+					t.Errorf("%d runs were made of the root, want 1, and its entry is %v", made, e)
+				}
+			})
+		})
+	}
 }

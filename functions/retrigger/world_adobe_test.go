@@ -7,14 +7,23 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
+// script is what Adobe does in a world.
+type script struct{ *simulation.World }
+
 // failing scripts the next runs of dataflow f to fail.
-func (w *world) failing(times int) {
+func (s script) failing(times int) {
 	for range times {
-		w.Adobe.Script("f", flowsim.Fail("CONNECTOR-1001-500", "Copying from the source failed"))
+		s.Adobe.Script("f", flowsim.Fail("CONNECTOR-1001-500", "Copying from the source failed"))
 	}
+}
+
+// showing lets Adobe show the data windows of dataflow f in this way.
+func (w *world) showing(windows flowsim.Windows) {
+	w.Adobe.AddFlow(flowsim.Flow{ID: "f", Name: "f", OrgID: worldOrg, Sandbox: simulation.Sandbox, Windows: windows})
 }
 
 // slowly makes each re-trigger take the duration d.
@@ -34,16 +43,16 @@ func isRetrigger(r *http.Request) bool {
 
 // backlog adds failed runs, one a second up to now, and spreads them over the given number
 // of dataflows.
-func (w *world) backlog(runs, flows int) []string {
+func (s script) backlog(runs, flows int) []string {
 	ids := make([]string, runs)
 	for i := range runs {
 		flow := fmt.Sprintf("b%d", i%flows)
 		if i < flows {
-			w.Flow(flow, worldOrg)
+			s.Flow(flow, worldOrg)
 		}
 		ids[i] = fmt.Sprintf("lost-%05d", i)
 		at := time.Now().Add(time.Duration(i-runs) * time.Second)
-		w.Adobe.AddRun(flowsim.Run{
+		s.Adobe.AddRun(flowsim.Run{
 			ID: ids[i], FlowID: flow, Status: flowsim.Failed, CreatedAt: at, CompletedAt: at.Add(time.Millisecond),
 			CreatedClient: "acp_ui_platform", Errors: []flowsim.RunError{{Code: "CONNECTOR-1001-500"}},
 		})
@@ -69,10 +78,10 @@ func listsRuns(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/ru
 
 // runsCalls calls before for each list of runs. The simulator answers if before returns
 // true, and all other calls.
-func (w *world) runsCalls(before func(answer http.ResponseWriter, r *http.Request) bool) {
-	w.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+func (s script) runsCalls(before func(answer http.ResponseWriter, r *http.Request) bool) {
+	s.AdobeHandler = http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
 		if !listsRuns(r) || before(answer, r) {
-			w.Adobe.ServeHTTP(answer, r)
+			s.Adobe.ServeHTTP(answer, r)
 		}
 	})
 }

@@ -41,19 +41,22 @@ func (l lost) Invoke(ctx context.Context, payload []byte) (lambdaenv.Response, e
 	return lambdaenv.Response{}, simulation.ErrDead
 }
 
+// driver starts processes of the function and gives them work.
+type driver struct{ *simulation.World }
+
 // tellAll sends the failure events of the runs to the queue.
-func (w *world) tellAll(ids []string) {
+func (d driver) tellAll(ids []string) {
 	for _, id := range ids {
-		w.Told(id)
+		d.Told(id)
 	}
 }
 
 // pausing pauses or resumes by hand.
-func (w *world) pausing(word, scope string) []throttle.Pause {
-	w.TB.Helper()
-	answer := w.invoke(w.Start(-1, false), `{"`+word+`":{`+scope+`}}`)
+func (d driver) pausing(word, scope string) []throttle.Pause {
+	d.TB.Helper()
+	answer := d.invoke(d.Start(-1, false), `{"`+word+`":{`+scope+`}}`)
 	if answer.Pauses == nil {
-		w.TB.Fatalf("%s: the answer is %+v", word, answer)
+		d.TB.Fatalf("%s: the answer is %+v", word, answer)
 	}
 	return *answer.Pauses
 }
@@ -79,25 +82,25 @@ func sqsBatch(t *testing.T, arn string, receives int, body string) []byte {
 }
 
 // invoke invokes the process directly, as a person does, and returns its answer.
-func (w *world) invoke(p *process, payload string) Answer {
-	w.TB.Helper()
+func (d driver) invoke(p *process, payload string) Answer {
+	d.TB.Helper()
 	response, err := p.Invoke(context.Background(), []byte(payload))
 	if err != nil || response.FunctionError != "" {
-		w.TB.Fatalf("%s: %v, %s", payload, err, response.FunctionError)
+		d.TB.Fatalf("%s: %v, %s", payload, err, response.FunctionError)
 	}
 	var answer Answer
 	if err := json.Unmarshal(response.Payload, &answer); err != nil {
-		w.TB.Fatal(err)
+		d.TB.Fatal(err)
 	}
 	return answer
 }
 
 // sweep invokes a new process with a sweep and returns the report.
-func (w *world) sweep(payload string) sweep.Report {
-	w.TB.Helper()
-	answer := w.invoke(w.Start(-1, false), payload)
+func (d driver) sweep(payload string) sweep.Report {
+	d.TB.Helper()
+	answer := d.invoke(d.Start(-1, false), payload)
 	if answer.Sweep == nil {
-		w.TB.Fatalf("%s: the answer is %+v", payload, answer)
+		d.TB.Fatalf("%s: the answer is %+v", payload, answer)
 	}
 	return *answer.Sweep
 }

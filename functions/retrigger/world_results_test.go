@@ -7,30 +7,34 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
+// results are what a world has come to: in the log, at Adobe, in the ledger and on the queues.
+type results struct{ *simulation.World }
+
 // outcomesOf returns the final outcomes of a run with their reasons.
-func (w *world) outcomesOf(runID string) []string {
+func (r results) outcomesOf(runID string) []string {
 	list := []string{}
-	for _, one := range w.Logs.Ends(runID) {
+	for _, one := range r.Logs.Ends(runID) {
 		list = append(list, strings.TrimSpace(one.Outcome+" "+one.Reason))
 	}
 	return list
 }
 
 // reasons counts the dead letters by reason.
-func (w *world) reasons() map[string]int {
+func (r results) reasons() map[string]int {
 	counts := map[string]int{}
-	for _, m := range w.AWS.Messages(w.DeadLetterQueue) {
+	for _, m := range r.AWS.Messages(r.DeadLetterQueue) {
 		counts[m.Attributes["reason"].StringValue]++
 	}
 	return counts
 }
 
 // sent returns the re-triggers that Adobe has received, with their times.
-func (w *world) sent() (calls []flowsim.Call) {
-	for _, c := range w.Adobe.Calls() {
+func (r results) sent() (calls []flowsim.Call) {
+	for _, c := range r.Adobe.Calls() {
 		if c.Op == flowsim.OpRetrigger {
 			calls = append(calls, c)
 		}
@@ -59,18 +63,18 @@ func requeues(payload string) (most int) {
 }
 
 // wantOnce checks that each of the runs was re-triggered exactly once.
-func (w *world) wantOnce(t *testing.T, ids []string) {
+func (r results) wantOnce(t *testing.T, ids []string) {
 	t.Helper()
 	made := map[string]int{}
-	for _, r := range w.Adobe.Runs() {
-		made[r.Of]++
+	for _, run := range r.Adobe.Runs() {
+		made[run.Of]++
 	}
 	wrong := 0
 	for _, id := range ids {
 		if made[id] != 1 {
 			wrong++
 			if wrong < 5 {
-				t.Errorf("run %s was re-triggered %d times; its entry is %v", id, made[id], w.Entry(id))
+				t.Errorf("run %s was re-triggered %d times; its entry is %v", id, made[id], r.Entry(id))
 			}
 		}
 	}
@@ -80,9 +84,9 @@ func (w *world) wantOnce(t *testing.T, ids []string) {
 }
 
 // lastSweep returns the log's last record of a sweep.
-func (w *world) lastSweep() sweepRecord {
-	if len(w.Logs.Sweeps()) == 0 {
-		w.TB.Fatal("the log has nothing of a sweep")
+func (r results) lastSweep() sweepRecord {
+	if len(r.Logs.Sweeps()) == 0 {
+		r.TB.Fatal("the log has nothing of a sweep")
 	}
-	return w.Logs.Sweeps()[len(w.Logs.Sweeps())-1]
+	return r.Logs.Sweeps()[len(r.Logs.Sweeps())-1]
 }

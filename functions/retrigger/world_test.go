@@ -7,9 +7,15 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 )
 
-// A world is a [simulation.World] of this function. The files world_*_test.go have methods
-// that several tests use: they set Adobe up, drive the function and read the results.
-type world struct{ *simulation.World }
+// A world is a [simulation.World] of this function: its script says what Adobe does, its driver
+// starts the function and gives it work, and its results are compared. Its own methods are
+// courses of events that take more than one of these.
+type world struct {
+	*simulation.World
+	script
+	driver
+	results
+}
 
 type (
 	fataler     = simulation.Fataler
@@ -28,7 +34,8 @@ const (
 // newWorld returns a world in which Adobe's clock is ahead of the function's by skew, and
 // Flow Service lists a new run after lag.
 func newWorld(tb fataler, skew, lag time.Duration) *world {
-	return &world{simulation.New(tb, function, skew, lag)}
+	w := simulation.New(tb, function, skew, lag)
+	return &world{w, script{w}, driver{w}, results{w}}
 }
 
 // function returns the function, built from the parts of a world.

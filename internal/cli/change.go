@@ -25,6 +25,8 @@ type runsFlags struct {
 type change struct {
 	// verb is what it does, as in "retry 2 runs?", and past what it has done.
 	verb, past string
+	// done reports whether the function has done it.
+	done func(*operate.Result) bool
 	// do asks the function for some runs, all of one org.
 	do func(ctx context.Context, o *operate.Operator, runs []operate.Chosen, because operate.Because) ([]operate.Result, error)
 }
@@ -122,7 +124,7 @@ func (c *command) announceStop(ctx context.Context) (end func()) {
 func refusals(results []operate.Result, ch change) error {
 	n := 0
 	for i := range results {
-		if results[i].Failed() {
+		if !ch.done(&results[i]) {
 			n++
 		}
 	}
@@ -159,6 +161,9 @@ func printResults(p *printer, done changed) {
 		}
 		p.table([]string{"RUN", "OUTCOME", "REASON", "NEW RUN", "WHY"}, rows)
 	}
+	if slices.ContainsFunc(done.Results, func(r operate.Result) bool { return r.Outcome == "deferred" }) {
+		p.line("What waits is listed by aep-retrigger waiting; aep-retrigger waiting now RUN… retries it now.")
+	}
 	if len(done.Left) > 0 {
 		p.line("%s not asked for: %s", plural(len(done.Left), "run"), strings.Join(done.Left, " "))
 	}
@@ -187,7 +192,7 @@ func newRetry(c *command) *cobra.Command {
 			"unless --force passes over them once. A run that was re-triggered is never sent again.",
 		Example: "  aep-retrigger retry 5a6b2c9e-… --reason \"the source is back\"\n  aep-retrigger retry 5a6b2c9e-… --force --yes",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.changeRuns(cmd, f, args, change{verb: verbOf(f.force), past: "retried", do: func(ctx context.Context, o *operate.Operator, runs []operate.Chosen, b operate.Because) ([]operate.Result, error) {
+			return c.changeRuns(cmd, f, args, change{verb: verbOf(f.force), past: "retried", done: func(r *operate.Result) bool { return !r.Failed() }, do: func(ctx context.Context, o *operate.Operator, runs []operate.Chosen, b operate.Because) ([]operate.Result, error) {
 				return operate.Retry(ctx, o, runs, f.force, b)
 			}})
 		},
@@ -261,7 +266,7 @@ func newWaitingNow(c *command) *cobra.Command {
 		Long:    "now treats waiting runs as if their time had come. Limits, budgets and pauses hold.",
 		Example: "  aep-retrigger waiting now 5a6b2c9e-…",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.changeRuns(cmd, f, args, change{verb: "retry now", past: "retried now", do: operate.Now})
+			return c.changeRuns(cmd, f, args, change{verb: "retry now", past: "retried now", done: (*operate.Result).Retried, do: operate.Now})
 		},
 	}
 	f.register(cmd, "")
@@ -278,7 +283,7 @@ func newWaitingCancel(c *command) *cobra.Command {
 			if err := needsReason(f.reason, "others will ask why the run was not retried"); err != nil {
 				return err
 			}
-			return c.changeRuns(cmd, f, args, change{verb: "cancel", past: "canceled", do: operate.Cancel})
+			return c.changeRuns(cmd, f, args, change{verb: "cancel", past: "canceled", done: (*operate.Result).Canceled, do: operate.Cancel})
 		},
 	}
 	f.register(cmd, " (required)")

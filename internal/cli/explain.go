@@ -28,7 +28,7 @@ func newExplain(c *command) *cobra.Command {
 			}
 			e, err := operate.Explain(cmd.Context(), o, org, args[0])
 			if unknown, ok := errors.AsType[*operate.Error](err); ok && unknown.Kind == operate.NotThere && ask {
-				e, err = operate.Explanation{Asked: args[0], OrgID: org, Sandbox: sandbox, Now: "The ledger knows nothing of this run."}, nil
+				e, err = operate.Explanation{Asked: args[0], OrgID: org, Sandbox: sandbox, Runs: []operate.ExplainedRun{}, Now: "The ledger knows nothing of this run."}, nil
 			}
 			if err != nil {
 				return err

@@ -16,6 +16,9 @@ type pausesJSON struct {
 	// Pauses are those in force; pauses lists also those that have ended and of which what
 	// waited is still let go.
 	Pauses []operate.Pause `json:"pauses"`
+	// Message says what could not be checked before a pause, such as whether Adobe knows the
+	// dataflow.
+	Message string `json:"message,omitempty"`
 }
 
 // pauseFlags are the flags of pause and resume.
@@ -95,17 +98,20 @@ func (c *command) setPaused(cmd *cobra.Command, pause bool, f pauseFlags, args [
 	if err := c.confirm(ctx, fmt.Sprintf("%s %s?", verb, scope.What())); err != nil {
 		return err
 	}
-	var pauses []operate.Pause
+	var done pausesJSON
 	err = c.inOneStep(ctx, func(ctx context.Context) (err error) {
-		pauses, err = operate.SetPaused(ctx, o, pause, scope, operate.Because{Reason: f.reason})
+		done.Pauses, done.Message, err = operate.SetPaused(ctx, o, pause, scope, operate.Because{Reason: f.reason})
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return cmp.Or(c.print(pausesJSON{pauses}, func(p *printer) {
+	return cmp.Or(c.print(done, func(p *printer) {
 		p.line("%s is %s.", upper(scope.What()), past)
-		printPauses(p, pauses, o.Now())
+		if done.Message != "" {
+			p.line("%s.", upper(done.Message))
+		}
+		printPauses(p, done.Pauses, o.Now())
 	}), ctx.Err())
 }
 
@@ -122,7 +128,7 @@ func newPauses(c *command) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.print(pausesJSON{pauses}, func(p *printer) { printPauses(p, pauses, o.Now()) })
+			return c.print(pausesJSON{Pauses: pauses}, func(p *printer) { printPauses(p, pauses, o.Now()) })
 		},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -84,7 +85,7 @@ func (d *shapeDoc) fields(of reflect.Type) {
 	}
 	word := regexp.MustCompile(`\b[A-Z]\w*`)
 	comment := func(field string) string {
-		return word.ReplaceAllStringFunc(d.comments[of.Name()+"."+field], func(w string) string {
+		return word.ReplaceAllStringFunc(d.comments[path.Base(of.PkgPath())+"."+of.Name()+"."+field], func(w string) string {
 			if names[w] == "" {
 				return w
 			}
@@ -132,7 +133,7 @@ func (d *shapeDoc) kind(of reflect.Type) string {
 	return "text"
 }
 
-// fieldComments are the comments of the fields of the types in some folders, by "Type.Field".
+// fieldComments are the comments of the fields of the types in some folders, by "package.Type.Field".
 func fieldComments(t *testing.T, folders ...string) map[string]string {
 	t.Helper()
 	comments, link := map[string]string{}, regexp.MustCompile(`\[([A-Za-z.]+)\]`)
@@ -141,8 +142,8 @@ func fieldComments(t *testing.T, folders ...string) map[string]string {
 		if err != nil || len(paths) == 0 {
 			t.Fatalf("%s: %d files, %v", folder, len(paths), err)
 		}
-		for _, path := range paths {
-			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		for _, name := range paths {
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments|parser.SkipObjectResolution)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -158,7 +159,7 @@ func fieldComments(t *testing.T, folders ...string) map[string]string {
 				for _, field := range of.Fields.List {
 					text := strings.Join(strings.Fields(field.Doc.Text()+" "+field.Comment.Text()), " ")
 					for _, name := range field.Names {
-						comments[spec.Name.Name+"."+name.Name] = strings.ReplaceAll(link.ReplaceAllString(text, "$1"), "|", `\|`)
+						comments[file.Name.Name+"."+spec.Name.Name+"."+name.Name] = strings.ReplaceAll(link.ReplaceAllString(text, "$1"), "|", `\|`)
 					}
 				}
 				return false
@@ -176,10 +177,10 @@ func TestEveryCommandStandsInTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	var walk func(cmd *cobra.Command, path string)
-	walk = func(cmd *cobra.Command, path string) {
+	var walk func(cmd *cobra.Command, above string)
+	walk = func(cmd *cobra.Command, above string) {
 		for _, sub := range cmd.Commands() {
-			name := strings.TrimSpace(path + " " + sub.Name())
+			name := strings.TrimSpace(above + " " + sub.Name())
 			walk(sub, name)
 			if sub.HasSubCommands() && sub.Example == "" { // it only shows its help
 				continue

@@ -143,6 +143,8 @@ type Config struct {
 	RetryDelays []time.Duration
 	// RetryPolicy are the rules; none by default.
 	RetryPolicy []policy.Rule
+	// PolicyText is the same as it was written; for people.
+	PolicyText string
 	// MaxRunAge is how long ago a run may have failed.
 	MaxRunAge time.Duration
 	// BreakerThreshold is how many lineages of a dataflow in a row are exhausted
@@ -216,6 +218,7 @@ func Load(environ []string) (Config, []Stray, error) {
 		LedgerTTL:           r.duration(LedgerTTL, ledger.DefaultTTL, day, maxDays),
 		RetryDelays:         r.delays(RetryDelays),
 		RetryPolicy:         r.rules(RetryPolicy),
+		PolicyText:          r.text(RetryPolicy, ""),
 		MaxRunAge:           r.duration(MaxRunAge, policy.DefaultMaxAge, time.Hour, maxDays),
 		BreakerThreshold:    r.count(BreakerThreshold, policy.DefaultBreakerThreshold, 0, maxBreaker),
 		BreakerCooldown:     r.duration(BreakerCooldown, policy.DefaultBreakerCooldown, time.Minute, maxDays),

@@ -133,6 +133,7 @@ func TestLoadEverything(t *testing.T) {
 		LedgerTTL:           1440 * time.Hour,
 		RetryDelays:         []time.Duration{time.Second, 12 * time.Hour},
 		RetryPolicy:         []policy.Rule{{Code: policy.Patterns{"MAPPER-*"}, Action: policy.DeadLetter}},
+		PolicyText:          `[{"code":"MAPPER-*","action":"dead_letter"}]`,
 		MaxRunAge:           24 * time.Hour,
 		BreakerCooldown:     time.Hour,
 		ConcurrentCalls:     20,

@@ -32,7 +32,7 @@ func (d *decoder) byHand(o object, a around) (bool, *Error) {
 		}
 		return true, fault
 	case "requests":
-		return true, d.requests(command.value)
+		return true, d.requests(command.value, a)
 	default:
 		request, fault := decodeRequest(o.raw)
 		if fault != nil {
@@ -43,7 +43,7 @@ func (d *decoder) byHand(o object, a around) (bool, *Error) {
 }
 
 // requests reads a list of requests by hand.
-func (d *decoder) requests(value json.RawMessage) *Error {
+func (d *decoder) requests(value json.RawMessage, a around) *Error {
 	list, fault := elements(value)
 	if fault != nil || list == nil {
 		return wrongType("requests", "a list of requests", value)
@@ -53,7 +53,7 @@ func (d *decoder) requests(value json.RawMessage) *Error {
 	}
 	for _, element := range list {
 		request, fault := decodeRequest(element)
-		item := Item{Request: request, Err: fault, Raw: element}
+		item := Item{Request: request, Err: fault.byHand(a), Raw: element}
 		if fault != nil { // alone, the element may read as something that is no request
 			item.Raw = json.RawMessage(`{"requests":[` + string(element) + `]}`)
 		}

@@ -66,6 +66,18 @@ type Error struct {
 	// Shape tells the kinds of Adobe's events apart that hold no run: detail-type and
 	// names of fields. It is empty for other input.
 	Shape string
+	// ByHand means that the payload itself is what a person writes: a request, a sweep, a
+	// pause or a command with a mistake in it. Who invokes the function with it directly is
+	// answered with the mistake.
+	ByHand bool
+}
+
+// byHand marks the error of a payload that a person writes, if it stands for itself.
+func (e *Error) byHand(a around) *Error {
+	if e != nil && a.depth == 0 && a.sender == person {
+		e.ByHand = true
+	}
+	return e
 }
 
 // Error returns the message.

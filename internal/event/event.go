@@ -66,13 +66,15 @@ type Item struct {
 
 // Decoded is a payload that could be read.
 type Decoded struct {
-	// Items are in the payload's order. There is at least one unless Sweep or
-	// PauseCommand is set.
+	// Items are in the payload's order. There is at least one unless Sweep,
+	// PauseCommand or Command is set.
 	Items []Item
 	// Sweep is set if the payload asks for a sweep.
 	Sweep *Sweep
 	// PauseCommand is set if the payload asks to pause or to resume.
 	PauseCommand *PauseCommand
+	// Command is set if the payload asks for something else that a person may ask for.
+	Command *Command
 }
 
 // byteOrderMark may stand before JSON that an editor on Windows has saved.
@@ -114,7 +116,7 @@ func Decode(payload []byte) (Decoded, error) {
 	if len(d.items) == 1 {
 		d.items[0].Raw = nil
 	}
-	return Decoded{Items: d.items, Sweep: d.sweep, PauseCommand: d.pauseCommand}, nil
+	return Decoded{Items: d.items, Sweep: d.sweep, PauseCommand: d.pauseCommand, Command: d.direct}, nil
 }
 
 // hopeless returns the one error of a list of which no element can be read, and none of
@@ -146,7 +148,8 @@ type decoder struct {
 	tooDeep      bool
 	sweep        *Sweep
 	pauseCommand *PauseCommand
-	controls     int // sweeps and pause commands
+	direct       *Command // that came besides
+	controls     int      // sweeps and pause commands
 }
 
 func (d *decoder) add(item Item) *Error {
@@ -328,9 +331,12 @@ func (d *decoder) unexplained(raw json.RawMessage, a around) *Error {
 		return unrecognizedEvent(raw, a.detailType)
 	case application:
 		return d.skip("the event is not about a dataflow run", raw)
-	default:
-		return unrecognized(raw)
 	}
+	fault := unrecognized(raw)
+	if fault.Reason == Unrecognized || fault.Reason == EmptyObject { // it may be anybody's
+		return fault
+	}
+	return fault.byHand(a)
 }
 
 // object reads a JSON object by what it is. It reports whether it found anything to
@@ -357,8 +363,8 @@ func (d *decoder) object(raw json.RawMessage, a around, unit bool) (found bool, 
 		if fault := refused(o, a.sender); fault != nil {
 			return false, fault
 		}
-		if a.sender != adobe && o.hasAny(commands()...) {
-			return d.byHand(o, a)
+		if found, fault := d.asked(o, a); found || fault != nil {
+			return found, fault
 		}
 	}
 	for _, w := range wrappings() {
@@ -370,6 +376,18 @@ func (d *decoder) object(raw json.RawMessage, a around, unit bool) (found bool, 
 		}
 	}
 	return d.search(o, a)
+}
+
+// asked reads an object that stands for itself as what a person, or an application, asks of
+// the function.
+func (d *decoder) asked(o object, a around) (found bool, fault *Error) {
+	switch {
+	case a.sender != adobe && o.hasAny(commands()...):
+		found, fault = d.byHand(o, a)
+	case a.sender == person && isCommand(o):
+		found, fault = true, d.command(o, a)
+	}
+	return found, fault.byHand(a)
 }
 
 // aroundRun reports whether an object that looks like a run is a layer around one: it has

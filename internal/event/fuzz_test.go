@@ -36,7 +36,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		kinds := 0
-		for _, is := range []bool{len(d.Items) > 0, d.Sweep != nil, d.PauseCommand != nil} {
+		for _, is := range []bool{len(d.Items) > 0, d.Sweep != nil, d.PauseCommand != nil, d.Command != nil} {
 			if is {
 				kinds++
 			}

@@ -54,7 +54,8 @@ func ownOutput(o object) *Error {
 	switch {
 	case isOwn(o) && !isNotice(o):
 		return faultf(OwnOutput, "the event is one that aep-retrigger itself has published: it asks for nothing. Take the rule away that sends it here")
-	case len(o.members) == 1 && (o.isList("batchItemFailures") || o.isList("pauses")), ownResults(o), o.object("sweep").has("state", "seen"):
+	case len(o.members) == 1 && (o.isList("batchItemFailures") || o.isList("pauses")), ownResults(o), o.object("sweep").has("state", "seen"),
+		o.object("status").has("version", "schema"), o.object("connection").has("flowId", "accepted"):
 		return faultf(OwnOutput, "the payload is an answer of aep-retrigger itself: it asks for nothing. To retry a run send {\"runId\":\"…\"}")
 	}
 	return nil
@@ -124,8 +125,32 @@ func unrecognized(raw json.RawMessage) *Error {
 				return unknownField(name, []string{want})
 			}
 		}
+		if fault := nearCommand(name, parsed(raw)); fault != nil {
+			return fault
+		}
 	}
 	return faultf(Unrecognized, "the payload is neither a request such as {\"runId\":\"…\"} nor an event about a dataflow run; its fields are %s", listed(names))
+}
+
+// nearCommand is the error for an object that may be meant as a command.
+func nearCommand(name string, o object) *Error {
+	alone := len(o.members) == 1
+	if slices.Contains(directCommands(), name) {
+		fields := []string{name, "runIds", "letterIds", "orgId", "flowId", "flowName", "sandbox", "reason", "by"}
+		switch {
+		case alone:
+			return faultf(WrongType, "%q is a command with an object of its fields, such as {%q:{}}", name, name)
+		case o.isObject(name) && !slices.ContainsFunc(o.names(), func(n string) bool { return !slices.Contains(fields, n) }):
+			return faultf(Unreadable, "%q must stand alone, without other fields", name)
+		}
+		return nil
+	}
+	for _, want := range directCommands() {
+		if alone && similar(name, want) {
+			return unknownField(name, []string{want})
+		}
+	}
+	return nil
 }
 
 // unrecognizedEvent is the error for an event of Adobe's that holds no run.

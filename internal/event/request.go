@@ -62,6 +62,9 @@ type Request struct {
 	// Reason is free text of who asks, and By who that is, such as the ARN of a user: both are
 	// what the caller says.
 	Reason, By string
+	// Now asks, by a command, to take the run up that waits, as if its time had come. It is no
+	// part of the JSON.
+	Now bool
 	// Source says who told of the run. It is no part of the JSON.
 	Source Source
 	// SentAt is when the message was sent that brought the request; zero for one that

@@ -29,6 +29,9 @@ type Sweep struct {
 	Requeues int
 }
 
+// ScheduledSweep begins the id of a sweep that a schedule asks for.
+const ScheduledSweep = "schedule-"
+
 // MaxSweepNames is how many orgs, sandboxes, dataflows or codes a sweep may name.
 const MaxSweepNames = 100
 

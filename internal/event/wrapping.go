@@ -182,13 +182,13 @@ func openScheduled(d *decoder, o object, a around) (bool, *Error) {
 	if a.sender != person {
 		return false, nil
 	}
-	if d.sweep != nil && strings.HasPrefix(d.sweep.ID, "schedule-") {
+	if d.sweep != nil && strings.HasPrefix(d.sweep.ID, ScheduledSweep) {
 		return true, nil // a list with two of them asks for one sweep
 	}
 	d.controls++
 	d.sweep = &Sweep{}
 	if id := o.text("id"); validName("id", id) == nil {
-		d.sweep.ID = "schedule-" + id // a schedule may deliver its event twice
+		d.sweep.ID = ScheduledSweep + id // a schedule may deliver its event twice
 	}
 	return true, nil
 }

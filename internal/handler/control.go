@@ -9,26 +9,26 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
-	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
-	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 )
 
-// controller does what is asked of the function itself: sweeps, pauses and resumes.
+// controller does what is asked of the function itself: sweeps, pauses, resumes and commands.
 type controller struct {
 	engine      Engine
 	sweeper     Sweeper
 	accounts    Accounts
 	throttle    Throttle
+	commands    Commands
+	status      Status
+	dataflows   Dataflows
 	requests    Requests // nil where no request queue is configured
 	deadLetters *DeadLetters
 	log         *slog.Logger
 }
 
-// start begins the work of control deliveries: sweeps, pauses and resumes. A sweep
+// start begins the work of control deliveries: sweeps, pauses, resumes and commands. A sweep
 // takes long, and must not take the place of requests. The returned function waits for the
 // end of the work.
 func (c *controller) start(ctx context.Context, deliveries []delivery) (wait func()) {
@@ -44,7 +44,7 @@ func (c *controller) start(ctx context.Context, deliveries []delivery) (wait fun
 	return func() { _ = group.Wait() } // every fault is in the delivery
 }
 
-// do does what a control delivery asks for: a sweep, a pause or a resume.
+// do does what a control delivery asks for: a sweep, a pause, a resume or a command.
 func (c *controller) do(ctx context.Context, d *delivery) {
 	defer func() {
 		p := recover()
@@ -53,19 +53,26 @@ func (c *controller) do(ctx context.Context, d *delivery) {
 		}
 		c.log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		d.reasons = append(d.reasons, retry.InternalError)
-		if d.pauseCommand != nil {
+		if d.pauseCommand != nil || d.command != nil {
 			d.fault = errors.New("the function failed; its log has the details")
 			return
 		}
 		d.sweepResult = sweep.Result{Request: *d.sweep, Report: sweep.Report{ID: d.sweep.ID, State: sweep.Refused}}
 		c.refuseSweep(ctx, d, "the function failed while it worked on this sweep; its log has the details")
 	}()
-	if d.pauseCommand != nil {
+	switch {
+	case d.pauseCommand != nil:
 		c.setPaused(ctx, d)
+		return
+	case d.command != nil:
+		c.command(ctx, d)
 		return
 	}
 	d.sweepResult = c.sweeper.Run(ctx, *d.sweep, d.asked)
-	if d.sweepResult.Refused != "" {
+	switch {
+	case d.sweepResult.Refused != "" && d.byHand && !d.sweepResult.Request.DryRun: // who invokes it directly is told
+		d.mistake = errors.New("the sweep can't be begun: " + d.sweepResult.Refused)
+	case d.sweepResult.Refused != "":
 		c.refuseSweep(ctx, d, d.sweepResult.Refused)
 	}
 }
@@ -100,42 +107,5 @@ func (c *controller) continueLater(ctx context.Context, d *delivery) {
 		d.fault = fmt.Errorf("sweep %s could not be put on the request queue to go on: %w", rest.ID, err)
 	default:
 		d.sweepResult.Again = false
-	}
-}
-
-// setPaused does what a pause command asks for: it pauses or resumes.
-func (c *controller) setPaused(ctx context.Context, d *delivery) {
-	scope := throttle.Scope{OrgID: d.pauseCommand.OrgID, FlowID: d.pauseCommand.FlowID}
-	if d.pauseCommand.FlowName != "" {
-		d.fault = errors.New("nothing was paused or resumed: name the dataflow by its id")
-		return
-	}
-	if scope != (throttle.Scope{}) { // what is misspelled must not go unnoticed
-		account, err := c.accounts.ForOrg(ctx, scope.OrgID)
-		if fault, ok := errors.AsType[*credentials.Error](err); ok && (fault.Kind == credentials.OrgUnknown || fault.Kind == credentials.OrgMissing) {
-			d.results = append(d.results, c.engine.Refuse(ctx, d.payload, &event.Error{Reason: event.InvalidField, OrgID: scope.OrgID, Message: err.Error()}))
-			d.items = append(d.items, event.Item{Err: &event.Error{Reason: event.InvalidField}})
-			return
-		}
-		switch {
-		case err == nil:
-			scope.OrgID, d.pauseCommand.OrgID = account.OrgID, account.OrgID
-		case scope.OrgID == "": // with one, a secret that can't be read is no hindrance
-			d.fault = fmt.Errorf("nothing was paused or resumed: %w", err)
-			return
-		}
-	}
-	var err error
-	if d.pauseCommand.Pause {
-		d.pauses, err = c.throttle.Pause(ctx, scope, throttle.Cause{Reason: d.pauseCommand.Reason, By: d.pauseCommand.By}, throttle.AskedAt(ctx, d.asked))
-	} else {
-		d.pauses, err = c.throttle.Resume(ctx, scope, throttle.AskedAt(ctx, d.asked))
-	}
-	if err != nil {
-		d.fault = fmt.Errorf("nothing was paused or resumed: %w", err)
-		return
-	}
-	if d.pauses == nil {
-		d.pauses = []throttle.Pause{}
 	}
 }

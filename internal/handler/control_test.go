@@ -77,8 +77,11 @@ func TestASweepThatCannotBeDoneIsADeadLetter(t *testing.T) {
 	t.Parallel()
 	f := newFunction()
 	f.sweeper.result = sweep.Result{Report: sweep.Report{State: sweep.Refused}, Refused: "there is no such org"}
-	if _, err := f.direct(t, `{"sweep":{}}`); err != nil || f.metrics(t)["dead_lettered"] != 1.0 {
-		t.Errorf("the error is %v, the metrics are %v", err, f.metrics(t))
+	if again := f.poll(t, sent{body: `{"sweep":{}}`}); len(again) != 0 || f.metrics(t)["dead_lettered"] != 1.0 {
+		t.Errorf("%v come again, the metrics are %v", again, f.metrics(t))
+	}
+	if _, err := f.direct(t, `{"sweep":{}}`); err == nil || !strings.Contains(err.Error(), "there is no such org") || len(f.engine.refused) != 1 {
+		t.Errorf("who asks directly is told %v, and refused are %v", err, f.engine.refused)
 	}
 	if _, err := f.direct(t, `{"sweep":{"dryRun":true}}`); err != nil || len(f.engine.refused) != 1 {
 		t.Errorf("a dry run makes a dead letter: %v", f.engine.refused)
@@ -124,9 +127,9 @@ func TestAPauseAndAResumeAreAnsweredWithThePausesInForce(t *testing.T) {
 func TestAPauseOfAnOrgThatNoSecretHasIsRefused(t *testing.T) {
 	t.Parallel()
 	f := newFunction()
-	answer, err := f.direct(t, `{"pause":{"orgId":"B@AdobeOrg"}}`)
-	if err != nil || len(answer.Results) != 1 || answer.Pauses != nil || f.pauses.paused != nil {
-		t.Errorf("the answer is %+v, %v; paused are %v", answer, err, f.pauses.paused)
+	_, err := f.direct(t, `{"pause":{"orgId":"B@AdobeOrg"}}`)
+	if err == nil || f.engine.refused != nil || f.pauses.paused != nil {
+		t.Errorf("the error is %v, refused are %v, paused are %v", err, f.engine.refused, f.pauses.paused)
 	}
 }
 

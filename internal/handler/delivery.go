@@ -27,7 +27,13 @@ type delivery struct {
 	sweepResult  sweep.Result
 	pauseCommand *event.PauseCommand
 	pauses       []throttle.Pause // those in force after a pause or resume
-	fault        error            // why the delivery is to come again, beside the results
+	command      *event.Command
+	answer       Answer // what else the answer to a direct invocation has
+	// byHand means that a person may have invoked the function directly with it. mistake is
+	// what is wrong with what they ask for: the error of the call. Nothing was done then.
+	byHand  bool
+	mistake error
+	fault   error // why the delivery is to come again, beside the results
 	// reasons are what metrics count of a delivery, beside those of its results and of
 	// its sweep.
 	reasons []retry.Reason
@@ -59,13 +65,15 @@ func decode(payload []byte, name string) delivery {
 		d.sweep.ID = cmp.Or(d.sweep.ID, name)
 	case decoded.PauseCommand != nil:
 		d.pauseCommand = decoded.PauseCommand
+	case decoded.Command != nil:
+		d.command = decoded.Command
 	default:
 		d.items = decoded.Items
 	}
 	for i := range d.items {
 		if req := d.items[i].Request; req != nil && req.Due.After(d.asked.Add(maxDue)) {
 			d.items[i] = event.Item{Raw: d.items[i].Raw, Err: &event.Error{
-				Reason: event.InvalidField, RunID: req.RunID, FlowID: req.FlowID, OrgID: req.OrgID,
+				Reason: event.InvalidField, RunID: req.RunID, FlowID: req.FlowID, OrgID: req.OrgID, ByHand: true,
 				Message: fmt.Sprintf("origin.due is %s, more than 14 days ahead: leave origin out, or send a dead letter's body unchanged", req.Due.Format(time.RFC3339)),
 			}}
 		}
@@ -77,19 +85,23 @@ func decode(payload []byte, name string) delivery {
 // maxDue is how far ahead a due time may be: no message lives longer.
 const maxDue = 14 * 24 * time.Hour
 
-// onQueue refuses a pause or a resume that came as a message.
+// onQueue refuses a pause, a resume or a command that came as a message.
 //
 // Rule 24: pauses come from direct invocations alone. Whoever may send to the queue may ask
 // for retries; only those who may invoke the function can stop it.
 func (d *delivery) onQueue() {
-	if d.pauseCommand == nil {
+	word := ""
+	switch {
+	case d.command != nil:
+		word = d.command.Name
+	case d.pauseCommand == nil:
 		return
-	}
-	word := "resume"
-	if d.pauseCommand.Pause {
+	case d.pauseCommand.Pause:
 		word = "pause"
+	default:
+		word = "resume"
 	}
-	d.pauseCommand, d.results = nil, make([]retry.Result, 1)
+	d.command, d.pauseCommand, d.results = nil, nil, make([]retry.Result, 1)
 	d.items = []event.Item{{Err: &event.Error{Reason: event.NotDirect, Message: fmt.Sprintf(
 		"a %s is taken from a direct invocation alone, not from a queue: sam remote invoke RetriggerFunction --event '{%q:{}}'", word, word,
 	)}}}
@@ -121,9 +133,30 @@ func (d *delivery) sent(at time.Time) {
 	}
 }
 
-// ofItems reports whether the delivery is of items, and neither a sweep nor a pause or
-// resume.
-func (d *delivery) ofItems() bool { return d.sweep == nil && d.pauseCommand == nil }
+// ofItems reports whether the delivery is of items, and not a sweep, a pause, a resume or a
+// command.
+func (d *delivery) ofItems() bool {
+	return d.sweep == nil && d.pauseCommand == nil && d.command == nil
+}
+
+// misread is the first mistake in what a person has written, where the whole payload is that;
+// nil for none.
+func (d *delivery) misread() error {
+	var first error
+	n := 0
+	for _, item := range d.items {
+		if item.Err != nil && item.Err.ByHand {
+			n++
+			if first == nil {
+				first = item.Err
+			}
+		}
+	}
+	if n > 1 {
+		return fmt.Errorf("%w (and %d more mistakes); nothing was done", first, n-1)
+	}
+	return first
+}
 
 // done reports whether each item of a delivery of items has its result.
 func (d *delivery) done() bool {

@@ -9,8 +9,10 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/dataflow"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
+	"github.com/aep-retrigger/aep-retrigger/internal/status"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 )
@@ -21,8 +23,15 @@ type Answer struct {
 	Results []retry.Result `json:"results,omitempty"`
 	// Sweep is what a sweep has done so far.
 	Sweep *sweep.Report `json:"sweep,omitempty"`
-	// Pauses are those in force after a pause or resume.
+	// Pauses are those in force after a pause or resume, and the answer to {"pauses":{}}.
 	Pauses *[]throttle.Pause `json:"pauses,omitempty"`
+	// Status is the answer to {"status":{}}.
+	Status *status.Report `json:"status,omitempty"`
+	// Connection is the answer to {"connections":{…}}.
+	Connection *dataflow.Connection `json:"connection,omitempty"`
+	// Message says what could not be checked. For example, whether Adobe knows a dataflow
+	// that is paused.
+	Message string `json:"message,omitempty"`
 }
 
 // direct answers an event or a request that did not come from a queue.
@@ -33,8 +42,12 @@ func (h *Handler) direct(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 	deliveries := []delivery{decode(payload, "invocation-"+name)}
 	d := &deliveries[0]
-	d.name = name
+	d.name, d.byHand = name, true
 	if err := d.httpFault(); err != nil {
+		return nil, err
+	}
+	if err := d.misread(); err != nil { // who has written it is there to read it
+		h.control.log.WarnContext(ctx, "a direct invocation has a mistake in it, and nothing was done", "error", err.Error())
 		return nil, err
 	}
 	h.worker.begin(deliveries)
@@ -42,26 +55,41 @@ func (h *Handler) direct(ctx context.Context, payload []byte) ([]byte, error) {
 	waitForControl := h.control.start(ctx, deliveries)
 	h.worker.work(ctx, deliveries, read)
 	waitForControl()
-	h.returns.requeue(ctx, d)
-	if d.results.mixed() {
-		h.returns.giveUp(ctx, d)
+	if d.ofItems() {
+		h.returns.requeue(ctx, d)
+		if d.results.mixed() {
+			h.returns.giveUp(ctx, d)
+		}
 	}
 	h.control.continueLater(ctx, d)
 	h.finish(ctx, deliveries)
-	if n := d.results.returned(); n > 0 {
+	if d.mistake != nil {
+		return nil, d.mistake
+	}
+	if n := d.results.returned(); n > 0 && d.command == nil {
 		return nil, d.refusal(n)
 	}
 	if d.fault != nil {
 		return nil, fmt.Errorf("%w; deliver the event again", d.fault)
 	}
-	answer := Answer{Results: d.results}
+	return json.Marshal(d.answerOf())
+}
+
+// answerOf is what the invocation returns.
+func (d *delivery) answerOf() Answer {
+	answer := d.answer
 	switch {
 	case d.sweep != nil:
 		answer.Sweep = &d.sweepResult.Report
-	case d.pauseCommand != nil && len(d.results) == 0:
+	case d.pauseCommand != nil, d.command != nil && d.command.Name == event.ListPauses:
+		if d.pauses == nil {
+			d.pauses = []throttle.Pause{}
+		}
 		answer.Pauses = &d.pauses
+	case d.command == nil:
+		answer.Results = d.results
 	}
-	return json.Marshal(answer)
+	return answer
 }
 
 // RedeliverError asks Lambda to deliver the event again. Lambda does so twice

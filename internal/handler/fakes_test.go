@@ -16,9 +16,11 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
+	"github.com/aep-retrigger/aep-retrigger/internal/dataflow"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
+	"github.com/aep-retrigger/aep-retrigger/internal/status"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
@@ -189,6 +191,69 @@ func (p *pauses) Resume(context.Context, throttle.Scope, time.Time) ([]throttle.
 	return nil, p.err
 }
 
+func (p *pauses) Lasting(context.Context) ([]throttle.Pause, error) {
+	var all []throttle.Pause
+	for _, scope := range p.paused {
+		all = append(all, throttle.Pause{Scope: scope, FlowName: "orders"})
+	}
+	return all, p.err
+}
+
+// dataflows knows one dataflow.
+type dataflows struct {
+	err   error
+	asked []dataflow.Query
+}
+
+func (f *dataflows) Find(_ context.Context, _ *credentials.Account, q dataflow.Query) (dataflow.Found, error) {
+	f.asked = append(f.asked, q)
+	switch {
+	case f.err != nil:
+		return dataflow.Found{}, f.err
+	case q.FlowID != knownFlow && q.FlowName != "orders":
+		return dataflow.Found{}, &dataflow.UnknownError{Message: "Adobe knows no " + q.String()}
+	}
+	return dataflow.Found{ID: knownFlow, Name: "orders", Sandbox: "prod"}, nil
+}
+
+func (f *dataflows) Test(ctx context.Context, a *credentials.Account, q dataflow.Query) (dataflow.Connection, error) {
+	found, err := f.Find(ctx, a, q)
+	return dataflow.Connection{FlowID: found.ID, FlowName: found.Name, Accepted: true}, err
+}
+
+// commands is a fake of what is done for runs: the id of a run is what becomes of it.
+type commands struct{ orgID string }
+
+func (c *commands) Cancel(_ context.Context, orgID string, cmd *event.Command) []retry.Result {
+	c.orgID = orgID
+	var all []retry.Result
+	for _, id := range cmd.RunIDs {
+		all = append(all, retry.Result{RunID: id, OrgID: orgID, Outcome: retry.Skipped, Reason: retry.Reason(id)})
+	}
+	return all
+}
+
+func (c *commands) Now(ctx context.Context, orgID string, cmd *event.Command) []retry.Result {
+	all := c.Cancel(ctx, orgID, cmd)
+	for i := range all {
+		all[i].Outcome = retry.Returned
+	}
+	return all
+}
+
+func (c *commands) Drop(ctx context.Context, orgID string, cmd *event.Command) []retry.Result {
+	all := c.Cancel(ctx, orgID, cmd)
+	for _, id := range cmd.LetterIDs {
+		all = append(all, retry.Result{LetterID: id, Outcome: retry.Skipped, Reason: retry.Dropped})
+	}
+	return all
+}
+
+// statuses is a fake of the status.
+type statuses struct{}
+
+func (statuses) Report(context.Context) status.Report { return status.Report{Version: "1.2.3"} }
+
 // requests is a fake of the request queue.
 type requests struct {
 	err       error
@@ -241,16 +306,19 @@ type function struct {
 	pauses   *pauses
 	requests *requests
 	shapes   *shapes
+	flows    *dataflows
+	commands *commands
 	out      *bytes.Buffer
 }
 
 func newFunction() *function {
 	f := &function{
-		engine: &engine{}, sweeper: &sweeper{}, accounts: &accounts{}, pauses: &pauses{}, requests: &requests{}, shapes: &shapes{},
+		engine: &engine{}, sweeper: &sweeper{}, accounts: &accounts{}, pauses: &pauses{}, requests: &requests{}, shapes: &shapes{}, flows: &dataflows{}, commands: &commands{},
 		out: &bytes.Buffer{},
 	}
 	f.Handler = New(Parts{
 		Engine: f.engine, Sweeper: f.sweeper, Accounts: f.accounts, Throttle: f.pauses, Requests: f.requests, Shapes: f.shapes,
+		Commands: f.commands, Status: statuses{}, Dataflows: f.flows,
 		Metrics: telemetry.NewMetrics(f.out, "f", time.Now), Log: telemetry.NewLogger(f.out, slog.LevelInfo), Concurrency: 1, CallTimeout: time.Second,
 	})
 	return f

@@ -7,12 +7,15 @@
 //	delivery.go     one payload: what it asks for, and what became of that
 //	work.go         one result for each request, each success and each unreadable part
 //	refuse.go       what can't be read, and Adobe's events without a run
-//	control.go      sweeps, pauses and resumes
+//	control.go      sweeps
+//	pause.go        pauses and resumes
+//	commands.go     what else people ask for
 //	deadletters.go  the dead letters of sweeps
 //	disposition.go  what becomes of a message, as a table
 //	answer.go       what happens to requests that were returned
 //	results.go      what the results of one payload say together
-//	report.go       the log and the metrics
+//	report.go       the log
+//	metrics.go      the metrics
 package handler
 
 import (
@@ -62,6 +65,7 @@ type Throttle interface {
 	Learn(record store.Record) error
 	Pause(ctx context.Context, scope throttle.Scope, why throttle.Cause, asked time.Time) ([]throttle.Pause, error)
 	Resume(ctx context.Context, scope throttle.Scope, asked time.Time) ([]throttle.Pause, error)
+	Lasting(ctx context.Context) ([]throttle.Pause, error)
 }
 
 // Requests is the request queue; see [requestqueue.Queue].
@@ -83,11 +87,17 @@ type Parts struct {
 	Sweeper  Sweeper
 	Accounts Accounts
 	Throttle Throttle
+	Commands Commands
+	Status   Status
+	// Dataflows finds those that people name.
+	Dataflows Dataflows
 	// Requests is nil where no request queue is configured.
 	Requests Requests
 	Shapes   Shapes
 	Metrics  *telemetry.Metrics
-	Log      *slog.Logger
+	// Adobe has how long each call to Flow Service took since the last invocation ended.
+	Adobe *telemetry.Samples
+	Log   *slog.Logger
 	// Concurrency is how many requests of one invocation are worked on at once.
 	Concurrency int
 	// CallTimeout is what the client allows for one call to Adobe.
@@ -108,7 +118,7 @@ type Handler struct {
 
 // New returns the Handler of the parts.
 func New(p Parts) *Handler {
-	report := &reporter{metrics: p.Metrics, log: p.Log}
+	report := &reporter{metrics: p.Metrics, adobe: p.Adobe, log: p.Log}
 	return &Handler{
 		worker: &worker{
 			engine: p.Engine, throttle: p.Throttle, concurrency: p.Concurrency,
@@ -116,6 +126,7 @@ func New(p Parts) *Handler {
 		},
 		control: &controller{
 			engine: p.Engine, sweeper: p.Sweeper, accounts: p.Accounts, throttle: p.Throttle, requests: p.Requests,
+			commands: p.Commands, status: p.Status, dataflows: p.Dataflows,
 			deadLetters: NewDeadLetters(p.Engine, p.Log), log: p.Log,
 		},
 		returns:   &returns{engine: p.Engine, requests: p.Requests, log: p.Log, concurrency: p.Concurrency},

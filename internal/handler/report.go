@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"slices"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
@@ -15,105 +14,37 @@ import (
 // reporter writes the log and the metrics.
 type reporter struct {
 	metrics *telemetry.Metrics
+	adobe   *telemetry.Samples // the calls to Flow Service
 	log     *slog.Logger
 }
 
-// report writes one log record for each result and the invocation's metrics:
-// the count of each outcome under the outcome's own name, and beside them of the
-// reasons that someone may want to see or be alarmed by.
+// report writes one log record for each result, and the invocation's metrics.
 func (p *reporter) report(ctx context.Context, deliveries []delivery) {
-	outcomes, reasons := map[retry.Outcome]int{}, map[retry.Reason]int{}
-	var found sweep.Counts
-	extra, skipped, recovered := 0, 0, 0
+	counts := counts{}
 	minutes := telemetry.Values{Name: RecoveryMinutes}
 	for i := range deliveries {
 		d := &deliveries[i]
 		p.logControl(ctx, d)
-		added := &d.sweepResult.Added
-		found.Seen, found.Failed, found.Requested = found.Seen+added.Seen, found.Failed+added.Failed, found.Requested+added.Requested
-		skipped += added.AllSkipped()
-		outcomes[retry.DeadLettered] += d.sweepResult.GaveUp
-		for _, reason := range slices.Concat(d.sweepResult.Reasons, d.reasons) {
-			reasons[reason]++
-		}
-		for _, r := range d.results {
-			outcomes[r.Outcome]++
-			for _, reason := range countedOf(r) {
-				reasons[reason]++
-			}
-			if r.Extra {
-				extra++
-			}
-		}
+		counts.add(d)
 		for _, r := range slices.Concat(d.results, d.sweepResult.Ends) { // that a sweep has found an end is no outcome of a request
 			logResult(ctx, p.log, r)
 			if r.Recovered {
-				recovered++
+				counts[Recovered]++
 			}
 			if r.RecoveredAfter > 0 {
 				minutes.Values = append(minutes.Values, r.RecoveredAfter.Minutes())
 			}
 		}
 	}
-	metrics := []telemetry.Count{
-		{Name: ExtraRetriggers, Value: extra},
-		{Name: Recovered, Value: recovered},
-		{Name: SweepSeen, Value: found.Seen},
-		{Name: SweepFailed, Value: found.Failed},
-		{Name: SweepRequested, Value: found.Requested},
-		{Name: SweepSkipped, Value: skipped},
-	}
-	for _, outcome := range retry.Outcomes() {
-		metrics = append(metrics, telemetry.Count{Name: string(outcome), Value: outcomes[outcome]})
-	}
-	for _, reason := range countedReasons() {
-		metrics = append(metrics, telemetry.Count{Name: string(reason), Value: reasons[reason]})
-	}
-	if err := p.metrics.Put(metrics, minutes); err != nil {
+	calls := telemetry.Values{Name: AdobeMillis, Values: p.adobe.Take()}
+	if err := p.metrics.Put(counts.list(), minutes, calls); err != nil {
 		p.log.WarnContext(ctx, "metrics were not written", "error", err.Error())
 	}
 }
 
-// ExtraRetriggers is the metric of runs that were re-triggered once more since an
-// earlier re-trigger of them had left no trace.
-const ExtraRetriggers = "extra_retriggers"
-
-// Recovered is the metric of lineages that have recovered: a run that a re-trigger made has
-// succeeded. RecoveryMinutes are the minutes that each took, from its first failure being
-// seen to the event of the success, or to the end of the run that a sweep has found.
-const (
-	Recovered       = "recovered"
-	RecoveryMinutes = "recovery_minutes"
-)
-
-// What sweeps have found since the last invocation: runs, failed runs, and of those
-// the requested and the skipped.
-const (
-	SweepSeen      = "sweep_seen"
-	SweepFailed    = "sweep_failed"
-	SweepRequested = "sweep_requested"
-	SweepSkipped   = "sweep_skipped"
-)
-
 // logResult writes the log record of one result.
 func logResult(ctx context.Context, log *slog.Logger, r retry.Result) {
 	log.LogAttrs(ctx, level(r), "run "+string(r.Outcome), attributes(r)...)
-}
-
-// countedReasons are those that are metrics.
-func countedReasons() []retry.Reason {
-	return []retry.Reason{
-		retry.ReasonDuplicate, retry.Reconciled, retry.OutcomeUnknown, retry.AttemptsExhausted, retry.BreakerOpen,
-		retry.CredentialsRefused, retry.CredentialsUnavailable, retry.LedgerUnavailable, retry.Throttled, retry.BudgetSpent, retry.Paused, retry.WouldRetrigger,
-		retry.DeadLetterQueueUnavailable, retry.QueueUnavailable, retry.NoticesUnavailable, retry.InternalError, retry.Reason(event.Unrecognized),
-	}
-}
-
-// countedOf are the reasons of a result, each once.
-func countedOf(r retry.Result) []retry.Reason {
-	all := append([]retry.Reason{r.Reason}, r.Also...)
-	slices.Sort(all)
-	return slices.Compact(all)
 }
 
 // level is error for faults that stop more than one run until someone mends
@@ -167,14 +98,17 @@ func attributes(r retry.Result) []slog.Attr {
 // logControl logs what became of a sweep, a pause or a resume.
 func (p *reporter) logControl(ctx context.Context, d *delivery) {
 	switch {
-	case d.pauseCommand != nil && d.fault == nil && len(d.results) == 0:
+	case d.pauseCommand != nil && d.fault == nil && d.mistake == nil:
 		scope, word := throttle.Scope{OrgID: d.pauseCommand.OrgID, FlowID: d.pauseCommand.FlowID}, "resumed"
 		if d.pauseCommand.Pause {
 			word = "paused"
 		}
-		p.log.WarnContext(ctx, scope.String()+" is "+word, "reason", d.pauseCommand.Reason, "pauses", len(d.pauses))
+		p.log.WarnContext(ctx, scope.String()+" is "+word, "reason", d.pauseCommand.Reason, "by", d.pauseCommand.By, "flowName", d.pauseCommand.FlowName, "pauses", len(d.pauses))
 	case d.sweep != nil:
 		p.logSweep(ctx, &d.sweepResult)
+	}
+	if d.mistake != nil {
+		p.log.WarnContext(ctx, "a direct invocation asks for what can't be done, and nothing was done", "error", d.mistake.Error())
 	}
 	if d.fault != nil {
 		p.log.ErrorContext(ctx, "a delivery could not be handled", "error", d.fault.Error())

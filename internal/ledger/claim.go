@@ -58,7 +58,7 @@ func (l *Ledger) Claim(ctx context.Context, e Entries, o ClaimOptions) (Claim, E
 		return Claim{}, e, fmt.Errorf("run %s: %w", e.Run.RunID, err)
 	}
 	next := e
-	call := Call{ID: rand.Text(), RunID: e.Run.RunID, ClientID: o.ClientID, Sandbox: e.Run.Sandbox, At: now, Until: milli(o.Until)}
+	call := Call{ID: rand.Text(), RunID: e.Run.RunID, ClientID: o.ClientID, Sandbox: e.Run.Sandbox, At: now, Until: milli(o.Until), Window: e.Run.Window}
 	if o.Forgive {
 		next.Run.Forgiven = e.Run.Used()
 	}

@@ -43,6 +43,9 @@ type Call struct {
 	// the claim after Until.
 	At    time.Time `json:"at"`
 	Until time.Time `json:"until"`
+	// Window is the data window of the run that was re-triggered, as it was known at the
+	// claim; zero where it was not.
+	Window aeptime.Window `json:"window,omitzero"`
 }
 
 // InFlight reports whether the call may still be sent: its lease has not ended.
@@ -54,9 +57,9 @@ func (c *Call) InFlight(now time.Time) bool { return now.Before(c.Until) }
 // call of its client. For example, a call that was claimed at 12:00 with a lease until
 // 12:01 may have made a run that was created between 11:58 and 12:33.
 //
-// The data windows of the two runs are not compared: an event need not have one, and no
-// source says that the run of a re-trigger shows the same one. A comparison that says no by
-// mistake would send the run twice.
+// A different data window rules no run out: an event need not have a window, and no source
+// says that Adobe shows the run of a re-trigger with the window of the run that it repeats.
+// A comparison that says no by mistake would send the run twice. See [Maker].
 func (c *Call) MayHaveMade(runID, clientID string, createdAt time.Time) bool {
 	if runID == c.RunID || clientID != c.ClientID {
 		return false
@@ -198,11 +201,25 @@ func (f *Flow) Fits(runID, clientID string, createdAt time.Time) (calls []Call, 
 	return calls, f.Cut.Covers(clientID, createdAt)
 }
 
-// FitsOther reports whether a kept call of another run than the given one, or a dropped
-// call, may have made the child. Rule 12: then nobody can tell whose child it is.
-func (f *Flow) FitsOther(runID, childID, clientID string, createdAt time.Time) bool {
-	calls, cut := f.Fits(childID, clientID, createdAt)
-	return cut || slices.ContainsFunc(calls, func(c Call) bool { return c.RunID != runID })
+// Maker returns the call that has made a run of the data window, out of calls each of which
+// may have; false where nobody can tell. Rules 11, 12 and 17: it can be told if all are calls
+// of one run. It can be told, too, if one run alone has the same window, and the windows of
+// the other runs are known.
+//
+// So an equal window is evidence, and a different one is none: a call that is alone made the
+// run, whatever its window. For example, of the lost calls of two runs, for the windows from
+// 5 to 6 and from 6 to 7 o'clock, the first has made a run from 5 to 6. Of a run from 7 to 8,
+// nobody can tell.
+func Maker(calls []Call, window aeptime.Window) (Call, bool) {
+	if len(calls) == 0 {
+		return Call{}, false
+	}
+	same := slices.IndexFunc(calls, func(c Call) bool { return c.Window.Same(window) })
+	maker := calls[max(same, 0)]
+	another := slices.ContainsFunc(calls, func(c Call) bool {
+		return c.RunID != maker.RunID && (same < 0 || c.Window.IsZero() || c.Window.Same(window))
+	})
+	return maker, !another
 }
 
 func key(kind, orgID, id string) string { return kind + "#" + orgID + "#" + id }

@@ -20,7 +20,7 @@ func newsWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) episodes() *ledger.Episodes { return ledger.NewEpisodes(w.Ledger) }
+func (v *view) episodes() *ledger.Episodes { return ledger.NewEpisodes(v.Ledger) }
 
 // giveUp gives a run up, and lets a minute pass.
 func (w *world) giveUp(runID string) ledger.Flow {
@@ -54,21 +54,21 @@ func (w *world) tell() {
 	}
 }
 
-func (w *world) untold() []ledger.Untold {
-	f := w.load("any").Flow
+func (v *view) untold() []ledger.Untold {
+	f := v.load("any").Flow
 	return f.Untold()
 }
 
 // wantNews compares the news that is yet to be told, and whether the entry is on the list.
-func (w *world) wantNews(want ...ledger.News) {
-	w.Helper()
+func (v *view) wantNews(want ...ledger.News) {
+	v.Helper()
 	var got []ledger.News
-	for _, u := range w.untold() {
+	for _, u := range v.untold() {
 		got = append(got, u.News)
 	}
-	listed, err := w.episodes().Untold(w.Context(), org, 10)
+	listed, err := v.episodes().Untold(v.Context(), org, 10)
 	if err != nil || !slices.Equal(got, want) || len(listed) > 0 != (len(want) > 0) {
-		w.Errorf("the news is %q, want %q; %d entries are on the list, %v", got, want, len(listed), err)
+		v.Errorf("the news is %q, want %q; %d entries are on the list, %v", got, want, len(listed), err)
 	}
 }
 

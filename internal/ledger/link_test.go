@@ -7,9 +7,6 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 )
 
-// run is a run as a search finds it.
-func (w *world) run(runID string) ledger.Run { return w.load(runID).Run }
-
 func TestAFoundRunIsLinkedAndEmptiesTheSlot(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -58,7 +58,7 @@ func link(parent *Run, child Run, now time.Time) *childWrite {
 
 // Link records that a call of the parent's run has made the child. Rule 12: the slot is
 // empty then, if it has the call. Rule 17: a call that is kept is kept no longer. The caller
-// makes sure that no other call may have made the child: [Flow.FitsOther].
+// makes sure that it is this call that has made the child: [Flow.Fits], [Maker].
 //
 // Rule 18: nothing is linked to a parent that is reserved; the error is a
 // [*TransitionError].

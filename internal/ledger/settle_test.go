@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/pkg/aeptime"
 )
 
 func TestASettledCallIsKeptAndItsSlotIsEmpty(t *testing.T) {
@@ -196,23 +197,23 @@ func TestARunThatFitsAKeptCallOfAnotherRunIsNobodys(t *testing.T) {
 		return ledger.Call{ID: id, RunID: run, ClientID: client, At: at, Until: at.Add(time.Minute)}
 	}
 	for _, tt := range []struct {
-		name    string
-		flow    ledger.Flow
-		fits    int
-		cut     bool
-		another bool // than a
+		name  string
+		flow  ledger.Flow
+		fits  int
+		cut   bool
+		known bool // whose it is
 	}{
 		{"nothing is kept", ledger.Flow{}, 0, false, false},
-		{"a call of its own", ledger.Flow{Kept: []ledger.Call{call("1", "a", at)}}, 1, false, false},
-		{"two calls of its own", ledger.Flow{Kept: []ledger.Call{call("1", "a", at), call("2", "a", at.Add(time.Minute))}}, 2, false, false},
-		{"a call of another run", ledger.Flow{Kept: []ledger.Call{call("1", "a", at), call("2", "z", at)}}, 2, false, true},
+		{"a call", ledger.Flow{Kept: []ledger.Call{call("1", "a", at)}}, 1, false, true},
+		{"two calls of one run", ledger.Flow{Kept: []ledger.Call{call("1", "a", at), call("2", "a", at.Add(time.Minute))}}, 2, false, true},
+		{"a call of another run", ledger.Flow{Kept: []ledger.Call{call("1", "a", at), call("2", "z", at)}}, 2, false, false},
 		{"a call of another time", ledger.Flow{Kept: []ledger.Call{call("1", "z", at.Add(-time.Hour))}}, 0, false, false},
 		{"a call of the found run", ledger.Flow{Kept: []ledger.Call{call("1", "b", at)}}, 0, false, false},
-		{"the mark", ledger.Flow{Cut: &ledger.CutMark{ClientIDs: []string{client}, Until: at.Add(time.Hour)}}, 0, true, true},
+		{"the mark", ledger.Flow{Cut: &ledger.CutMark{ClientIDs: []string{client}, Until: at.Add(time.Hour)}}, 0, true, false},
 	} {
 		calls, cut := tt.flow.Fits("b", client, at)
-		if other := tt.flow.FitsOther("a", "b", client, at); len(calls) != tt.fits || cut != tt.cut || other != tt.another {
-			t.Errorf("%s: %d calls, mark %t, another %t", tt.name, len(calls), cut, other)
+		if _, known := ledger.Maker(calls, aeptime.Window{}); len(calls) != tt.fits || cut != tt.cut || known != tt.known {
+			t.Errorf("%s: %d calls, mark %t, known %t", tt.name, len(calls), cut, known)
 		}
 	}
 }

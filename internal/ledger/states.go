@@ -51,7 +51,7 @@ func States() []State {
 // Operation is a kind of write to a run's entry.
 type Operation string
 
-// The operations; each is a method of [Ledger].
+// The operations; each is a method of [Ledger], those of people are methods of [People].
 const (
 	OpClaim           Operation = "Claim"
 	OpConfirm         Operation = "Confirm"
@@ -67,11 +67,13 @@ const (
 	OpSucceed         Operation = "Succeed"
 	OpCountFault      Operation = "CountFault"
 	OpCloseBreaker    Operation = "CloseBreaker"
+	OpCancel          Operation = "Cancel"
+	OpDrop            Operation = "Drop"
 )
 
 // Operations returns every operation.
 func Operations() []Operation {
-	return []Operation{OpClaim, OpConfirm, OpRelease, OpMarkUnconfirmed, OpChangeClient, OpLink, OpLinkChild, OpSettle, OpReserve, OpNote, OpUnreserve, OpSucceed, OpCountFault, OpCloseBreaker}
+	return []Operation{OpClaim, OpConfirm, OpRelease, OpMarkUnconfirmed, OpChangeClient, OpLink, OpLinkChild, OpSettle, OpReserve, OpNote, OpUnreserve, OpSucceed, OpCountFault, OpCloseBreaker, OpCancel, OpDrop}
 }
 
 // Asker says who asks for an operation.
@@ -144,6 +146,8 @@ func transitions() []Transition {
 		{From: []State{NoEntry}, Op: OpCountFault, To: []State{Returned}},
 		{From: slices.Concat(unclaimed[1:], claimed, []State{Reserved}), Op: OpCountFault, Keeps: true},
 		{From: States(), Op: OpCloseBreaker, Keeps: true, Note: "it changes the dataflow's entry only"},
+		{From: []State{Returned, Deferred, Searched, CannotTell}, Op: OpCancel, Only: []Asker{AtHand}, To: []State{Skipped}, Note: "its message is skipped when it comes; a call under way, or lost and not yet searched for, is not cancelled"},
+		{From: []State{DeadLettered}, Op: OpDrop, Only: []Asker{AtHand}, To: []State{Skipped}, Note: "a person has deleted the dead letter"},
 	}
 }
 

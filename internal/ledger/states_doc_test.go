@@ -34,7 +34,7 @@ func sentence(s ledger.State) string {
 		ledger.Searched:     "The call got no answer, and a search found no run that it made. After half an hour the function searches again, and then sends the run once more.",
 		ledger.CannotTell:   "The call got no answer, and no search can tell whether it made a run. Only a person can send the run again, with `force`.",
 		ledger.Reserved:     "One delivery is writing a dead letter or a message for the run, and others wait. If the delivery dies, the state before counts again when the reservation ends.",
-		ledger.Skipped:      "There was nothing to do for the run, for example since it was too old. A person can ask for it again.",
+		ledger.Skipped:      "There was nothing to do for the run, for example since it was too old, or a person has cancelled it. A person can ask for it again.",
 		ledger.DeadLettered: "The function gave the run up, and a dead letter says why. A person can send the dead letter again.",
 		ledger.Retriggered:  "A re-trigger of the run made another run, its successor, with which the lineage goes on. This is an end.",
 		ledger.Succeeded:    "One of our re-triggers made the run, and it succeeded. This is an end.",
@@ -63,7 +63,7 @@ func document() string {
 	for _, s := range ledger.States() {
 		fmt.Fprintf(&doc, "| %s | %s |\n", stateName(s), sentence(s))
 	}
-	doc.WriteString("\n## The operations\n\nEach operation is a method of `ledger.Ledger`. One transaction writes it, on condition that nobody else has changed the entries since they were read.\n\n| operation | from | to | who asks | |\n| --- | --- | --- | --- | --- |\n")
+	doc.WriteString("\n## The operations\n\nEach operation is a method of `ledger.Ledger`; `ledger.People` has those that only a person asks for. One transaction writes it, on condition that nobody else has changed the entries since they were read.\n\n| operation | from | to | who asks | |\n| --- | --- | --- | --- | --- |\n")
 	for _, op := range ledger.Operations() {
 		for _, row := range ledger.Transitions() {
 			if row.Op == op {

@@ -12,14 +12,14 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
-func (w *world) lists() ledger.Lists { return ledger.Lists{Table: w.table} }
+func (v *view) lists() ledger.Lists { return ledger.Lists{Table: v.table} }
 
 // days are the sums of a month.
-func (w *world) days() []ledger.Sum {
-	w.Helper()
-	sums, err := w.lists().Days(w.Context(), org, w.now.Add(-30*24*time.Hour), 1000)
+func (v *view) days() []ledger.Sum {
+	v.Helper()
+	sums, err := v.lists().Days(v.Context(), org, v.now.Add(-30*24*time.Hour), 1000)
 	if err != nil {
-		w.Fatal(err)
+		v.Fatal(err)
 	}
 	return sums
 }

@@ -3,11 +3,8 @@ package ledger_test
 import (
 	"context"
 	"errors"
-	"maps"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
@@ -23,15 +20,9 @@ const (
 	lease = time.Minute
 )
 
-// world is a ledger over a table in memory, with a clock of its own.
-type world struct {
-	*testing.T
-
-	*ledger.Ledger
-
-	now   time.Time
-	table *table
-}
+// world is a ledger over a table in memory, with a clock of its own. Its own methods are the
+// steps of the tests; those of the view read what the steps have led to.
+type world struct{ *view }
 
 // table is a table between whose calls something can happen.
 type table struct {
@@ -73,21 +64,12 @@ func (t *table) Commit(ctx context.Context, writes ...store.Write) error {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{T: t, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), table: &table{Table: memory.New()}}
+	w := &world{&view{T: t, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), table: &table{Table: memory.New()}}}
 	w.Ledger = ledger.New(w.table, ledger.DefaultTTL, func() time.Time { return w.now })
 	return w
 }
 
 func (w *world) after(d time.Duration) { w.now = w.now.Add(d) }
-
-func (w *world) load(runID string) ledger.Entries {
-	w.Helper()
-	e, err := w.Load(w.Context(), ledger.Ref{OrgID: org, FlowID: flow, Sandbox: sandbox, RunID: runID})
-	if err != nil {
-		w.Fatal(err)
-	}
-	return e
-}
 
 // must ends the test where an operation fails.
 func (w *world) must(e ledger.Entries, err error) ledger.Entries {
@@ -149,49 +131,6 @@ func (w *world) put(runID string, change func(*ledger.Entries)) {
 	if err := w.Put(w.Context(), e); err != nil {
 		w.Fatal(err)
 	}
-}
-
-// stored is everything that the table has, without revisions.
-func (w *world) stored() map[string]store.Record {
-	all := map[string]store.Record{}
-	for _, r := range w.table.Records() {
-		key := r[store.AttributeKey]
-		all[key] = maps.Clone(r)
-		delete(all[key], store.AttributeRev)
-	}
-	return all
-}
-
-// unchanged ends the test where the table has something else than before.
-func (w *world) unchanged(before map[string]store.Record) {
-	w.Helper()
-	if diff := cmp.Diff(before, w.stored()); diff != "" {
-		w.Errorf("the store has changed (-want +got):\n%s", diff)
-	}
-}
-
-// state compares a run's state as the ledger has it.
-func (w *world) state(runID string, want ledger.State) ledger.Run {
-	w.Helper()
-	run := w.load(runID).Run
-	if got := run.StateAt(w.now); got != want {
-		w.Errorf("run %s is %q, want %q", runID, got, want)
-	}
-	return run
-}
-
-// slot compares whose call is in the slot; empty for none.
-func (w *world) slot(want string) ledger.Flow {
-	w.Helper()
-	f := w.load("any").Flow
-	got := ""
-	if f.Slot != nil {
-		got = f.Slot.RunID
-	}
-	if got != want {
-		w.Errorf("the slot has the call of %q, want %q", got, want)
-	}
-	return f
 }
 
 func isConflict(err error) bool { return errors.As(err, new(*store.ConflictError)) }

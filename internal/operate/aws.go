@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
 )
@@ -64,7 +65,7 @@ func Open(ctx context.Context, t Target) (*Operator, error) {
 
 // awsConfig returns the person's own configuration, if it has a region and credentials.
 func awsConfig(ctx context.Context, t Target) (aws.Config, error) {
-	var options []func(*awsconfig.LoadOptions) error
+	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{})} // what is wrong is an error, and not a line between others
 	if t.Region != "" {
 		options = append(options, awsconfig.WithRegion(t.Region))
 	}
@@ -139,10 +140,17 @@ func awsError(err error) error {
 	return &Error{Kind: Failed, Err: err, Message: err.Error()}
 }
 
-// actionOf is the IAM action of an operation. They differ for Lambda alone.
+// actionOf is the IAM action of an operation. Its words differ for some services.
 func actionOf(service, operation string) string {
-	if service == "Lambda" && operation == "Invoke" {
-		operation = "InvokeFunction"
+	switch service {
+	case "Lambda":
+		if operation == "Invoke" {
+			operation = "InvokeFunction"
+		}
+	case "CloudWatch Logs":
+		service = "logs"
+	case "EventBridge":
+		service = "events"
 	}
 	return strings.ToLower(service) + ":" + operation
 }
@@ -152,7 +160,9 @@ func policyWith(action string) string {
 	switch action {
 	case "lambda:InvokeFunction", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage":
 		return "the stack's operator policy has it (output OperatorPolicyArn)"
-	case "cloudformation:DescribeStacks", "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:DescribeTable", "sqs:GetQueueAttributes":
+	case "cloudformation:DescribeStacks", "cloudformation:DescribeStackResources", "dynamodb:Query", "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:DescribeTable",
+		"sqs:GetQueueAttributes", "cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms", "logs:StartQuery", "logs:FilterLogEvents", "logs:GetQueryResults",
+		"lambda:GetFunctionConfiguration", "events:DescribeRule", "events:ListTargetsByRule", "sns:ListSubscriptionsByTopic":
 		return "the stack's reader and operator policies have it (outputs ReaderPolicyArn and OperatorPolicyArn)"
 	}
 	return "ask who manages the AWS account for it"

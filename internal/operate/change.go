@@ -2,6 +2,8 @@ package operate
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/handler"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
@@ -30,6 +32,17 @@ type Result struct {
 // letter, or could not be handled now.
 func (r *Result) Failed() bool {
 	return r.Outcome == string(retry.DeadLettered) || r.Outcome == string(retry.Returned)
+}
+
+// Retried reports whether the function has retried a run that waited, or has found that there
+// is nothing to retry. One that must go on waiting was not.
+func (r *Result) Retried() bool {
+	return r.Outcome == string(retry.Retriggered) || r.Outcome == string(retry.Skipped) && r.Reason != string(retry.NotWaiting)
+}
+
+// Canceled reports whether the run waits no more.
+func (r *Result) Canceled() bool {
+	return r.Outcome == string(retry.Skipped) && r.Reason != string(retry.NotWaiting)
 }
 
 func resultOf(r retry.Result) Result {
@@ -101,26 +114,25 @@ type Chosen struct {
 // Choose finds the runs that are to be changed, each once, and checks the ledger's schema.
 // Sandbox is that of runs that the ledger does not know.
 func Choose(ctx context.Context, o *Operator, orgID, sandbox string, runIDs []string) ([]Chosen, error) {
-	var targets []Chosen
-	var entries []ledger.Run
+	runs, err := findRuns(ctx, o, orgID, runIDs...)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []Chosen
 	seen := map[string]bool{}
 	for _, id := range runIDs {
 		if seen[id] {
 			continue
 		}
 		seen[id] = true
-		run, found, err := findRun(ctx, o, orgID, id)
-		if err != nil {
-			return nil, err
+		run, known := runs[id]
+		one := Chosen{Run: Run{RunID: id, OrgID: orgID, Sandbox: sandbox}}
+		if known {
+			one = Chosen{Run: RunOf(&run, o.Now()), Known: true}
 		}
-		t := Chosen{Run: Run{RunID: id, OrgID: orgID, Sandbox: sandbox}, Known: found}
-		if found {
-			t.Run = RunOf(&run, o.Now())
-			entries = append(entries, run)
-		}
-		targets = append(targets, t)
+		chosen = append(chosen, one)
 	}
-	return targets, CheckSchema(ctx, o, entries...)
+	return chosen, CheckSchema(ctx, o, slices.Collect(maps.Values(runs))...)
 }
 
 // request is one run in a payload.

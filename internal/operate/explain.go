@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 )
 
 // Explanation says what was decided on a run and on the others of its lineage, and what comes
@@ -164,12 +165,7 @@ func (e *Explanation) conclude(now time.Time) {
 	if len(e.Runs) == 0 {
 		return
 	}
-	last := &e.Runs[0]
-	for i := range e.Runs {
-		if r := &e.Runs[i]; r.RunID == last.NewRunID {
-			last = r
-		}
-	}
+	last := e.last()
 	_, e.Next = Words(last.State, last.Reason)
 	id := "run " + last.RunID
 	switch ledger.State(last.State) {
@@ -194,9 +190,35 @@ func (e *Explanation) conclude(now time.Time) {
 		e.Command = "aep-retrigger retry " + shellWord(last.RunID) + forceOf(last)
 	case ledger.Skipped:
 		e.Now = fmt.Sprintf("%s was not retried: %s.", upper(id), last.Why)
+		if flag, may := retryOfSkipped(last.Reason); may {
+			e.Next, e.Command = "nothing, unless it is to be retried all the same", "aep-retrigger retry "+shellWord(last.RunID)+flag
+		}
 	default:
 		e.Now = fmt.Sprintf("%s: %s.", upper(id), last.Why)
 	}
+}
+
+// last is the run with which the lineage goes on from the root.
+func (e *Explanation) last() *ExplainedRun {
+	last := &e.Runs[0]
+	for i := range e.Runs {
+		if r := &e.Runs[i]; r.RunID == last.NewRunID {
+			last = r
+		}
+	}
+	return last
+}
+
+// retryOfSkipped says whether a retry of a run that was skipped for the reason makes sense, and
+// the flag that it needs.
+func retryOfSkipped(reason string) (flag string, may bool) {
+	switch retry.Reason(reason) {
+	case retry.Cancelled, retry.Dropped:
+		return "", true
+	case retry.TooOld, retry.ByPolicy, retry.DuplicateBatch, retry.SupersededByHand:
+		return " --force", true
+	}
+	return "", false
 }
 
 // forceOf is the flag that a retry of the run needs: where the next step of docs/outcomes.md

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/notice"
+	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 )
 
 // The states of a dataflow.
@@ -187,7 +188,9 @@ func (f *FlowState) fails(flow *ledger.Flow, now time.Time) {
 	if e := flow.Failing(); e != nil {
 		f.State, f.FailingSince, f.Reason = FlowFailing, e.Since, e.Reason
 		f.Why, _ = Words(string(ledger.DeadLettered), e.Reason)
-		f.DaysLeft = new(notice.DaysLeft(e.Since, now))
+		if e.Reason != string(retry.FlowDisabled) { // it is disabled already
+			f.DaysLeft = new(notice.DaysLeft(e.Since, now))
+		}
 	}
 	if flow.BlockedUntil.After(now) {
 		f.State, f.BreakerUntil = FlowBreakerOpen, flow.BlockedUntil

@@ -5,14 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/handler"
 )
 
-// Ask invokes the function with a payload and returns its answer. The error is an [*Error]:
-// of kind Wrong where the function refuses the payload.
+// Ask invokes the function with a payload and returns its answer. The error is an [*Error];
+// where the function refuses the payload it has the function's words.
 func (o *Operator) Ask(ctx context.Context, payload any) (handler.Answer, error) {
 	var answer handler.Answer
 	body, err := json.Marshal(payload)
@@ -30,7 +29,7 @@ func (o *Operator) Ask(ctx context.Context, payload any) (handler.Answer, error)
 		if json.Unmarshal(out.Payload, &fault) != nil || fault.Message == "" {
 			fault.Message = string(out.Payload)
 		}
-		return answer, Errorf(Failed, "the function %s answered with an error (%s): %s", o.Stack.Function, aws.ToString(out.FunctionError), fault.Message)
+		return answer, Errorf(Failed, "the function answered with an error: %s", fault.Message)
 	}
 	if err := json.Unmarshal(out.Payload, &answer); err != nil {
 		return answer, &Error{Kind: Failed, Message: fmt.Sprintf("the function's answer can't be read: %v", err), Err: err}

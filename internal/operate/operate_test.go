@@ -110,7 +110,19 @@ func TestOrgsAreAskedForOnlyWhereThereAreSeveral(t *testing.T) {
 	if _, err := operate.Explain(t.Context(), w.Operator, "", "run-1"); err != nil {
 		t.Errorf("one org has the run: %v", err)
 	}
-	_, err := operate.Explain(t.Context(), w.Operator, "U@AdobeOrg", "run-1")
+	other, err := w.ledger.Load(t.Context(), ledger.Ref{OrgID: "V@AdobeOrg", FlowID: "f-9", Sandbox: sandbox, RunID: "run-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.note(other, ledger.Outcome{State: ledger.Skipped, Reason: "too_old"}, ledger.Decision{})
+	_, err = operate.Explain(t.Context(), w.Operator, "", "run-1")
+	if kindOf(t, err) != operate.Wrong || !strings.Contains(err.Error(), "name one of V@AdobeOrg, W@AdobeOrg with --org") {
+		t.Errorf("two orgs have the run: %v", err)
+	}
+	if e, err := operate.Explain(t.Context(), w.Operator, "V@AdobeOrg", "run-1"); err != nil || e.FlowID != "f-9" || !strings.Contains(e.Now, "was not retried: the run failed longer ago") {
+		t.Errorf("%+v, %v", e, err)
+	}
+	_, err = operate.Explain(t.Context(), w.Operator, "U@AdobeOrg", "run-1")
 	if kindOf(t, err) != operate.NotThere || !strings.Contains(err.Error(), "it knows V@AdobeOrg, W@AdobeOrg") {
 		t.Errorf("an unknown org: %v", err)
 	}
@@ -163,7 +175,7 @@ func TestACommandOlderThanTheLedgerChangesNothing(t *testing.T) {
 	w.answer = `{"pauses":[]}`
 	w.defers("f-1", "Orders daily", "run-1")
 	w.beat(ledger.Pulse{OrgID: org, Schema: ledger.Schema + 1})
-	_, err := operate.SetPaused(t.Context(), w.Operator, true, operate.PauseScope{}, operate.Because{Reason: "x"})
+	_, _, err := operate.SetPaused(t.Context(), w.Operator, true, operate.PauseScope{}, operate.Because{Reason: "x"})
 	if kindOf(t, err) != operate.Failed || !strings.Contains(err.Error(), "Update the command") {
 		t.Errorf("pause: %v", err)
 	}

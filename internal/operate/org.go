@@ -67,33 +67,37 @@ func listed(names []string) string {
 // findRun reads the entry of a run, of the given org or of the one that has it. found is false
 // where the ledger has no such run.
 func findRun(ctx context.Context, o *Operator, orgID, runID string) (run ledger.Run, found bool, err error) {
-	if err := event.ValidRunID(runID); err != nil {
-		return run, false, &Error{Kind: Wrong, Message: err.Error(), Err: err}
+	all, err := findRuns(ctx, o, orgID, runID)
+	run, found = all[runID]
+	return run, found, err
+}
+
+// findRuns reads the entries of runs, by run id; those that the ledger does not have are left
+// out. The error is an [*Error], of kind Wrong where several orgs have a run of one id.
+func findRuns(ctx context.Context, o *Operator, orgID string, runIDs ...string) (map[string]ledger.Run, error) {
+	for _, id := range runIDs {
+		if err := event.ValidRunID(id); err != nil {
+			return nil, &Error{Kind: Wrong, Message: err.Error(), Err: err}
+		}
 	}
 	all, err := Orgs(ctx, o, orgID)
 	if err != nil {
-		return run, false, err
+		return nil, err
 	}
-	var keys []string
+	found, of := map[string]ledger.Run{}, map[string][]string{}
 	for _, p := range all {
-		keys = append(keys, ledger.RunKey(p.OrgID, runID))
-	}
-	if len(keys) == 0 {
-		return run, false, nil
-	}
-	snapshot, err := o.Ledger().Read(ctx, keys...)
-	if err != nil {
-		return run, false, o.fault(err)
-	}
-	var of []string
-	for _, p := range all {
-		if snapshot[ledger.RunKey(p.OrgID, runID)] != nil {
-			run = snapshot.Entries(ledger.Ref{OrgID: p.OrgID, RunID: runID}).Run
-			of = append(of, p.OrgID)
+		runs, err := o.Ledger().Runs(ctx, p.OrgID, runIDs...)
+		if err != nil {
+			return nil, o.fault(err)
+		}
+		for id, run := range runs {
+			found[id], of[id] = run, append(of[id], p.OrgID)
 		}
 	}
-	if len(of) > 1 {
-		return run, false, Errorf(Wrong, "several orgs have a run %s: name one of %s with --org", runID, listed(of))
+	for id, orgs := range of {
+		if len(orgs) > 1 {
+			return nil, Errorf(Wrong, "several orgs have a run %s: name one of %s with --org", id, listed(orgs))
+		}
 	}
-	return run, len(of) == 1, nil
+	return found, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"strings"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 )
@@ -17,7 +18,8 @@ type PauseScope struct {
 	FlowName string `json:"flowName,omitempty"`
 	Sandbox  string `json:"sandbox,omitempty"`
 
-	name string
+	name string // of the dataflow with FlowID
+	near string // names that may have been meant, where the ledger does not know the dataflow
 }
 
 // What names the scope.
@@ -42,7 +44,7 @@ func ScopeOfFlow(ctx context.Context, o *Operator, orgID, sandbox, name string) 
 		if orgErr != nil {
 			return PauseScope{}, orgErr
 		}
-		scope := PauseScope{OrgID: org.OrgID, FlowName: name, Sandbox: sandbox}
+		scope := PauseScope{OrgID: org.OrgID, FlowName: name, Sandbox: sandbox, near: fault.Message[max(strings.LastIndex(fault.Message, "; "), 0):]}
 		if isFlowID(name) {
 			scope.FlowID, scope.FlowName = name, ""
 		}
@@ -59,14 +61,16 @@ func isFlowID(text string) bool {
 	return regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`).MatchString(text)
 }
 
-// SetPaused asks the function to pause or to resume, and returns the pauses in force then.
-func SetPaused(ctx context.Context, o *Operator, pause bool, s PauseScope, b Because) ([]Pause, error) {
+// SetPaused asks the function to pause or to resume, and returns the pauses in force then. The
+// message says what could not be checked, such as whether Adobe knows the dataflow; it is
+// empty otherwise.
+func SetPaused(ctx context.Context, o *Operator, pause bool, s PauseScope, b Because) (pauses []Pause, message string, err error) {
 	if err := CheckSchema(ctx, o); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	who, err := orderOf(ctx, o, b)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	what := "resume"
 	if pause {
@@ -76,15 +80,19 @@ func SetPaused(ctx context.Context, o *Operator, pause bool, s PauseScope, b Bec
 		PauseScope
 		order
 	}{s, who}})
+	if err != nil && strings.Contains(err.Error(), "Adobe knows no dataflow") {
+		return nil, "", &Error{Kind: NotThere, Err: err, Message: err.Error() + s.near}
+	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if len(answer.Results) > 0 { // of an older function: a dead letter says what was wrong
-		return nil, Errorf(Failed, "the function refused: %s", answer.Results[0].Message)
+		return nil, "", Errorf(Failed, "the function refused: %s", answer.Results[0].Message)
 	}
 	var lasting []throttle.Pause
 	if answer.Pauses != nil {
 		lasting = *answer.Pauses
 	}
-	return namedPauses(ctx, o, lasting)
+	pauses, err = namedPauses(ctx, o, lasting)
+	return pauses, answer.Message, err
 }

@@ -71,12 +71,12 @@ func Pauses(ctx context.Context, o *Operator) ([]Pause, error) {
 	return namedPauses(ctx, o, all)
 }
 
-// namedPauses adds the names of dataflows.
+// namedPauses are the pauses, with the names of their dataflows.
 func namedPauses(ctx context.Context, o *Operator, all []throttle.Pause) ([]Pause, error) {
 	pauses := make([]Pause, len(all))
 	for i, p := range all {
-		name := ""
-		if p.FlowID != "" {
+		name := p.FlowName
+		if p.FlowID != "" && name == "" { // it is of an older version
 			runs, err := o.Ledger().OfFlow(ctx, p.OrgID, p.FlowID, 1)
 			if err != nil {
 				return nil, o.fault(err)

@@ -109,6 +109,8 @@ type History struct {
 	BlockedUntil time.Time
 	// Force passes over everything here.
 	Force bool
+	// Now passes over the delay before the next attempt, and over nothing else.
+	Now bool
 }
 
 // Decision is what is to be done.
@@ -151,7 +153,7 @@ func (p *Policy) Decide(run Run, h History, now time.Time) Decision {
 		)}
 	}
 	at := h.FirstSeen.Add(jitter(run.ID, h.Attempts, delays[attempts]).Truncate(time.Millisecond))
-	if now.Before(at) {
+	if now.Before(at) && !h.Now {
 		return Decision{Action: Wait, At: at, Reason: RetryDelay, Detail: fmt.Sprintf("attempt %d is due at %s", h.Attempts+1, at.UTC().Format(time.RFC3339))}
 	}
 	return Decision{Action: Retry, At: at}

@@ -87,6 +87,9 @@ func (w closer) skip(s Step) *Result {
 // there does not go there a second time: its message is made to wait.
 func (w closer) wait(s Step) *Result {
 	f := &w.facts
+	if f.Request.Now { // its message waits, and goes on waiting
+		return new(w.result().became(Deferred, s.Reason, s.Detail+"; it goes on waiting"))
+	}
 	due := s.Due.UTC().Truncate(time.Millisecond)
 	if f.waitsOnQueue() {
 		done, end := w.change(func(ctx context.Context) (ledger.Entries, error) {

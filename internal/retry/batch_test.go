@@ -13,7 +13,6 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
-	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	. "github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
@@ -27,16 +26,6 @@ func (w *world) batch(e *Engine, requests ...event.Request) (results []Result) {
 	}
 	e.Close(w.Context(), b)
 	return results
-}
-
-// budget is what the org's counter of this window has.
-func (w *world) budget() string {
-	for _, r := range w.table.Table.(interface{ Records() []store.Record }).Records() { //nolint:errcheck // it is the table in memory
-		if strings.HasPrefix(r[store.AttributeKey], "org-budget#") && strings.HasSuffix(r[store.AttributeKey], time.Now().UTC().Truncate(time.Hour).Format(time.RFC3339)) {
-			return r[store.AttributeCount]
-		}
-	}
-	return ""
 }
 
 func TestABatchIsReadAndBudgetedInOneCall(t *testing.T) {
@@ -71,9 +60,9 @@ func TestWhatABatchDoesNotSendIsGivenBack(t *testing.T) {
 		w.options.OrgBudget = 10
 		first, again, refused := w.fail("run"), w.event("run"), w.fail("refused")
 		lost := w.fail("lost")
-		w.onCall = func(r *http.Request) {
+		w.adobe.onCall = func(r *http.Request) {
 			if isRetrigger(r) && strings.Contains(r.URL.Path, "refused") {
-				w.forbidden()
+				w.adobe.forbidden()
 			}
 			if isRetrigger(r) && strings.Contains(r.URL.Path, "lost") {
 				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Reset: true})
@@ -119,7 +108,7 @@ func TestASingleDeliveryGivesItsPartOfTheBudgetBack(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.options.OrgBudget = 10
 		req := w.fail("run")
-		w.forbidden()
+		w.adobe.forbidden()
 		w.want(w.deliver(req), DeadLettered, Forbidden)
 		if w.budget() != "0" {
 			t.Errorf("%s of the budget are used", w.budget())
@@ -135,7 +124,7 @@ func TestNearTheLimitABatchTakesWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.options.OrgBudget = 3
-		w.options.Policy = &policy.Policy{Delays: []time.Duration{0, 0, 0}, MaxAge: policy.DefaultMaxAge}
+		w.options.Policy = atOnce(3)
 		var requests []event.Request
 		for i := range 7 {
 			requests = append(requests, w.fail(fmt.Sprint("run", i)))
@@ -160,10 +149,7 @@ func TestNearTheLimitABatchTakesWhatIsLeft(t *testing.T) {
 func TestOneMoreReTriggerWaitsForTheOrgsBudget(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		req := w.fail("run")
-		w.lose(req, false)
-		pass(reconcile)
-		w.want(w.deliver(req), Deferred, OutcomeUnknown)
+		w.searchedInVain()
 		pass(secondSearch)
 		w.options.OrgBudget = 1
 		w.want(w.deliver(w.fail("other")), Retriggered, "")
@@ -177,7 +163,7 @@ func TestOneMoreReTriggerWaitsForTheOrgsBudget(t *testing.T) {
 func TestRunsOfOneDataflowGoOneAfterTheOther(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.onCall = func(r *http.Request) {
+		w.adobe.onCall = func(r *http.Request) {
 			if isRetrigger(r) {
 				pass(time.Second)
 			}
@@ -206,7 +192,7 @@ func TestRunsOfOneDataflowGoOneAfterTheOther(t *testing.T) {
 func TestARunThatGetsNoTurnIsReturned(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.onCall = func(r *http.Request) {
+		w.adobe.onCall = func(r *http.Request) {
 			if isRetrigger(r) {
 				pass(9 * time.Second)
 			}
@@ -266,7 +252,7 @@ func TestADryRunSaysWhatWouldBecomeOfTheRun(t *testing.T) {
 		says   string
 	}{
 		"it would be sent":     {func(*world) {}, "would be re-triggered, as attempt 1: it has failed"},
-		"it is being paused":   {func(w *world) { w.throttle.status.Wait, w.throttle.status.Detail = time.Hour, "all is paused" }, "would wait: all is paused"},
+		"it is being paused":   {func(w *world) { w.throttle.pause(time.Hour) }, "would wait: all is paused"},
 		"the calls are slowed": {func(w *world) { w.throttle.busy = time.Hour }, "would be returned (throttled)"},
 		"the budget is spent": {func(w *world) {
 			w.options.FlowBudget, w.options.BudgetWindow = 1, time.Hour
@@ -284,9 +270,9 @@ func TestADryRunSaysWhatWouldBecomeOfTheRun(t *testing.T) {
 		"it is on its way":    {func(w *world) { w.lose(w.event("run"), true) }, "would be returned (outcome_unknown)"},
 		"it would be found":   {func(w *world) { w.lose(w.event("run"), true); pass(time.Hour) }, "would be linked to run run, whose re-trigger got no answer and has made it"},
 		"it would be settled": {func(w *world) { w.lose(w.event("run"), false); pass(time.Hour) }, "would be decided on when it is known that the re-trigger of run run"},
-		"the breaker is open": {func(w *world) { w.openBreaker() }, "would be dead_lettered (breaker_open)"},
+		"the breaker is open": {func(w *world) { openBreaker(w) }, "would be dead_lettered (breaker_open)"},
 		"the breaker would close": {func(w *world) {
-			w.openBreaker()
+			openBreaker(w)
 			w.adobe.AddRun(flowsim.Run{ID: "good", FlowID: flow, Status: flowsim.Success, CreatedAt: time.Now(), CompletedAt: time.Now()})
 		}, "would be re-triggered, as attempt 1: a run of its dataflow has succeeded, which closes the breaker"},
 		"the ledger is down": {func(w *world) { w.table.onRead = func() error { return errDown } }, "would be returned (ledger_unavailable)"},
@@ -318,7 +304,7 @@ func TestADryRunSaysWhatWouldBecomeOfTheRun(t *testing.T) {
 }
 
 // openBreaker opens the dataflow's breaker.
-func (w *world) openBreaker() {
+func openBreaker(w *world) {
 	e := w.entries("exhausted")
 	pass(time.Second)
 	for range 3 {
@@ -337,7 +323,7 @@ func TestASuccessClosesTheBreaker(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
-		w.openBreaker()
+		openBreaker(w)
 		w.want(w.deliver(req), DeadLettered, BreakerOpen)
 		w.adobe.AddRun(flowsim.Run{ID: "good", FlowID: flow, Status: flowsim.Success, CreatedAt: time.Now(), CompletedAt: time.Now()})
 		w.want(w.deliver(w.fail("other")), Retriggered, "")

@@ -10,7 +10,7 @@ func DecisionOf(f *Facts, s Step) ledger.Decision {
 		Rule: s.Rule, Detail: s.Detail,
 		HTTPStatus: s.answer.status, Code: s.answer.code, AdobeRequestID: s.answer.requestID,
 	}
-	if f.By == ledger.AtHand || f.By == ledger.AForce || f.Request.By != "" {
+	if f.By == ledger.AtHand || f.By == ledger.AForce || f.Request.By != "" || f.Request.Now {
 		d.By, d.Why = f.Request.By, f.Request.Reason
 	}
 	return d

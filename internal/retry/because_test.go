@@ -15,7 +15,7 @@ import (
 )
 
 // said are the decisions on a run, without times and sentences.
-func (w *world) said(runID string) []ledger.Decision {
+func saidOf(w *world, runID string) []ledger.Decision {
 	all := w.entries(runID).Run.Decisions
 	for i := range all {
 		all[i].At, all[i].Detail = time.Time{}, ""
@@ -25,7 +25,7 @@ func (w *world) said(runID string) []ledger.Decision {
 
 func (w *world) wantSaid(runID string, want ...ledger.Decision) {
 	w.Helper()
-	if diff := cmp.Diff(want, w.said(runID), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(want, saidOf(w, runID), cmpopts.EquateEmpty()); diff != "" {
 		w.Errorf("decisions on run %s (-want +got):\n%s", runID, diff)
 	}
 }
@@ -62,7 +62,7 @@ func TestADecisionHasAdobesAnswerAndThePersonWhoAsked(t *testing.T) {
 		req := byHand("a")
 		req.By, req.Reason = "arn:aws:iam::1:user/a", "the source is back"
 		w.want(w.deliver(req), DeadLettered, Forbidden)
-		all := w.said("a")
+		all := saidOf(w, "a")
 		if len(all) != 3 {
 			t.Fatalf("decisions are %+v", all)
 		}

@@ -11,17 +11,12 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
-// refuseToken lets Adobe refuse the token of the next calls of an operation.
-func (w *world) refuseToken(op string, times int) {
-	w.adobe.Inject(flowsim.Fault{Op: op, Status: 401, Times: times, Body: `{"error_code":"401013"}`})
-}
-
 func TestARenewedCredentialReadsTheRun(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.fail("run")
 		w.accounts.onRenew = func() (string, error) { return "new-client", nil }
-		w.refuseToken(flowsim.OpRun, 2)
+		w.adobe.refuseToken(flowsim.OpRun, 2)
 		w.want(w.deliver(byHand("run")), Retriggered, "")
 		if e := w.entries("run"); e.Run.Call.ClientID != "new-client" {
 			t.Errorf("%+v", e.Run)
@@ -38,7 +33,7 @@ func TestACredentialThatIsRefusedToReadIsRenewedOnce(t *testing.T) {
 			renewals++
 			return "new-client", nil
 		}
-		w.refuseToken(flowsim.OpRun, 9)
+		w.adobe.refuseToken(flowsim.OpRun, 9)
 		r := w.deliver(byHand("run"))
 		w.want(r, Returned, CredentialsRefused)
 		if e := w.entries("run"); renewals != 2 || e.Run.Faults != 0 || !r.Waits() {
@@ -65,8 +60,8 @@ func TestAFaultIsCountedThoughAnotherDeliveryChangesTheEntry(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.fail("run")
-		w.unread()
-		w.onCall = func(r *http.Request) {
+		w.adobe.unread()
+		w.adobe.onCall = func(r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/runs/run") {
 				if _, err := w.ledger.Note(w.Context(), w.entries("run"), ledger.AnEvent, ledger.Outcome{State: ledger.Skipped, Reason: string(RunInProgress)}); err != nil {
 					t.Error(err)
@@ -84,10 +79,10 @@ func TestWithoutAListingTheBreakerStaysOpen(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
-		w.openBreaker()
+		openBreaker(w)
 		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: 503})
 		w.want(w.deliver(req), DeadLettered, BreakerOpen)
-		w.refuseToken(flowsim.OpRuns, 9)
+		w.adobe.refuseToken(flowsim.OpRuns, 9)
 		w.want(w.deliver(w.fail("other")), Returned, CredentialsRefused)
 	})
 }

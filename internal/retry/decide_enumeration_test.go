@@ -68,7 +68,8 @@ func mattering() []dimension {
 		values("slot", nothing, inSlot("run", -time.Minute), inSlot("other", -time.Minute), inSlot("run", time.Second),
 			inSlot("other", time.Second), inSlot("run", time.Hour), inSlot("other", time.Hour)),
 		values("search", finds(FoundNothing), finds(FoundOne), finds(FoundAmbiguous), finds(FoundNoWay)),
-		values("kept calls", nothing, set(madeByUs, kept("other")), set(madeByUs, kept("other", "third")), set(madeByUs, cut)),
+		values("kept calls", nothing, set(madeByUs, kept("other")), set(madeByUs, kept("other", "third")), set(madeByUs, cut),
+			set(madeByUs, worksOn(from(6)), keptOf("third", from(5)), keptOf("other", from(6)))),
 		values("refusal", nothing, nothing, set(refused(flowclient.KindRejected, Rejected)), set(refused(flowclient.KindTransient, AdobeUnavailable))),
 	}
 }

@@ -139,6 +139,29 @@ func kept(runIDs ...string) given {
 	}
 }
 
+// from is the data window of one hour from the full hour on, before the present day.
+func from(hour int) flowclient.Window {
+	start := noon().Add(-36 * time.Hour).Add(time.Duration(hour) * time.Hour)
+	return flowclient.Window{Start: start, End: start.Add(time.Hour)}
+}
+
+func worksOn(w flowclient.Window) given {
+	return func(f *Facts, _ *Rules) { f.Request.Window = w }
+}
+
+// keptOf keeps a call of a run of the data window.
+func keptOf(runID string, w flowclient.Window) given {
+	return func(f *Facts, _ *Rules) {
+		call := callOf(runID, 10*time.Minute)
+		call.Window = w
+		f.Entries.Flow.Kept = append(f.Entries.Flow.Kept, call)
+	}
+}
+
+func slotOf(w flowclient.Window) given {
+	return func(f *Facts, _ *Rules) { f.Entries.Flow.Slot.Window = w }
+}
+
 func cut(f *Facts, _ *Rules) {
 	f.Entries.Flow.Cut = &ledger.CutMark{ClientIDs: []string{ourClient}, Until: noon()}
 }
@@ -242,7 +265,7 @@ func at(d time.Duration, s Step) Step {
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	byMessage, atHand, forced, bySweep := askedBy(ledger.AMessage), askedBy(ledger.AtHand), askedBy(ledger.AForce), askedBy(ledger.ASweep)
-	failedAtAdobe := adobeSays("failed")
+	failedAtAdobe, unknown := adobeSays("failed"), flowclient.Window{}
 	for _, row := range []struct {
 		name  string
 		given []given
@@ -309,8 +332,17 @@ func TestDecide(t *testing.T) {
 		{"a link waits for a reserved parent", []given{madeByUs, kept("other"), parentRead("other", ledger.Reserved)}, ends(Returned, FlowBusy)},
 		{"the run of one of two kept calls is a dead letter", []given{madeByUs, kept("other", "third")}, gives(MadeByUnknownCall)},
 		{"the run of a call that was cut is a dead letter", []given{madeByUs, cut}, gives(MadeByUnknownCall)},
+		{"the run of one of two kept calls is linked to the one of the same data window", []given{madeByUs, worksOn(from(6)), keptOf("other", from(5)), keptOf("third", from(6)), parentRead("third", ledger.Searched)}, Step{Do: LinkRun, FromRun: true}},
+		{"not if the other call's window is not known", []given{madeByUs, worksOn(from(6)), keptOf("other", unknown), keptOf("third", from(6))}, gives(MadeByUnknownCall)},
+		{"not if its own window is not known", []given{madeByUs, keptOf("other", from(5)), keptOf("third", from(6))}, gives(MadeByUnknownCall)},
+		{"not if both calls have its window", []given{madeByUs, worksOn(from(6)), keptOf("other", from(6)), keptOf("third", from(6))}, gives(MadeByUnknownCall)},
+		{"not if a call was cut", []given{madeByUs, worksOn(from(6)), keptOf("other", from(5)), keptOf("third", from(6)), cut}, gives(MadeByUnknownCall)},
+		{"a window that neither call has does not make it a root", []given{madeByUs, worksOn(from(7)), keptOf("other", from(5)), keptOf("third", from(6))}, gives(MadeByUnknownCall)},
+		{"another window than the one kept call's does not make it a root", []given{madeByUs, worksOn(from(7)), keptOf("other", from(5)), parentRead("other", ledger.Searched)}, Step{Do: LinkRun, FromRun: true}},
 		{"a failed run that the slot's call made is linked without a search", []given{madeByUs, slot("other", 9*time.Minute)}, Step{Do: ReadParent}},
 		{"and searched for where it may be another call's", []given{madeByUs, slot("other", 9*time.Minute), kept("third")}, Step{Do: SearchCall}},
+		{"but linked at once where the data window tells whose it is", []given{madeByUs, worksOn(from(6)), slot("other", 9*time.Minute), slotOf(from(6)), keptOf("third", from(5))}, Step{Do: ReadParent}},
+		{"and searched for where the window is that of a kept call", []given{madeByUs, worksOn(from(5)), slot("other", 9*time.Minute), slotOf(from(6)), keptOf("third", from(5))}, Step{Do: SearchCall}},
 		{"force links the run of a kept call, too", []given{forced, failedAtAdobe, madeByUs, kept("other"), parentRead("other", ledger.Searched)}, Step{Do: LinkRun, FromRun: true}},
 		{"force sends the run of one of two kept calls", []given{forced, failedAtAdobe, madeByUs, kept("other", "third")}, Step{Do: Send}},
 		{"a run of another client is a root, whatever is kept", []given{kept("other", "third"), cut}, Step{Do: Send}},

@@ -241,6 +241,8 @@ func askerOf(req event.Request) ledger.Asker {
 	switch {
 	case req.Force:
 		return ledger.AForce
+	case req.Now: // it stands for the message that waits
+		return ledger.AMessage
 	case req.Source == event.FromAdobe:
 		return ledger.AnEvent
 	case req.Source == event.FromQueue && !req.Due.IsZero():

@@ -1,7 +1,6 @@
 package retry
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -76,8 +75,9 @@ const (
 	FoundNothing Found = iota
 	// FoundOne means that the call has made the run of the search's Child.
 	FoundOne
-	// FoundAmbiguous means that another lost call may have made the run that was found, or
-	// that a person has forced that run on as the beginning of a lineage.
+	// FoundAmbiguous means that nobody can tell whether this or another lost call has made
+	// the run that was found, or that a person has forced that run on as the beginning of a
+	// lineage.
 	FoundAmbiguous
 	// FoundNoWay means that the search can't be made: Adobe refuses it, there are too many
 	// runs, or it has failed for a day.
@@ -89,10 +89,9 @@ type Search struct {
 	// CallID is the call's; empty as long as nothing was searched for.
 	CallID string
 	Found  Found
-	// Child is the entry of the run that was found. Client made it, at CreatedAt.
-	Child     ledger.Run
-	Client    string
-	CreatedAt time.Time
+	// Child is the entry of the run that was found, and Listed what Flow Service tells of it.
+	Child  ledger.Run
+	Listed ListedRun
 	// Detail says why there is no way.
 	Detail string
 }
@@ -145,7 +144,11 @@ func (f *Facts) believed() bool {
 // stale reports whether nobody asks anew for a run that has come to an end: the request is
 // an event as it came, or a message of ours or a forced request that is older than the end.
 func (f *Facts) stale() bool {
-	ended := f.Entries.Run.ChangedAt
+	run := &f.Entries.Run
+	ended := run.ChangedAt
+	if run.Ended() { // a person has ended it: only who asks anew is asking
+		return f.By != ledger.AtHand && f.By != ledger.AForce || !f.Request.SentAt.IsZero() && ended.After(f.Request.SentAt)
+	}
 	switch f.By {
 	case ledger.AnEvent:
 		return true
@@ -183,9 +186,17 @@ func (f *Facts) searched(c ledger.Call) bool { return c.ID != "" && f.Search.Cal
 // that was found, as the dataflow's entry has its kept calls now.
 func (f *Facts) compare(c ledger.Call) {
 	s := &f.Search
-	if f.searched(c) && s.Found == FoundOne && f.Entries.Flow.FitsOther(c.RunID, s.Child.RunID, s.Client, s.CreatedAt) {
-		s.Found, s.Detail = FoundAmbiguous, fmt.Sprintf("run %s may have been made by another lost re-trigger", s.Child.RunID)
+	if f.searched(c) && s.Found == FoundOne && !f.madeBy(s.Listed, c) {
+		s.Found, s.Detail = FoundAmbiguous, byAnother(s.Listed)
 	}
+}
+
+// madeBy reports whether the call, which may have made the run, is the one that has: as the
+// dataflow's entry has its kept calls now, no call of another run has made it.
+func (f *Facts) madeBy(run ListedRun, call ledger.Call) bool {
+	calls, cut := f.Entries.Flow.Fits(run.ID, run.Client, run.CreatedAt)
+	maker, known := ledger.Maker(append(calls, call), run.Window)
+	return known && !cut && maker.RunID == call.RunID
 }
 
 // parentKnown reports whether the entries of the call's run were read.

@@ -11,23 +11,16 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
-	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	. "github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
-	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
-
-// unread lets every read of a run fail.
-func (w *world) unread() {
-	w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRun, Times: 999, Status: 503})
-}
 
 func TestTenFaultsAreADeadLetter(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.fail("run")
-		w.unread()
+		w.adobe.unread()
 		for i := range 9 {
 			w.want(w.deliver(byHand("run")), Returned, AdobeUnavailable)
 			if got := w.entries("run").Run.Faults; got != i+1 {
@@ -47,7 +40,7 @@ func TestAFaultIsCountedOnceADelivery(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.fail("run")
-		w.unread()
+		w.adobe.unread()
 		e := w.engine()
 		w.deliverTo(e, byHand("run"), Delivery{Name: "m/1"})
 		pass(time.Minute)
@@ -217,7 +210,7 @@ func (b brittle) Handle(ctx context.Context, r slog.Record) error {
 func TestAPanicBeforeTheCallReleasesItsClaim(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.options.Policy = &policy.Policy{Delays: []time.Duration{0, 0, 0}, MaxAge: policy.DefaultMaxAge}
+		w.options.Policy = atOnce(3)
 		first := w.deliver(w.fail("run"))
 		w.adobe.End(first.NewRunID, flowsim.Fail("X", "no"))
 		req := w.event(first.NewRunID)
@@ -235,7 +228,7 @@ func TestAPanicInTheCallLeavesItsClaimForASearch(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
-		w.onAnswer = func(r *http.Request) {
+		w.adobe.onAnswer = func(r *http.Request) {
 			if isRetrigger(r) {
 				panic("a defect")
 			}
@@ -243,7 +236,7 @@ func TestAPanicInTheCallLeavesItsClaimForASearch(t *testing.T) {
 		r := w.deliver(req)
 		w.want(r, Returned, OutcomeUnknown)
 		w.wantState("run", ledger.Unconfirmed)
-		w.onAnswer = nil
+		w.adobe.onAnswer = nil
 		pass(reconcile)
 		w.want(w.deliver(req), Retriggered, Reconciled)
 		w.wantRetriggers(1)
@@ -263,13 +256,13 @@ func TestAPauseKeepsARunOnTheQueue(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
-		w.throttle.status = throttle.PauseStatus{Wait: time.Minute, Detail: "all is paused"}
+		w.throttle.pause(time.Minute)
 		w.want(w.deliver(req), Deferred, Paused)
 		w.wantState("run", ledger.Deferred)
 		w.want(w.deliver(req), Deferred, ReasonDuplicate)
 		r := w.deliver(w.message())
 		w.want(r, Returned, Paused)
-		w.throttle.status = throttle.PauseStatus{}
+		w.throttle.resume()
 		pass(time.Minute)
 		w.want(w.deliver(w.message()), Retriggered, "")
 	})
@@ -279,7 +272,7 @@ func TestAForcedMessageWaitsForThePauseWhereItIs(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.fail("run")
-		w.throttle.status = throttle.PauseStatus{Wait: time.Minute, Detail: "all is paused"}
+		w.throttle.pause(time.Minute)
 		req := byHand("run")
 		req.Force = true
 		w.want(w.deliver(req), Deferred, Paused)
@@ -290,7 +283,7 @@ func TestAForcedMessageWaitsForThePauseWhereItIs(t *testing.T) {
 		if len(w.queue.sent) != 1 {
 			t.Errorf("%d messages were sent", len(w.queue.sent))
 		}
-		w.throttle.status = throttle.PauseStatus{}
+		w.throttle.resume()
 		w.want(w.deliver(w.message()), Retriggered, "")
 	})
 }
@@ -300,7 +293,7 @@ func TestASecretThatCanNotBeReadAfterARefusalOnlyWaits(t *testing.T) {
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
 		w.accounts.onRenew = func() (string, error) { return "", errDown }
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: 401, Times: 2, Body: `{"error_code":"401013"}`})
+		w.adobe.refuseToken(flowsim.OpRetrigger, 2)
 		w.want(w.deliver(req), Returned, CredentialsUnavailable)
 		if e := w.entries("run"); e.Flow.Slot != nil || e.Run.Sends != 0 {
 			t.Errorf("%+v", e)
@@ -313,10 +306,10 @@ func TestWhatIsLostInAPauseIsNoFaultOfTheLedger(t *testing.T) {
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
 		w.lose(req, true)
-		w.throttle.status = throttle.PauseStatus{Wait: time.Hour, Detail: "all is paused"}
+		w.throttle.pause(time.Hour)
 		pass(time.Hour)
 		w.want(w.deliver(req), Returned, Paused)
-		w.throttle.status = throttle.PauseStatus{}
+		w.throttle.resume()
 		w.want(w.deliver(req), Retriggered, Reconciled)
 	})
 }
@@ -324,17 +317,15 @@ func TestWhatIsLostInAPauseIsNoFaultOfTheLedger(t *testing.T) {
 func TestARunThatCanNotTellIsADeadLetterAfterAPause(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		req := w.fail("run")
-		w.lose(req, false)
-		pass(reconcile)
+		req := w.unanswered(false)
 		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Times: 9, Status: 403, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2118-403","status":403}`})
 		other := w.fail("other")
 		w.want(w.deliver(other), Retriggered, "") // which settles the call of the first
 		w.wantState("run", ledger.CannotTell)
 		w.adobe.Heal()
-		w.throttle.status = throttle.PauseStatus{Wait: time.Hour, Detail: "all is paused"}
+		w.throttle.pause(time.Hour)
 		w.want(w.deliver(req), Deferred, Paused)
-		w.throttle.status = throttle.PauseStatus{}
+		w.throttle.resume()
 		pass(time.Hour)
 		w.want(w.deliver(w.message()), DeadLettered, OutcomeUnknown)
 		w.wantRetriggers(2)
@@ -361,7 +352,7 @@ func TestAnErrorThatIsNoneOfAdobesNamesItself(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.fail("run")
 		w.accounts.onRenew = func() (string, error) { return "", fmt.Errorf("no secret: %w", errors.ErrUnsupported) }
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRun, Times: 9, Status: 401, Body: `{"error_code":"401013"}`})
+		w.adobe.refuseToken(flowsim.OpRun, 9)
 		w.want(w.deliver(byHand("run")), Returned, CredentialsUnavailable)
 	})
 }

@@ -51,7 +51,7 @@ func (w learner) readRun() *Result {
 	if moved {
 		req.FlowID, req.FlowName = run.FlowID, "" // it is another dataflow's
 	}
-	if !believed && f.By == ledger.AMessage && f.Entries.Run.State != ledger.Deferred { // it is no message of ours: its due time is forged
+	if !believed && f.By == ledger.AMessage && !req.Now && f.Entries.Run.State != ledger.Deferred { // it is no message of ours: its due time is forged
 		f.By, req.Due = ledger.AtHand, time.Time{}
 	}
 	req.CreatedAt, req.CreatedClient = run.CreatedAt.Time(), run.CreatedClient

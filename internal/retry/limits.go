@@ -18,7 +18,7 @@ func byPolicy(f *Facts, r *Rules, now time.Time) policy.Decision {
 	run := &f.Entries.Run
 	return r.Policy.Decide(f.policyRun(), policy.History{
 		Attempts: run.Used(), Forgiven: run.Forgiven, FirstSeen: f.Request.FirstSeen,
-		BlockedUntil: f.Entries.Flow.BlockedUntil, Force: f.Request.Force,
+		BlockedUntil: f.Entries.Flow.BlockedUntil, Force: f.Request.Force, Now: f.Request.Now,
 	}, now)
 }
 

@@ -179,9 +179,10 @@ func NewerKeys(newer []ListedRun, dataflow ledger.Ref) []string {
 	return keys
 }
 
-// OwnRun is what the request and the ledger tell of the run that [NewerRuns] compares.
+// OwnRun is what the request and the ledger tell of the request's run, for comparisons with
+// other runs and with lost calls.
 func (f *Facts) OwnRun() ListedRun {
-	own := ListedRun{ID: f.Request.RunID, CreatedAt: f.Request.CreatedAt, Window: f.Request.Window}
+	own := ListedRun{ID: f.Request.RunID, Client: f.Request.CreatedClient, CreatedAt: f.Request.CreatedAt, Window: f.Request.Window}
 	if own.Window.IsZero() {
 		own.Window = f.Entries.Run.Window
 	}

@@ -85,7 +85,7 @@ func TestARunThatSomebodyHasRetriedByHandIsSkipped(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(w *world) {
 				req := w.late()
-				by := flowsim.RetryByHand(w.adobe, "run")
+				by := flowsim.RetryByHand(w.adobe.Server, "run")
 				end(w, by)
 				pass(time.Minute)
 				r := w.deliver(req)
@@ -222,7 +222,7 @@ func TestARetryByHandIsLookedForOnThePageOfTheNewestRuns(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.late()
-		flowsim.RetryByHand(w.adobe, "run")
+		flowsim.RetryByHand(w.adobe.Server, "run")
 		for range 2 * flowclient.DefaultPageSize { // many hours later
 			w.adobe.AddRun(flowsim.Run{ID: time.Now().String(), FlowID: flow, Status: flowsim.Success, CreatedClient: "a-schedule"})
 			pass(time.Second)
@@ -238,7 +238,7 @@ func TestNothingIsSentIfTheLedgerCantTellWhoMadeTheNewerRun(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.late()
-		flowsim.RetryByHand(w.adobe, "run")
+		flowsim.RetryByHand(w.adobe.Server, "run")
 		w.table.onRead = func() error {
 			if w.adobe.Count(flowsim.OpRuns) > 0 {
 				return errDown
@@ -260,7 +260,7 @@ func TestADryRunTellsOfARetryByHand(t *testing.T) {
 		if r := w.deliver(dry); !strings.Contains(r.Message, "would be re-triggered") || !strings.Contains(r.Message, "by hand can't be told") {
 			t.Errorf("%+v", r)
 		}
-		by := flowsim.RetryByHand(w.adobe, "run")
+		by := flowsim.RetryByHand(w.adobe.Server, "run")
 		if r := w.deliver(dry); r.Reason != DryRun || r.SupersededBy != by || !strings.Contains(r.Message, "would be skipped (superseded_by_hand)") {
 			t.Errorf("%+v", r)
 		}

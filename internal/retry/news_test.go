@@ -39,32 +39,8 @@ func (b *bus) Send(ctx context.Context, notices ...notice.Notice) error {
 	return b.err
 }
 
-func (w *world) wantNotices(want ...notice.Kind) {
-	w.Helper()
-	var got []notice.Kind
-	for _, n := range w.bus.sent {
-		got = append(got, n.Kind)
-	}
-	if !slices.Equal(got, want) {
-		w.Errorf("the notices are %q, want %q\n%s", got, want, w.log.String())
-	}
-}
-
-// wantUntold compares how much news is on the list for the next sweep.
-func (w *world) wantUntold(want int) {
-	w.Helper()
-	n := 0
-	flows, err := ledger.NewEpisodes(w.ledger).Untold(w.Context(), org, 10)
-	for _, f := range flows {
-		n += len(f.Untold())
-	}
-	if n != want || err != nil {
-		w.Errorf("%d pieces of news are on the list, want %d; %v", n, want, err)
-	}
-}
-
 // hopeless gives each run up at once.
-func (w *world) hopeless() { w.options.Policy.Delays = nil }
+func hopeless(w *world) { w.options.Policy.Delays = nil }
 
 // succeeded delivers the event of a success that Adobe sent just now.
 func (w *world) succeeded(runID, flowID string) Result {
@@ -148,7 +124,7 @@ func TestANoticeSaysWhatHappenedAndWhatComesNext(t *testing.T) {
 func TestFortyGivenUpRunsGiveTwoNoticesAndTheirEndGivesOne(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.hopeless()
+		hopeless(w)
 		for i := range 40 {
 			w.want(w.deliver(w.fail("run-"+string(rune('A'+i)))), DeadLettered, AttemptsExhausted)
 			pass(time.Hour)
@@ -178,7 +154,7 @@ func TestABusThatIsAwayCostsNoRetryAndLosesNoNews(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(w *world) {
-				w.hopeless()
+				hopeless(w)
 				away(w.bus)
 				began := time.Now()
 				r := w.deliver(w.fail("a"))
@@ -202,7 +178,7 @@ func TestABusThatIsAwayCostsNoRetryAndLosesNoNews(t *testing.T) {
 func TestASlowBusDoesNotDelayAnAnswerPastItsDeadline(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.hopeless()
+		hopeless(w)
 		w.bus.hangs = true
 		ctx, cancel := context.WithTimeout(w.Context(), 20*time.Second)
 		defer cancel()
@@ -218,7 +194,7 @@ func TestASlowBusDoesNotDelayAnAnswerPastItsDeadline(t *testing.T) {
 func TestNewsThatCannotBeMarkedIsToldAgain(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.hopeless()
+		hopeless(w)
 		w.options.Teller.Episodes = unmarked{w.options.Episodes}
 		r := w.deliver(w.fail("a"))
 		w.want(r, DeadLettered, AttemptsExhausted)
@@ -257,7 +233,7 @@ func TestTheSuccessOfARunOfOursEndsTheEpisode(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(w *world) {
-				w.hopeless()
+				hopeless(w)
 				w.deliver(w.fail("a"))
 				w.options.Policy.Delays = []time.Duration{0}
 				pass(time.Minute)
@@ -277,7 +253,7 @@ func TestTheSuccessOfARunOfOursEndsTheEpisode(t *testing.T) {
 func TestASuccessFromBeforeTheFailureEndsNothing(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.hopeless()
+		hopeless(w)
 		seen := time.Now()
 		pass(time.Minute)
 		w.deliver(w.fail("a"))
@@ -293,7 +269,7 @@ func TestASuccessFromBeforeTheFailureEndsNothing(t *testing.T) {
 func TestTheSuccessThatTheBreakerAsksForEndsTheEpisode(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.hopeless()
+		hopeless(w)
 		for _, id := range []string{"a", "b", "c"} {
 			w.deliver(w.fail(id))
 			pass(time.Minute)
@@ -309,7 +285,7 @@ func TestTheSuccessThatTheBreakerAsksForEndsTheEpisode(t *testing.T) {
 func TestASuccessWhileRunsAreGivenUpBeginsANewEpisode(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.hopeless()
+		hopeless(w)
 		w.deliver(w.fail("a"))
 		w.deliver(w.fail("b"))
 		pass(time.Minute)
@@ -330,7 +306,7 @@ func TestADisabledDataflowSaysHowLongItHadFailed(t *testing.T) {
 		before func(w *world)
 		want   string
 	}{
-		"from its episode":       {func(w *world) { w.hopeless(); w.deliver(w.fail("a")); pass(29 * 24 * time.Hour) }, "had failed for 29 days or more, since 2000-01-01T00:00:00Z. "},
+		"from its episode":       {func(w *world) { hopeless(w); w.deliver(w.fail("a")); pass(29 * 24 * time.Hour) }, "had failed for 29 days or more, since 2000-01-01T00:00:00Z. "},
 		"from the run's failure": {func(*world) {}, "had failed for 2 hours or more, since 2000-01-01T00:00:00Z. "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -357,7 +333,7 @@ func TestADisabledDataflowSaysHowLongItHadFailed(t *testing.T) {
 func TestWithoutNoticesNothingIsMarked(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.hopeless()
+		hopeless(w)
 		w.options.Teller = nil
 		w.ledger = ledger.New(w.table, ledger.DefaultTTL, time.Now)
 		w.options.Episodes = ledger.NewEpisodes(w.ledger)

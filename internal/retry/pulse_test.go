@@ -12,7 +12,7 @@ import (
 )
 
 // pulse is that of the org, as the ledger lists it.
-func (w *world) pulse() ledger.Pulse {
+func pulseOf(w *world) ledger.Pulse {
 	w.Helper()
 	orgs, err := ledger.Lists{Table: w.table}.Orgs(w.Context())
 	if err != nil || len(orgs) > 1 {
@@ -50,12 +50,12 @@ func TestAnOrgHasAPulseOnceInFiveMinutes(t *testing.T) {
 		} {
 			before := commits
 			e.AddUp(w.Context(), step.results, step.swept)
-			if p := w.pulse(); commits-before != step.writes || !p.LastEvent.Equal(began.Add(step.event).Truncate(time.Millisecond)) || p.Version != "1.2.3" || p.Mode != "retry" || p.Schema != ledger.Schema {
+			if p := pulseOf(w); commits-before != step.writes || !p.LastEvent.Equal(began.Add(step.event).Truncate(time.Millisecond)) || p.Version != "1.2.3" || p.Mode != "retry" || p.Schema != ledger.Schema {
 				w.Errorf("after %s: %d writes, want %d, and the pulse is %+v", time.Since(began), commits-before, step.writes, p)
 			}
 			pass(step.wait)
 		}
-		if p := w.pulse(); p.LastSweep.Sub(began).Round(time.Minute) != 6*time.Minute || p.Sandbox != sandbox {
+		if p := pulseOf(w); p.LastSweep.Sub(began).Round(time.Minute) != 6*time.Minute || p.Sandbox != sandbox {
 			w.Errorf("the pulse is %+v", p)
 		}
 	})
@@ -71,7 +71,7 @@ func TestWhatShowsNothingOfAnOrgIsNoPulse(t *testing.T) {
 		e.AddUp(w.Context(), []Result{
 			w.deliverTo(e, dry, Delivery{}), waits, Counted(&event.Error{Reason: event.InvalidField, OrgID: org}), Skip(event.Skip{Reason: event.ForeignEvent}),
 		}, nil)
-		if p := w.pulse(); p != (ledger.Pulse{}) {
+		if p := pulseOf(w); p != (ledger.Pulse{}) {
 			w.Errorf("the pulse is %+v", p)
 		}
 	})
@@ -89,7 +89,7 @@ func TestAPulseThatCantBeWrittenIsLoggedAndTriedAgain(t *testing.T) {
 		}
 		w.table.onCommit = nil
 		e.AddUp(w.Context(), []Result{told}, nil)
-		if w.pulse().LastEvent.IsZero() {
+		if pulseOf(w).LastEvent.IsZero() {
 			w.Error("there is no pulse")
 		}
 	})

@@ -14,16 +14,11 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
-// forbidden lets Adobe refuse the next re-trigger for good.
-func (w *world) forbidden() {
-	w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: 403, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-2118-403","status":403,"errorMessage":"no"}`})
-}
-
 func TestARunIsReservedWhileItsDeadLetterIsWritten(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
-		w.forbidden()
+		w.adobe.forbidden()
 		w.letters.onSend = func() {
 			w.wantState("run", ledger.Reserved)
 			w.want(w.deliver(req), Returned, InProgress)
@@ -43,7 +38,7 @@ func TestADeadLetterQueueThatIsDownReservesNothing(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
-		w.forbidden()
+		w.adobe.forbidden()
 		w.letters.err = errDown
 		w.want(w.deliver(req), Returned, DeadLetterQueueUnavailable)
 		w.wantState("run", ledger.Returned)
@@ -92,7 +87,7 @@ func TestANoteThatCanNotBeWrittenUndoesNoDeadLetter(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
-		w.forbidden()
+		w.adobe.forbidden()
 		w.letters.onSend = func() {
 			w.table.onCommit = func([]store.Write) (before, after error) { return errDown, nil }
 		}
@@ -108,7 +103,7 @@ func TestANoteIsWrittenThoughTheDataflowHasChanged(t *testing.T) {
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
 		other := w.fail("other")
-		w.forbidden()
+		w.adobe.forbidden()
 		w.letters.onSend = func() { w.want(w.deliver(other), Retriggered, "") }
 		w.want(w.deliver(req), DeadLettered, Forbidden)
 		w.wantState("run", ledger.DeadLettered)

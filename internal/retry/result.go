@@ -57,6 +57,14 @@ const (
 
 	// Reasons of skipped requests.
 
+	// Cancelled means that a person has ended the waiting of the run.
+	Cancelled = Reason(ledger.ReasonCancelled)
+	// Dropped means that a person has deleted the run's dead letter.
+	Dropped = Reason(ledger.ReasonDropped)
+	// NotWaiting means that a command was for a run that does not wait, NotDeadLettered that
+	// one was for a run or an id that is no dead letter. Nothing was changed.
+	NotWaiting      Reason = "not_waiting"
+	NotDeadLettered Reason = "not_dead_lettered"
 	// DryRun means that the request asked for no change.
 	DryRun Reason = "dry_run"
 	// WouldRetrigger means that the function only observes, and would otherwise have
@@ -166,7 +174,9 @@ const (
 
 // Result is what became of one request, as the function answers and logs it.
 type Result struct {
-	RunID    string  `json:"runId,omitempty"`
+	RunID string `json:"runId,omitempty"`
+	// LetterID is the dead letter without a run that a command has named.
+	LetterID string  `json:"letterId,omitempty"`
 	Outcome  Outcome `json:"outcome"`
 	Reason   Reason  `json:"reason,omitempty"`
 	Message  string  `json:"message,omitempty"`

@@ -30,8 +30,10 @@ var errTooMany = fmt.Errorf("the dataflow has more than %d newer runs", maxListe
 // Rule 11: the oldest run counts that the call may have made ([ledger.Call.MayHaveMade]),
 // that has no parent.
 //
-// Rule 12: if another lost call may have made that run, too, or if a person has forced it
-// on as the beginning of a lineage, the answer is ambiguous.
+// Rule 12: if another lost call may have made that run, too, the data windows decide. The
+// oldest run counts of which they tell that this call has made it. If there is none, the
+// answer is ambiguous, and so it is if a person has forced the run on as the beginning of a
+// lineage.
 func (w learner) search(call ledger.Call) *Result {
 	f := &w.facts
 	found, fault := w.candidates(call)
@@ -51,25 +53,39 @@ func (w learner) search(call ledger.Call) *Result {
 			return new(w.unavailable(err))
 		}
 	}
-	f.Search = Search{CallID: call.ID}
-	f.Parent = nil                               // it is read after the search
+	f.Search = f.choose(call, found, known)
+	f.Parent = nil // it is read after the search
+	return nil
+}
+
+// choose returns the answer to a search that has found these runs, the newest first. known
+// are the ledger's entries of those that have one.
+func (f *Facts) choose(call ledger.Call, found []ListedRun, known map[string]ledger.Run) Search {
+	answer := Search{CallID: call.ID}
 	for _, run := range slices.Backward(found) { // the oldest first
 		child, ok := known[run.ID]
 		if !ok {
 			child = ledger.NewRun(f.Request.OrgID, f.Request.FlowID, call.Sandbox, run.ID)
 		}
-		if child.Parent != "" {
-			continue // another call has made it
+		oldest := answer.Found == FoundNothing
+		switch {
+		case child.Parent != "": // another call has made it
+		case child.Sends > 0 || child.State == ledger.Retriggered:
+			answer.Found, answer.Detail = FoundAmbiguous, fmt.Sprintf("run %s may have been made by it, and was re-triggered by force while that was not known", run.ID)
+			return answer
+		case f.madeBy(run, call) && (oldest || run.Window.Same(call.Window)):
+			answer.Found, answer.Detail, answer.Child, answer.Listed = FoundOne, "", child, run
+			return answer
+		case oldest:
+			answer.Found, answer.Detail = FoundAmbiguous, byAnother(run)
 		}
-		if child.Sends > 0 || child.State == ledger.Retriggered {
-			f.Search.Found, f.Search.Detail = FoundAmbiguous, fmt.Sprintf("run %s may have been made by it, and was re-triggered by force while that was not known", child.RunID)
-			return nil
-		}
-		f.Search.Found, f.Search.Child, f.Search.Client, f.Search.CreatedAt = FoundOne, child, run.CreatedClient, run.CreatedAt.Time()
-		f.compare(call)
-		return nil
 	}
-	return nil
+	return answer
+}
+
+// byAnother says why nobody can tell whether a lost call has made the run.
+func byAnother(run ListedRun) string {
+	return fmt.Sprintf("run %s may have been made by another lost re-trigger", run.ID)
 }
 
 // searchFailed decides on a search that could not be made: now, or ever.
@@ -122,7 +138,7 @@ func (w learner) noWay(call ledger.Call, err error) bool {
 // candidates lists the runs that the call may have made, the newest first. A run that is
 // too large to be listed is left out; where there is no other, that run may be the one, and
 // the error names it.
-func (w learner) candidates(call ledger.Call) ([]flowclient.Run, error) {
+func (w learner) candidates(call ledger.Call) ([]ListedRun, error) {
 	query := newestRuns(w.facts.Request.FlowID)
 	var unseen error
 	var left []string // out of the listing
@@ -150,7 +166,7 @@ func (w learner) candidates(call ledger.Call) ([]flowclient.Run, error) {
 // candidatesInAnySize lists candidates. Flow Service may take a continuation token only
 // with the page size for which it gave it, and the size changes where pages are large. So
 // where a token is refused, the listing begins again in half the size.
-func (w learner) candidatesInAnySize(call ledger.Call, query flowclient.RunQuery) ([]flowclient.Run, error) {
+func (w learner) candidatesInAnySize(call ledger.Call, query flowclient.RunQuery) ([]ListedRun, error) {
 	for {
 		found, size, err := w.list(call, query)
 		refusedToken := size > 0 && (errors.Is(err, flowclient.KindRejected) || errors.Is(err, flowclient.KindNotFound))
@@ -167,7 +183,7 @@ func (w learner) candidatesInAnySize(call ledger.Call, query flowclient.RunQuery
 //
 // Rule 10: the search reads all pages back to two minutes before the call, with the call's
 // sandbox.
-func (w learner) list(call ledger.Call, query flowclient.RunQuery) (found []flowclient.Run, size int, err error) {
+func (w learner) list(call ledger.Call, query flowclient.RunQuery) (found []ListedRun, size int, err error) {
 	seen := 0
 	fault := w.withAccount(func(client *flowclient.Client) error {
 		found, size, seen = nil, 0, 0
@@ -185,7 +201,7 @@ func (w learner) list(call ledger.Call, query flowclient.RunQuery) (found []flow
 					return errTooMany
 				}
 				if run.FlowID == w.facts.Request.FlowID && call.MayHaveMade(run.ID, run.CreatedClient, createdAt) {
-					found = append(found, flowclient.Run{ID: run.ID, CreatedClient: run.CreatedClient, CreatedAt: run.CreatedAt})
+					found = append(found, ListedRun{ID: run.ID, Client: run.CreatedClient, CreatedAt: createdAt, Window: run.Window()})
 				}
 			}
 		}

@@ -10,22 +10,14 @@ import (
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
-	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	. "github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
-// made adds a run of the dataflow as our client would make it.
-func (w *world) made(runID string, at time.Time) {
-	w.adobe.AddRun(flowsim.Run{ID: runID, FlowID: flow, Status: flowsim.InProgress, CreatedClient: ourClient, CreatedAt: at})
-}
-
 func TestTheRunThatALostCallMadeIsFoundAndLinked(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		req := w.fail("run")
-		w.lose(req, true)
-		pass(reconcile)
+		req := w.unanswered(true)
 		r := w.deliver(req)
 		w.want(r, Retriggered, Reconciled)
 		if child := w.entries(r.NewRunID); r.NewRunID != w.adobe.MadeOf("run") || child.Run.Parent != "run" || child.Flow.Slot != nil {
@@ -50,10 +42,7 @@ func TestTheNextRunOfTheDataflowFindsOutWhatALostCallDid(t *testing.T) {
 func TestALostCallThatMadeNothingIsSentOnceMoreAfterHalfAnHour(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		req := w.fail("run")
-		w.lose(req, false)
-		pass(reconcile)
-		w.want(w.deliver(req), Deferred, OutcomeUnknown)
+		w.searchedInVain()
 		if e := w.entries("run"); e.Flow.Slot != nil || len(e.Flow.Kept) != 1 {
 			t.Errorf("the dataflow is not free: %+v", e.Flow)
 		}
@@ -77,7 +66,7 @@ func TestARunThatIsListedLateIsLinkedByTheSecondSearch(t *testing.T) {
 		w.lose(req, false)
 		pass(reconcile)
 		w.want(w.deliver(req), Deferred, OutcomeUnknown)
-		w.made("late", until.Add(time.Minute))
+		w.adobe.made("late", until.Add(time.Minute))
 		pass(secondSearch)
 		r := w.deliver(w.message())
 		w.want(r, Retriggered, Reconciled)
@@ -129,7 +118,7 @@ func TestTheOldestCandidateOnAnyPageCounts(t *testing.T) {
 		at := time.Now()
 		w.lose(req, false)
 		for i := range 250 { // three pages
-			w.made(fmt.Sprintf("made-%03d", i), at.Add(time.Duration(i)*time.Second))
+			w.adobe.made(fmt.Sprintf("made-%03d", i), at.Add(time.Duration(i)*time.Second))
 		}
 		pass(time.Hour)
 		r := w.deliver(req)
@@ -182,12 +171,9 @@ func TestARunThatTwoLostCallsMayHaveMadeIsNobodys(t *testing.T) {
 func TestAFailedRunOfAKeptCallIsLinkedToItsParent(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.options.Policy = &policy.Policy{Delays: []time.Duration{0, 0, 0}, MaxAge: policy.DefaultMaxAge}
-		req := w.fail("run")
-		w.lose(req, false)
-		pass(reconcile)
-		w.want(w.deliver(req), Deferred, OutcomeUnknown)
-		w.made("late", time.Now())
+		w.options.Policy = atOnce(3)
+		w.searchedInVain()
+		w.adobe.made("late", time.Now())
 		w.adobe.End("late", flowsim.Fail("X", "no"))
 		pass(10 * time.Minute)
 		r := w.deliver(w.event("late"))
@@ -226,7 +212,7 @@ func TestASearchThatCanNotBeMadeMakesADeadLetterOfItsRun(t *testing.T) {
 		}},
 		"too many": {reconcile, func(w *world) {
 			for i := range 2001 {
-				w.made(fmt.Sprintf("made-%d", i), time.Now())
+				w.adobe.made(fmt.Sprintf("made-%d", i), time.Now())
 			}
 		}},
 		"failing for a day": {25 * time.Hour, func(w *world) {
@@ -330,11 +316,11 @@ func TestAListingIsReadToItsEndThoughItsPagesChange(t *testing.T) {
 		at := time.Now()
 		w.lose(req, false)
 		for i := range 150 {
-			w.made(fmt.Sprintf("made-%03d", i), at.Add(time.Duration(i)*time.Second))
+			w.adobe.made(fmt.Sprintf("made-%03d", i), at.Add(time.Duration(i)*time.Second))
 		}
 		pass(time.Hour)
 		refuse := 1
-		w.onCall = func(r *http.Request) { // a token is refused once
+		w.adobe.onCall = func(r *http.Request) { // a token is refused once
 			if strings.Contains(r.URL.RawQuery, "continuationToken") && refuse > 0 {
 				refuse--
 				w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRuns, Status: 400, Body: `{"type":"https://ns.adobe.com/aep/errors/FLOW-1401-400","status":400}`})
@@ -363,9 +349,7 @@ func TestTheSecretsNewClientIdDoesNotHideTheRunOfALostCall(t *testing.T) {
 func TestTheSearchUsesTheSandboxOfTheCall(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		req := w.fail("run")
-		w.lose(req, true)
-		pass(reconcile)
+		w.unanswered(true)
 		other := w.fail("other")
 		other.Sandbox = "dev"
 		w.deliver(other)
@@ -381,9 +365,7 @@ func TestTheSearchUsesTheSandboxOfTheCall(t *testing.T) {
 func TestAFoundRunThatFailsMeanwhileIsSearchedForAgain(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		req := w.fail("run")
-		w.lose(req, true)
-		pass(reconcile)
+		req := w.unanswered(true)
 		child := w.adobe.MadeOf("run")
 		reads := 0
 		w.table.onRead = func() error {
@@ -406,12 +388,9 @@ func TestAFoundRunThatFailsMeanwhileIsSearchedForAgain(t *testing.T) {
 func TestACallThatIsLostDuringASearchMayHaveMadeTheRunAsWell(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		req := w.fail("run")
-		w.lose(req, false)
-		pass(reconcile)
-		w.want(w.deliver(req), Deferred, OutcomeUnknown)
+		w.searchedInVain()
 		pass(secondSearch)
-		w.made("late", time.Now().Add(-time.Minute))
+		w.adobe.made("late", time.Now().Add(-time.Minute))
 		reads := 0
 		w.table.onRead = func() error {
 			if reads++; reads != 3 { // the entries, the candidates, and then the parent

@@ -15,7 +15,7 @@ func TestARunIsClaimedBeforeItIsSentAndItsChildIsRecorded(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
-		w.onCall = func(r *http.Request) {
+		w.adobe.onCall = func(r *http.Request) {
 			if e := w.entries("run"); isRetrigger(r) && (e.Flow.Slot == nil || e.Flow.Slot.RunID != "run" || e.Flow.Slot.ClientID != ourClient || e.Run.State != ledger.InFlight) {
 				t.Errorf("it was sent without a claim: %+v", e)
 			}
@@ -82,7 +82,7 @@ func TestARejectedRunThatSucceededMeanwhileIsSkipped(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
-		w.onCall = func(r *http.Request) {
+		w.adobe.onCall = func(r *http.Request) {
 			if isRetrigger(r) {
 				w.adobe.AddRun(flowsim.Run{ID: "run", FlowID: flow, Status: flowsim.Success, Records: 5})
 			}
@@ -150,9 +150,9 @@ func TestARenewedCredentialIsInTheSlotBeforeTheSecondCall(t *testing.T) {
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
 		w.accounts.onRenew = func() (string, error) { return "new-client", nil }
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: 401, Times: 2, Body: `{"error_code":"401013"}`})
+		w.adobe.refuseToken(flowsim.OpRetrigger, 2)
 		checked := false
-		w.onCall = func(r *http.Request) {
+		w.adobe.onCall = func(r *http.Request) {
 			if isRetrigger(r) && r.Header.Get("X-Api-Key") == "new-client" {
 				e := w.entries("run")
 				if checked = true; e.Flow.Slot.ClientID != "new-client" || e.Run.Call.ClientID != "new-client" {
@@ -171,7 +171,7 @@ func TestWithoutItsClientIdInTheSlotARenewedCredentialSendsNothing(t *testing.T)
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: 401, Times: 2, Body: `{"error_code":"401013"}`})
+		w.adobe.refuseToken(flowsim.OpRetrigger, 2)
 		w.accounts.onRenew = func() (string, error) {
 			w.table.onCommit = func([]store.Write) (before, after error) {
 				w.table.onCommit = nil
@@ -191,7 +191,7 @@ func TestASecretThatIsRefusedTwiceOnlyWaits(t *testing.T) {
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
 		w.accounts.onRenew = func() (string, error) { return ourClient, nil }
-		w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Status: 401, Times: 9, Body: `{"error_code":"401013"}`})
+		w.adobe.refuseToken(flowsim.OpRetrigger, 9)
 		r := w.deliver(req)
 		w.want(r, Returned, CredentialsRefused)
 		if e := w.entries("run"); !r.Waits() || e.Flow.Slot != nil || e.Run.Faults != 0 {
@@ -202,7 +202,7 @@ func TestASecretThatIsRefusedTwiceOnlyWaits(t *testing.T) {
 
 // closedMeanwhile lets another delivery settle the call while it is on its way.
 func closedMeanwhile(w *world, then func(ledger.Entries)) {
-	w.onAnswer = func(r *http.Request) {
+	w.adobe.onAnswer = func(r *http.Request) {
 		if !isRetrigger(r) {
 			return
 		}
@@ -259,7 +259,7 @@ func TestARunThatCouldNotBeRecordedIsFoundByTheNextDelivery(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
-		w.onAnswer = func(r *http.Request) {
+		w.adobe.onAnswer = func(r *http.Request) {
 			if isRetrigger(r) {
 				w.table.onCommit = func([]store.Write) (before, after error) { return errDown, nil }
 			}
@@ -278,7 +278,7 @@ func TestNothingIsSentThatCouldNotEndInTime(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		req := w.fail("run")
-		w.onCall = func(r *http.Request) {
+		w.adobe.onCall = func(r *http.Request) {
 			if !isRetrigger(r) {
 				pass(8 * time.Second) // the token takes long
 			}

@@ -5,25 +5,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
-	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	. "github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
-
-// sums are those of all days.
-func (w *world) sums() []ledger.Sum {
-	w.Helper()
-	sums, err := ledger.Lists{Table: w.table.Table}.Days(w.Context(), org, time.Time{}, 100)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return sums
-}
 
 // failWithCode is the event of a failed run with the error code C-1.
 func (w *world) failWithCode(runID string) event.Request {
@@ -31,16 +18,6 @@ func (w *world) failWithCode(runID string) event.Request {
 	req := w.fail(runID)
 	req.Errors = []event.RunError{{Code: "C-1"}}
 	return req
-}
-
-func (w *world) wantSums(want ...ledger.Sum) {
-	w.Helper()
-	for i := range want {
-		want[i].OrgID, want[i].Day, want[i].FlowName = org, time.Now().UTC().Format(time.DateOnly), "Orders"
-	}
-	if diff := cmp.Diff(want, w.sums()); diff != "" {
-		w.Errorf("the sums (-want +got):\n%s", diff)
-	}
 }
 
 func TestRetriggersAndDeadLettersAreAddedUpInOneWrite(t *testing.T) {
@@ -71,7 +48,7 @@ func TestRetriggersAndDeadLettersAreAddedUpInOneWrite(t *testing.T) {
 func TestARecoveryStandsUnderTheCodeOfTheFirstFailure(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		w.options.Policy = &policy.Policy{Delays: []time.Duration{0, 0}, MaxAge: policy.DefaultMaxAge}
+		w.options.Policy = atOnce(2)
 		first := w.deliver(w.failWithCode("a"))
 		w.adobe.End(first.NewRunID, flowsim.Fail("OTHER-1", "another reason"))
 		child := w.event(first.NewRunID)

@@ -1,13 +1,11 @@
 package retry_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,6 +15,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
+	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	. "github.com/aep-retrigger/aep-retrigger/internal/retry"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
@@ -36,33 +35,28 @@ const (
 var errDown = errors.New("it is down")
 
 // world is an engine over a ledger in memory and a simulated Flow Service, in virtual time.
+// Its own methods are deliveries, and what leads to them.
 type world struct {
-	*testing.T
-	adobe    *flowsim.Server
-	onCall   func(*http.Request) // before the simulator has the call
-	onAnswer func(*http.Request) // after the call took effect, before its answer
-	table    *table
-	ledger   *ledger.Ledger
+	results
 	accounts *accounts
 	throttle *slowly
 	letters  *letters
-	queue    *queue
 	options  Options
 	noQueue  bool
-	bus      *bus
-	log      bytes.Buffer
 }
 
 // inWorld runs a test in a world of its own.
 func inWorld(t *testing.T, test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, adobe: flowsim.New(flowsim.Options{}), table: &table{Table: memory.New()}, throttle: &slowly{}, letters: &letters{}, queue: &queue{}}
+		w := &world{
+			results:  results{T: t, adobe: &adobe{Server: flowsim.New(flowsim.Options{})}, table: &table{Table: memory.New()}, queue: &queue{}, bus: &bus{}},
+			throttle: &slowly{}, letters: &letters{},
+		}
 		w.adobe.AddFlow(flowsim.Flow{ID: flow, Name: "Orders", OrgID: org, Sandbox: sandbox})
 		w.accounts = &accounts{w: w}
 		w.accounts.rotate(ourClient)
 		w.ledger = ledger.New(w.table, ledger.DefaultTTL, time.Now, ledger.KeepNews)
-		w.bus = &bus{}
 		episodes := ledger.NewEpisodes(w.ledger)
 		w.options = Options{
 			Episodes: episodes, Teller: &Teller{Notices: w.bus, Episodes: episodes, Now: time.Now, Log: slog.New(slog.NewTextHandler(&w.log, nil))},
@@ -80,19 +74,6 @@ func (w *world) engine() *Engine {
 	}
 	return New(w.accounts, w.ledger, w.table, w.throttle, w.letters, requests, w.options)
 }
-
-// ServeHTTP is Flow Service and IMS.
-func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	if w.onCall != nil {
-		w.onCall(r)
-	}
-	if w.onAnswer != nil {
-		defer w.onAnswer(r)
-	}
-	w.adobe.ServeHTTP(rw, r)
-}
-
-func isRetrigger(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/action") }
 
 // fail makes a failed run, as a schedule does.
 func (w *world) fail(runID string) event.Request {
@@ -130,45 +111,34 @@ func (w *world) deliverTo(e *Engine, req event.Request, d Delivery) Result {
 	return e.Retry(ctx, req, d)
 }
 
-// want compares an outcome.
-func (w *world) want(r Result, outcome Outcome, reason Reason) {
-	w.Helper()
-	if r.Outcome != outcome || r.Reason != reason {
-		w.Errorf("got %s (%s) %s, want %s (%s)\n%s", r.Outcome, r.Reason, r.Message, outcome, reason, w.log.String())
-	}
-}
-
-func (w *world) wantRetriggers(n int) {
-	w.Helper()
-	if got := w.adobe.Count(flowsim.OpRetrigger); got != n {
-		w.Errorf("%d re-triggers were sent, want %d\n%s", got, n, w.log.String())
-	}
-}
-
-// entries are the ledger's of a run.
-func (w *world) entries(runID string) ledger.Entries {
-	w.Helper()
-	e, err := w.ledger.Load(context.WithoutCancel(w.Context()), ledger.Ref{OrgID: org, FlowID: flow, Sandbox: sandbox, RunID: runID})
-	if err != nil {
-		w.Fatal(err)
-	}
-	return e
-}
-
-func (w *world) wantState(runID string, state ledger.State) {
-	w.Helper()
-	e := w.entries(runID)
-	if got := e.Run.StateAt(time.Now()); got != state {
-		w.Errorf("run %s is %q, want %q\n%s", runID, got, state, w.log.String())
-	}
-}
-
 // lose sends a run whose answer is lost. made tells whether the call takes effect.
 func (w *world) lose(req event.Request, made bool) Result {
 	w.adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, AfterEffect: made, Reset: true})
 	r := w.deliver(req)
 	w.want(r, Returned, OutcomeUnknown)
 	return r
+}
+
+// unanswered makes run "run" fail, of whose re-trigger the answer is lost, and lets the time
+// pass that Flow Service is given to list what it made.
+func (w *world) unanswered(made bool) event.Request {
+	w.Helper()
+	req := w.fail("run")
+	w.lose(req, made)
+	pass(reconcile)
+	return req
+}
+
+// searchedInVain makes such a run whose re-trigger made nothing: a message waits for the
+// second search.
+func (w *world) searchedInVain() {
+	w.Helper()
+	w.want(w.deliver(w.unanswered(false)), Deferred, OutcomeUnknown)
+}
+
+// atOnce is a policy of so many attempts without delays.
+func atOnce(attempts int) *policy.Policy {
+	return &policy.Policy{Delays: make([]time.Duration, attempts), MaxAge: policy.DefaultMaxAge}
 }
 
 // laterOf is a ledger of another process, at a later time.
@@ -236,7 +206,7 @@ type accounts struct {
 // rotate gives the org another client id.
 func (a *accounts) rotate(clientID string) {
 	a.w.adobe.AddOrg(flowsim.Org{ID: org, ClientID: clientID, Secrets: []string{"s"}, Scopes: []string{"openid"}, Sandboxes: []string{sandbox, "dev"}})
-	client := &http.Client{Transport: loopback.Transport{Handler: a.w}}
+	client := &http.Client{Transport: loopback.Transport{Handler: a.w.adobe}}
 	options := []flowclient.Option{
 		flowclient.WithBaseURL("http://127.0.0.1" + flowsim.FlowServicePath), flowclient.WithIMSURL("http://127.0.0.1"),
 		flowclient.WithHTTPClient(client), flowclient.WithMaxAttempts(1), flowclient.WithClock(time.Now),
@@ -275,6 +245,12 @@ type slowly struct {
 	busy      time.Duration
 	published int
 }
+
+func (s *slowly) pause(d time.Duration) {
+	s.status = throttle.PauseStatus{Wait: d, Detail: "all is paused"}
+}
+
+func (s *slowly) resume() { s.status = throttle.PauseStatus{} }
 
 func (s *slowly) PauseStatus(context.Context, string, string, time.Time) (throttle.PauseStatus, error) {
 	return s.status, s.err
@@ -320,15 +296,4 @@ func (q *queue) Send(_ context.Context, requests []requestqueue.Waiting) []error
 	}
 	q.sent = append(q.sent, requests...)
 	return []error{nil}
-}
-
-// message is the last request that was put on the queue, as it is delivered again.
-func (w *world) message() event.Request {
-	w.Helper()
-	if len(w.queue.sent) == 0 {
-		w.Fatal("nothing waits")
-	}
-	req := w.queue.sent[len(w.queue.sent)-1].Request
-	req.Source, req.SentAt = event.FromQueue, time.Now()
-	return req
 }

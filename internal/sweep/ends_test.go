@@ -34,7 +34,7 @@ func onEnding(t *testing.T, test func(t *testing.T, s ending)) {
 	onStage(t, func(t *testing.T, s *stage) {
 		e := ending{s, &bytes.Buffer{}}
 		s.options.Log = slog.New(slog.NewTextHandler(e.log, nil))
-		engine := retry.New(s, e.ledger(), s.table, s.limits, nil, nil, retry.Options{Rules: s.options.Rules, Now: time.Now, Log: s.options.Log})
+		engine := retry.New(s.accounts, e.ledger(), s.table, s.limits, nil, nil, retry.Options{Rules: s.options.Rules, Now: time.Now, Log: s.options.Log})
 		s.options.Succeed = engine.Succeed
 		s.adobe.AddFlow(flowsim.Flow{ID: "f", OrgID: org, Sandbox: "prod"})
 		s.adobe.AddFlow(flowsim.Flow{ID: "d", OrgID: org, Sandbox: "dev"})
@@ -357,12 +357,12 @@ func TestASuccessThatCantBeRecordedIsFoundAgain(t *testing.T) {
 	onEnding(t, func(t *testing.T, s ending) {
 		ids := s.ended(flowsim.Success, 3)
 		table := &failing{Table: s.table, lists: 1, commits: 1}
-		engine := retry.New(s, ledger.New(table, ledger.DefaultTTL, time.Now), table, s.limits, nil, nil, retry.Options{Rules: s.options.Rules, Now: time.Now, Log: s.options.Log})
+		engine := retry.New(s.accounts, ledger.New(table, ledger.DefaultTTL, time.Now), table, s.limits, nil, nil, retry.Options{Rules: s.options.Rules, Now: time.Now, Log: s.options.Log})
 		s.options.Succeed = engine.Succeed
 		on := func(id string) Result {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			return New(s, ledger.New(table, ledger.DefaultTTL, time.Now), table, s, s.limits, s.giveUp, s.giveUpRun, s.options).Run(ctx, event.Sweep{ID: id}, time.Now())
+			return New(s.accounts, ledger.New(table, ledger.DefaultTTL, time.Now), table, s, s.limits, s.giveUp, s.giveUpRun, s.options).Run(ctx, event.Sweep{ID: id}, time.Now())
 		}
 		if r := on("no list"); r.Report.State != Finished || s.succeeded(ids...) != 0 || s.said("could not be listed") != 1 {
 			t.Errorf("without the list: %+v", r)

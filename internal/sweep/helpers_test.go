@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
@@ -20,8 +19,6 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
 	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
-	"github.com/aep-retrigger/aep-retrigger/local/loopback"
-	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
 // stage is what a sweep works on: a Flow Service with one org, a table in memory, and fakes
@@ -35,9 +32,7 @@ type stage struct {
 	// handler serves Adobe's calls; nil for the simulator itself.
 	handler http.Handler
 
-	account *credentials.Account
-	renewed int
-	faults  []*credentials.Error // of secrets that can't be read
+	accounts *accounts
 
 	queue   []requestqueue.Waiting
 	noQueue bool
@@ -60,36 +55,13 @@ func onStage(t *testing.T, test func(t *testing.T, s *stage)) {
 		s.table.MadeAt(time.Now().Add(-365 * 24 * time.Hour))
 		s.adobe.AddOrg(flowsim.Org{ID: org, ClientID: "client", Secrets: []string{"s"}, Scopes: []string{"openid"}, Sandboxes: []string{"prod", "dev"}})
 		s.limits = throttle.New(s.table, throttle.Limits{}, false, time.Now)
-		s.account = s.newAccount()
+		s.accounts = newAccounts(s)
 		s.options = Options{
 			Since: 24 * time.Hour, Limit: 1000, DefaultSandbox: "prod", Pace: time.Second, CallTimeout: time.Second, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 			Rules: retry.Rules{Policy: &policy.Policy{Delays: policy.DefaultDelays(), MaxAge: policy.DefaultMaxAge}},
 		}
 		test(t, s)
 	})
-}
-
-func (s *stage) newAccount() *credentials.Account {
-	s.t.Helper()
-	options := []flowclient.Option{
-		flowclient.WithBaseURL("http://127.0.0.1" + flowsim.FlowServicePath), flowclient.WithIMSURL("http://127.0.0.1"), flowclient.WithMaxAttempts(1),
-		flowclient.WithHTTPClient(&http.Client{Transport: loopback.Transport{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if s.handler != nil {
-				s.handler.ServeHTTP(w, r)
-				return
-			}
-			s.adobe.ServeHTTP(w, r)
-		})}}),
-	}
-	tokens, err := flowclient.NewIMS(flowclient.Credentials{ClientID: "client", ClientSecret: "s", Scopes: []string{"openid"}}, options...)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	client, err := flowclient.New(org, "client", tokens, options...)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return &credentials.Account{OrgID: org, ClientID: "client", Client: client}
 }
 
 // fail makes so many failed runs of dataflow f, one a second, up to an hour ago.
@@ -119,7 +91,7 @@ func (s *stage) within(timeout time.Duration, req event.Sweep) Result {
 	if !s.noQueue {
 		queue = s
 	}
-	sweeper := New(s, ledger.New(s.table, ledger.DefaultTTL, time.Now), births{s.table, s}, queue, s.limits, s.giveUp, s.giveUpRun, s.options)
+	sweeper := New(s.accounts, ledger.New(s.table, ledger.DefaultTTL, time.Now), births{s.table, s}, queue, s.limits, s.giveUp, s.giveUpRun, s.options)
 	return sweeper.Run(ctx, req, time.Now())
 }
 
@@ -154,31 +126,6 @@ func (s *stage) checkLetters() {
 			s.t.Errorf("a dead letter asks for %+v", rest)
 		}
 	}
-}
-
-// All implements [Accounts].
-func (s *stage) All(context.Context) ([]*credentials.Account, []*credentials.Error) {
-	if len(s.faults) > 0 {
-		return nil, s.faults
-	}
-	return []*credentials.Account{s.account}, nil
-}
-
-// ForOrg implements [Accounts].
-func (s *stage) ForOrg(context.Context, string) (*credentials.Account, error) {
-	if len(s.faults) > 0 {
-		return nil, s.faults[0]
-	}
-	return s.account, nil
-}
-
-// Renew implements [Accounts].
-func (s *stage) Renew(_ context.Context, _ *credentials.Account, cause error) (*credentials.Account, error) {
-	if s.renewed++; s.renewed > 1 {
-		return nil, &credentials.Error{Kind: credentials.Refused, Err: cause}
-	}
-	s.account = s.newAccount()
-	return s.account, nil
 }
 
 // Send implements [Requests].

@@ -261,13 +261,13 @@ func TestASweepWaitsForASecretThatCantBeRead(t *testing.T) {
 			t.Parallel()
 			onStage(t, func(t *testing.T, s *stage) {
 				s.fail(1)
-				s.faults = []*credentials.Error{{Kind: credentials.Unavailable, Err: errDown}}
+				s.accounts.faults = []*credentials.Error{{Kind: credentials.Unavailable, Err: errDown}}
 				req := event.Sweep{ID: "s", OrgIDs: tt.orgs}
 				r := s.run(req)
 				if !r.Again || !slices.Contains(r.Reasons, retry.CredentialsUnavailable) {
 					t.Fatalf("the result is %+v", r)
 				}
-				s.faults = nil
+				s.accounts.faults = nil
 				<-time.After(r.After)
 				if r, _ = s.finish(req); r.Report.State != Finished || len(s.letters) != tt.letters || r.Report.Requested != 1-tt.letters {
 					t.Errorf("with the secret: %+v, %d dead letters", r.Report, len(s.letters))
@@ -281,7 +281,7 @@ func TestARefusedCredentialIsNeverADeadLetter(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(t *testing.T, s *stage) {
 		s.fail(1)
-		s.renewed = 1 // no other credential works
+		s.accounts.renewed = 1 // no other credential works
 		s.adobe.RotateSecret(org, "new")
 		for range 70 {
 			r := s.run(sweep)
@@ -291,7 +291,7 @@ func TestARefusedCredentialIsNeverADeadLetter(t *testing.T) {
 			<-time.After(r.After)
 		}
 		s.adobe.RotateSecret(org, "s")
-		s.renewed = 0
+		s.accounts.renewed = 0
 		if r, _ := s.finish(sweep); r.Report.Requested != 1 || len(s.letters) != 0 {
 			t.Errorf("with a valid secret: %+v", r.Report)
 		}

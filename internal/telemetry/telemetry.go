@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -57,6 +58,37 @@ func NewMetrics(w io.Writer, functionName string, now func() time.Time) *Metrics
 	return &Metrics{w: w, functionName: functionName, now: now}
 }
 
+// Samples collects measured values until an invocation ends. It is safe for concurrent use.
+// The zero value is ready; a nil one has no values.
+type Samples struct {
+	mu     sync.Mutex
+	values []float64
+}
+
+// maxSamples is how many values are kept: more than the calls of one invocation.
+const maxSamples = 10_000
+
+// Add adds a value; one beyond the ten thousandth is left out.
+func (s *Samples) Add(value float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.values) < maxSamples {
+		s.values = append(s.values, value)
+	}
+}
+
+// Take returns the values since the last Take.
+func (s *Samples) Take() []float64 {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	values := s.values
+	s.values = nil
+	return values
+}
+
 // Count is one metric: how often something happened in an invocation.
 type Count struct {
 	Name  string
@@ -73,10 +105,12 @@ type Values struct {
 // maxValues is how many values a metric may have in one line.
 const maxValues = 100
 
-// Put writes the counts, zeros included, so that a metric that never happened
-// has a graph and an alarm on it has data. Values are written where there are some: a zero
-// would be taken for a measured one. Their unit is None, since CloudWatch has no minutes.
-// Values beyond the hundredth of a metric make another line.
+// Put writes the counts that are not 0, and the values where there are some. A zero is no
+// metric: CloudWatch asks for each metric and hour in which there is a value, so that what
+// never happens costs nothing, and a graph or an alarm takes a missing value for 0. The
+// unit of values is None, since CloudWatch has no minutes. Values beyond the hundredth of a
+// metric make another line. An invocation without metrics has a line without any, which
+// ends its log like any other.
 func (m *Metrics) Put(counts []Count, values ...Values) error {
 	type metric struct{ Name, Unit string }
 	type directive struct {
@@ -87,6 +121,9 @@ func (m *Metrics) Put(counts []Count, values ...Values) error {
 	line := map[string]any{"FunctionName": m.functionName}
 	d := directive{Namespace: Namespace, Dimensions: [][]string{{"FunctionName"}}}
 	for _, c := range counts {
+		if c.Value == 0 {
+			continue
+		}
 		d.Metrics = append(d.Metrics, metric{c.Name, "Count"})
 		line[c.Name] = c.Value
 	}
@@ -102,7 +139,11 @@ func (m *Metrics) Put(counts []Count, values ...Values) error {
 			rest = append(rest, Values{v.Name, later})
 		}
 	}
-	line["_aws"] = map[string]any{"Timestamp": m.now().UnixMilli(), "CloudWatchMetrics": []directive{d}}
+	directives := []directive{}
+	if len(d.Metrics) > 0 {
+		directives = append(directives, d)
+	}
+	line["_aws"] = map[string]any{"Timestamp": m.now().UnixMilli(), "CloudWatchMetrics": directives}
 	if err := json.NewEncoder(m.w).Encode(line); err != nil || len(rest) == 0 {
 		return err
 	}

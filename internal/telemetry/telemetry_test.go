@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"log/slog"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -65,7 +67,7 @@ func TestAMetricOfManyValuesTakesSeveralLines(t *testing.T) {
 	}
 }
 
-func TestMetricsAreEmbedded(t *testing.T) {
+func TestMetricsAreEmbeddedWithoutZeros(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	metrics := telemetry.NewMetrics(&out, "f", func() time.Time { return time.UnixMilli(1795000000123) })
@@ -73,16 +75,47 @@ func TestMetricsAreEmbedded(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]any{
-		"FunctionName": "f", "retriggered": 2.0, "skipped": 0.0,
+		"FunctionName": "f", "retriggered": 2.0,
 		"_aws": map[string]any{
 			"Timestamp": 1795000000123.0,
 			"CloudWatchMetrics": []any{map[string]any{
 				"Namespace": "aep-retrigger", "Dimensions": []any{[]any{"FunctionName"}},
-				"Metrics": []any{map[string]any{"Name": "retriggered", "Unit": "Count"}, map[string]any{"Name": "skipped", "Unit": "Count"}},
+				"Metrics": []any{map[string]any{"Name": "retriggered", "Unit": "Count"}},
 			}},
 		},
 	}
 	if diff := cmp.Diff(want, decode(t, out.Bytes())); diff != "" {
 		t.Errorf("line (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnInvocationWithoutMetricsEndsItsLogAllTheSame(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	if err := telemetry.NewMetrics(&out, "f", time.Now).Put([]telemetry.Count{{Name: "skipped"}}, telemetry.Values{Name: "adobe_ms"}); err != nil {
+		t.Fatal(err)
+	}
+	if line := out.String(); !strings.Contains(line, `"CloudWatchMetrics":[]`) || strings.Contains(line, "skipped") || strings.Contains(line, "adobe_ms") {
+		t.Errorf("the line is %s", line)
+	}
+}
+
+func TestSamplesAreTakenOnceAndBounded(t *testing.T) {
+	t.Parallel()
+	var samples telemetry.Samples
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 3000 {
+				samples.Add(1.5)
+			}
+		})
+	}
+	group.Wait()
+	if n := len(samples.Take()); n != 10_000 {
+		t.Errorf("%d values are kept, want 10,000", n)
+	}
+	if again := samples.Take(); again != nil {
+		t.Errorf("%v are taken twice", again)
 	}
 }

@@ -44,10 +44,13 @@ type Pause struct {
 	// ARN for example.
 	Reason string `json:"reason,omitempty"`
 	By     string `json:"by,omitempty"`
+	// FlowName is the dataflow's name for people, as Adobe told it when it was paused.
+	FlowName string `json:"flowName,omitempty"`
 }
 
-// Cause is why a person pauses, and who that is. Of each the first 512 bytes are kept.
-type Cause struct{ Reason, By string }
+// Cause is why a person pauses, and who that is, and the dataflow's name. Of each the first
+// 512 bytes are kept.
+type Cause struct{ Reason, By, FlowName string }
 
 // Times of a pause.
 const (
@@ -177,7 +180,7 @@ func (t *Throttle) Pause(ctx context.Context, scope Scope, why Cause, asked time
 		if !s.isNews(scope, asked, now) {
 			return nil
 		}
-		next := Pause{Scope: scope, At: now.UTC().Truncate(time.Millisecond), Reason: shortened(why.Reason), By: shortened(why.By)}
+		next := Pause{Scope: scope, At: now.UTC().Truncate(time.Millisecond), Reason: shortened(why.Reason), By: shortened(why.By), FlowName: shortened(why.FlowName)}
 		for i, p := range s.Pauses {
 			if p.Scope != scope {
 				continue
@@ -238,6 +241,24 @@ func (t *Throttle) Resume(ctx context.Context, scope Scope, asked time.Time) ([]
 
 func (t *Throttle) change(ctx context.Context, change func(*state, time.Time) error) ([]Pause, error) {
 	if err := t.write(ctx, change); err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.state.lasting(), nil
+}
+
+// Lasting returns the pauses that are in force, as the shared record has them now.
+func (t *Throttle) Lasting(ctx context.Context) ([]Pause, error) {
+	found, err := t.store.Read(ctx, recordKey)
+	if err != nil {
+		return nil, err
+	}
+	var record store.Record
+	if len(found) > 0 {
+		record = found[0]
+	}
+	if err := t.update(record); err != nil {
 		return nil, err
 	}
 	t.mu.Lock()

@@ -31,6 +31,21 @@ func (s *Server) Put(queueURL, body string) (id string) {
 	return m.ID
 }
 
+// PutReceived puts a message on a queue as one that a receiver is working on, and returns its
+// receipt handle. The id is the caller's.
+func PutReceived(s *Server, queueURL, id, body string) (receipt string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q, err := s.queue(queueURL)
+	if err != nil {
+		return ""
+	}
+	now := s.now()
+	m := &Message{ID: id, Body: body, sentAt: now, receivedAt: now, VisibleAt: now.Add(q.VisibilityTimeout), Receives: 1, Changes: 1, receipt: rand.Text()}
+	q.messages = append(q.messages, m)
+	return m.receipt
+}
+
 // Receive receives one message by its id, visible or not: the caller decides when. It
 // returns false where the message is gone.
 func (s *Server) Receive(queueURL, id string) (Received, bool) {

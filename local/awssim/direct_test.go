@@ -30,6 +30,13 @@ func TestAMessageIsPutReceivedAndDeletedWithoutHTTP(t *testing.T) {
 	if _, ok := s.Receive(queue, other); !ok {
 		t.Error("the other message is gone")
 	}
+	receipt := awssim.PutReceived(s, queue, "an-id", "c")
+	if m := s.Messages(queue); len(m) != 2 || m[1].ID != "an-id" || !m[1].VisibleAt.After(time.Now()) {
+		t.Errorf("%+v", m)
+	}
+	if s.Delete(queue, receipt); len(s.Messages(queue)) != 1 {
+		t.Error("the message that was put as received is still there")
+	}
 	if id := s.Put("http://127.0.0.1/nowhere", "c"); id != "" {
 		t.Error("a queue that does not exist has taken a message")
 	}

@@ -53,6 +53,13 @@ func (b *EventBuses) Sent(name string) []Event {
 	return slices.Clone(b.buses[name])
 }
 
+// Forget drops the events that a bus has taken before a time.
+func (b *EventBuses) Forget(name string, before time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buses[name] = slices.DeleteFunc(b.buses[name], func(e Event) bool { return e.Time.Before(before) })
+}
+
 // busARN is the beginning of a bus's ARN.
 const busARN = "arn:aws:events:" + Region + ":" + Account + ":event-bus/"
 

@@ -104,3 +104,17 @@ func TestEventsAreRefusedAsEventBridgeDoes(t *testing.T) {
 		t.Errorf("a fault of one entry: %+v, %v", out, err)
 	}
 }
+
+func TestBusForgetsOldEvents(t *testing.T) {
+	t.Parallel()
+	sim, client := newBuses(t)
+	if _, err := client.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{entry("notices", "me", "A", "{}")}}); err != nil {
+		t.Fatal(err)
+	}
+	if sim.EventBuses.Forget("notices", time.Now().Add(-time.Hour)); len(sim.EventBuses.Sent("notices")) != 1 {
+		t.Errorf("%v", sim.EventBuses.Sent("notices"))
+	}
+	if sim.EventBuses.Forget("notices", time.Now().Add(time.Hour)); len(sim.EventBuses.Sent("notices")) != 0 {
+		t.Errorf("%v", sim.EventBuses.Sent("notices"))
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -95,6 +94,10 @@ func (c *call) route() {
 		c.op, c.serve = OpFlow, c.flow
 	case ok && len(segments) == 1 && segments[0] == "flows":
 		c.op, c.serve = OpFlows, c.flows
+	case ok && len(segments) == 2 && segments[0] == "sourceConnections":
+		c.op, c.serve = OpSource, c.sourceConnection
+	case ok && len(segments) == 3 && segments[0] == "connections" && segments[2] == "test":
+		c.op, c.serve = OpTest, c.testConnection
 	default:
 		c.serve = func() (int, any) { return gateway(http.StatusNotFound, "404000", "No such resource") }
 		return
@@ -209,6 +212,9 @@ func (c *call) retrigger() (int, any) {
 		CreatedAt: c.s.now(), CreatedClient: c.r.Header.Get("X-Api-Key"), Of: r.ID,
 		Window: r.Window, NoWindow: r.NoWindow,
 	}
+	if f.Windows == WindowsOwn {
+		made.Window = ownWindow(c.s, made.CreatedAt)
+	}
 	addRun(c.s, made)
 	return http.StatusOK, map[string]string{"id": made.ID, "etag": fmt.Sprintf("\"%08x-0000-0200-0000-000000000000\"", c.s.serial)}
 }
@@ -244,35 +250,4 @@ func (c *call) flow() (int, any) {
 // sees reports whether the caller's org and sandbox have the dataflow; nil is none.
 func (c *call) sees(f *Flow, orgID string) bool {
 	return f != nil && f.OrgID == orgID && f.Sandbox == c.r.Header.Get("X-Sandbox-Name")
-}
-
-// flows lists dataflows by their ids, which is all that it is asked for.
-func (c *call) flows() (int, any) {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	orgID, status, body, ok := c.caller()
-	if !ok {
-		return status, body
-	}
-	q := c.r.URL.Query()
-	ids, byID := strings.CutPrefix(q.Get("property"), "id==")
-	if limit, err := strconv.Atoi(q.Get("limit")); !byID || len(q) != 2 || err != nil || limit < strings.Count(ids, ",")+1 {
-		return c.refuse(http.StatusBadRequest, 1401, "Bad request", "want property=id==… and a limit for all of them")
-	}
-	items := []any{}
-	for id := range strings.SplitSeq(ids, ",") {
-		if f := c.s.flows[id]; c.sees(f, orgID) {
-			items = append(items, f.document(c.s.now()))
-		}
-	}
-	return http.StatusOK, map[string]any{"items": items, "_links": map[string]any{}}
-}
-
-// document is a dataflow as Flow Service shows it.
-func (f *Flow) document(now time.Time) map[string]any {
-	d := map[string]any{"id": f.ID, "name": f.Name, "imsOrgId": f.OrgID, "sandboxName": f.Sandbox, "state": "enabled"}
-	if !f.Streaming {
-		d["scheduleParams"] = map[string]any{"startTime": strconv.FormatInt(now.Unix(), 10), "frequency": "hour", "interval": 1}
-	}
-	return d
 }

@@ -34,6 +34,8 @@ const (
 	OpRuns      = "runs"
 	OpFlow      = "flow"
 	OpFlows     = "flows"
+	OpSource    = "sourceConnection"
+	OpTest      = "testConnection"
 	OpToken     = "token"
 )
 
@@ -58,9 +60,28 @@ type Org struct {
 // Flow is a dataflow.
 type Flow struct {
 	ID, Name, OrgID, Sandbox string
-	// Streaming marks a source whose runs can't be retried.
+	// Streaming marks a source whose runs can't be retried. It has no base connection.
 	Streaming bool
+	// Windows is how Adobe shows the data windows of the dataflow's runs.
+	Windows Windows
+	// Refuses is why the source does not accept the connection's credential; empty where it
+	// does.
+	Refuses string
 }
+
+// Windows is how Adobe shows data windows. No source says which window the run of a
+// re-trigger shows.
+type Windows int
+
+// The ways to show data windows.
+const (
+	// WindowsRepeated gives a re-trigger's run the window of the run that it repeats.
+	WindowsRepeated Windows = iota
+	// WindowsOwn gives a re-trigger's run a window of its own.
+	WindowsOwn
+	// WindowsHidden keeps windows out of all runs' documents.
+	WindowsHidden
+)
 
 // Options are the settings of a [Server].
 type Options struct {

@@ -33,8 +33,8 @@ type Run struct {
 	Records int
 	// Window is the run's data window. A run that [Server.AddRun] adds without one gets the
 	// hour before its creation, moved by some milliseconds so that no two runs share one; a
-	// re-trigger's run has that of the run that it repeats. NoWindow keeps it out of the
-	// run's document, as for sources that tell none.
+	// re-trigger's run has that of the run that it repeats, unless [Flow.Windows] says
+	// otherwise. NoWindow keeps it out of the run's document, as for sources that tell none.
 	Window   flowclient.Window
 	NoWindow bool
 	// Document changes the run's document before it is shown, in every answer and
@@ -62,10 +62,15 @@ func (s *Server) AddRun(r Run) {
 		r.CreatedAt = s.now()
 	}
 	if r.Window.IsZero() {
-		end := r.CreatedAt.Add(-time.Duration(len(s.order)) * time.Millisecond)
-		r.Window = flowclient.Window{Start: end.Add(-time.Hour), End: end}
+		r.Window = ownWindow(s, r.CreatedAt)
 	}
 	addRun(s, &r)
+}
+
+// ownWindow is the data window of a run that is added next, which no other run has.
+func ownWindow(s *Server, createdAt time.Time) flowclient.Window {
+	end := createdAt.Add(-time.Duration(len(s.order)) * time.Millisecond)
+	return flowclient.Window{Start: end.Add(-time.Hour), End: end}
 }
 
 func addRun(s *Server, r *Run) {
@@ -219,7 +224,7 @@ func document(r *Run, f *Flow) map[string]any {
 		},
 		"activities": []any{},
 	}
-	if !r.NoWindow {
+	if !r.NoWindow && f.Windows != WindowsHidden {
 		d["activities"] = []any{map[string]any{"id": "copyActivity", "name": "Copy Activity", "durationSummary": map[string]any{
 			"extensions": map[string]any{"windowStart": r.Window.Start.UnixMilli(), "windowEnd": r.Window.End.UnixMilli()},
 		}}}
@@ -233,6 +238,14 @@ func document(r *Run, f *Flow) map[string]any {
 	return d
 }
 
+// EventCode is the code of Adobe's event of a run: that of a failure, or of anything else.
+func EventCode(r Run) string {
+	if r.Status == Failed {
+		return "source_flow_run_error"
+	}
+	return "source_flow_run_info"
+}
+
 // FailureEvent is the payload that Adobe I/O Events sends about a run: the first
 // generation of facts, a flat run with the dataflow's name and a header.
 func (s *Server) FailureEvent(runID string) json.RawMessage {
@@ -243,7 +256,7 @@ func (s *Server) FailureEvent(runID string) json.RawMessage {
 	d := document(r, f)
 	d["flowName"] = f.Name
 	d["header"] = map[string]any{"_adobeio": map[string]string{
-		"imsOrgId": f.OrgID, "providerMetadata": "aep_observability_catalog_events", "eventCode": "source_flow_run_error",
+		"imsOrgId": f.OrgID, "providerMetadata": "aep_observability_catalog_events", "eventCode": EventCode(*r),
 	}}
 	raw, err := json.Marshal(d)
 	if err != nil {

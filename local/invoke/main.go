@@ -1,5 +1,6 @@
-// Command invoke runs one event through the deployed function on this machine
-// and prints the answer, the function's log and what it left behind. AWS is
+// Command invoke runs one event, of a file or of standard input, through the deployed
+// function on this machine and prints the answer, the function's log and what became of each
+// message. AWS is
 // simulated; so is Adobe, where every run that the event names has failed and a
 // sweep finds two to retry, unless the environment gives the credential of a real
 // org (see docs/deploy.md).
@@ -12,49 +13,34 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
+	"github.com/aep-retrigger/aep-retrigger/local/program"
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "invoke:", err)
-		stop()
-		os.Exit(1) //nolint:gocritic // stop was called
-	}
+	os.Exit(program.Run("invoke", func(ctx context.Context, p program.Program) error { return run(ctx, p, os.Args[1:], os.Stdin) }))
 }
 
-func run(ctx context.Context, args []string) error {
-	if len(args) != 1 || args[0] == "" {
-		return errors.New("name one event: make invoke EVENT=events/request.json")
-	}
-	payload, err := os.ReadFile(args[0])
+func run(ctx context.Context, p program.Program, args []string, stdin io.Reader) error {
+	payload, err := read(args, stdin)
 	if err != nil {
 		return err
-	}
-	if wrong, is := errors.AsType[*json.SyntaxError](json.Unmarshal(payload, new(any))); is {
-		return fmt.Errorf("%s is not JSON, which Lambda refuses without invoking the function: %w, at byte %d", args[0], wrong, wrong.Offset)
 	}
 	credential, err := stack.CredentialFromEnv(os.Getenv)
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "retrigger-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // the system cleans up what is left
-	binary, err := lambdaenv.Build(ctx, ".", dir)
+	binary, err := lambdaenv.Build(ctx, ".", p.Folder)
 	if err != nil {
 		return err
 	}
@@ -67,32 +53,59 @@ func run(ctx context.Context, args []string) error {
 		s.Seed(payload)
 		seedSweep(s, payload)
 	}
+	payload, batch := receive(s, payload)
 	answer, err := s.Function.Invoke(ctx, payload)
 	if err != nil {
 		return err
 	}
-	fmt.Print("Answer:\n", indented(answer.Payload), "\n\nLog:\n")
-	fmt.Print(readable(s.Log.String()))
+	_, _ = fmt.Fprint(p.Out, "Answer:\n", indented(answer.Payload), "\n\nLog:\n", readable(s.Log.String()))
 	if s.Adobe != nil {
-		fmt.Print("\nCalls to Adobe (simulated):\n")
+		_, _ = fmt.Fprint(p.Out, "\nCalls to Adobe (simulated):\n")
 		for _, c := range s.Adobe.Calls() {
-			fmt.Printf("  %-9s %-4s %s → %d\n", c.Op, c.Method, c.Path, c.Status)
+			_, _ = fmt.Fprintf(p.Out, "  %-9s %-4s %s → %d\n", c.Op, c.Method, c.Path, c.Status)
 		}
 	}
-	letters, err := s.DeadLetters(ctx)
-	if err != nil {
-		return err
-	}
-	for _, l := range letters {
-		fmt.Printf("\nDead letter (%s):\n%s\n", value(l.MessageAttributes["reason"].StringValue), indented([]byte(*l.Body)))
-	}
-	if waiting := s.AWS.Messages(s.RequestQueueURL); len(waiting) > 0 {
-		fmt.Printf("\n%d waiting on the request queue.\n", len(waiting))
-	}
+	fates(p.Out, s, batch, answer)
 	if answer.FunctionError != "" {
 		return errors.New("the function failed; the answer above says why")
 	}
 	return sweepFault(answer.Payload)
+}
+
+// read returns the event that the one argument names: a file, or "-" for standard input.
+func read(args []string, stdin io.Reader) (payload []byte, err error) {
+	if len(args) != 1 || args[0] == "" {
+		return nil, errors.New("name one event: make invoke EVENT=events/request.json, or EVENT=- for standard input")
+	}
+	name := args[0]
+	if name == "-" {
+		name = "standard input"
+		payload, err = io.ReadAll(stdin)
+	} else {
+		payload, err = os.ReadFile(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if wrong, is := errors.AsType[*json.SyntaxError](json.Unmarshal(payload, new(any))); is {
+		return nil, fmt.Errorf("%s is not JSON, which Lambda refuses without invoking the function: %s: %w", name, place(payload, wrong), wrong)
+	}
+	return payload, nil
+}
+
+// place names the position of a mistake as a person finds it in an editor: lines and columns
+// count from 1, and a column is one character. The mistake's offset counts the bytes up to
+// it, and where the text ends too early all of them.
+func place(text []byte, mistake *json.SyntaxError) string {
+	before := bytes.TrimSpace(text)
+	if mistake.Error() != "unexpected end of JSON input" {
+		before = text[:max(mistake.Offset-1, 0)]
+	} else if begin := bytes.Index(text, before); begin > 0 {
+		before = text[:begin+len(before)]
+	}
+	line := bytes.Count(before, []byte("\n")) + 1
+	column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
+	return fmt.Sprintf("line %d, column %d", line, column)
 }
 
 // readable is the function's log, with only those of its metrics that are not 0.
@@ -166,11 +179,4 @@ func indented(payload []byte) string {
 		return string(payload)
 	}
 	return b.String()
-}
-
-func value(text *string) string {
-	if text == nil {
-		return "no reason"
-	}
-	return *text
 }

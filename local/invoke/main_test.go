@@ -46,15 +46,36 @@ func TestSweepFault(t *testing.T) {
 	}
 }
 
-func TestFileWithoutJSONIsRefusedBeforeTheBuild(t *testing.T) {
+func TestEventWithoutJSONIsRefusedWithLineAndColumn(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"", `{"runId":`, "runId: a"} {
+	for text, place := range map[string]string{
+		"":                                       "line 1, column 1",
+		"runId: a":                               "line 1, column 1",
+		`{"runId":`:                              "line 1, column 10",
+		"{\n  \"runId\": \"a\",\n  sandbox\n}":   "line 3, column 3",
+		"{\n\t\"reason\": \"für Loyalty\",}\n":   "line 2, column 26",
+		"{\r\n  \"reason\": \"it's mended\"\r\n": "line 2, column 26",
+	} {
 		path := filepath.Join(t.TempDir(), "event.json")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := run(t.Context(), []string{path}); err == nil || !strings.Contains(err.Error(), "event.json is not JSON") {
-			t.Errorf("%q: %v", text, err)
+		for name, args := range map[string][]string{"event.json": {path}, "standard input": {"-"}} {
+			_, err := read(args, strings.NewReader(text))
+			if err == nil || !strings.Contains(err.Error(), name+" is not JSON") || !strings.Contains(err.Error(), place+":") {
+				t.Errorf("%q: %v, want %s", text, err, place)
+			}
 		}
+	}
+}
+
+func TestEventIsReadFromStandardInput(t *testing.T) {
+	t.Parallel()
+	got, err := read([]string{"-"}, strings.NewReader(`{"pauses":{}}`))
+	if err != nil || string(got) != `{"pauses":{}}` {
+		t.Errorf("%s, %v", got, err)
+	}
+	if _, err := read(nil, nil); err == nil || !strings.Contains(err.Error(), "EVENT=-") {
+		t.Error(err)
 	}
 }

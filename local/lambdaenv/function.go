@@ -315,6 +315,9 @@ func WaitForPort(ctx context.Context, address string, exited <-chan struct{}) er
 	}
 }
 
+// buildGrace is how long a build that is ended may clean up.
+const buildGrace = 5 * time.Second
+
 // Build compiles the function for this machine, with the flags of the deployment
 // (.ci/build), into the directory dir, and returns the path of the bootstrap.
 // Root is the root of the module. The version is "dev".
@@ -323,6 +326,8 @@ func Build(ctx context.Context, root, dir string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", binary, "./functions/retrigger")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // go deletes its temporary folder
+	cmd.WaitDelay = buildGrace
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the function: %w\n%s", err, out)
 	}

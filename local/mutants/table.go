@@ -46,7 +46,7 @@ const (
 
 // table returns all mutants.
 func table() []mutant {
-	return slices.Concat(stores(), invariants(), review(), beginnings(), notices(), episodes())
+	return slices.Concat(stores(), invariants(), review(), beginnings(), notices(), episodes(), metrics(), people())
 }
 
 // stores are the broken stores of functions/retrigger/model_test.go, as faults of the code.
@@ -108,7 +108,7 @@ func invariants() []mutant {
 		},
 		{
 			id: "I5", what: "a kept call is linked although a call of another run fits, too", invariant: bounded,
-			edits: []edit{{inRetry, "	case cut, severalRuns(calls):", "	case cut:"}},
+			edits: []edit{{inRetry, "	case cut || !known:", "	case cut || !known && len(calls) == 0:"}},
 			tests: []tests{whole("internal/retry"), world("EitherOfTwoLostCalls")},
 		},
 	}
@@ -260,7 +260,7 @@ func review() []mutant {
 		},
 		{
 			id: "M24", what: "the ledger is not read again after the search for a lost call's run",
-			edits:    []edit{{inRetry, "	f.Parent = nil                               // it is read after the search\n", ""}},
+			edits:    []edit{{inRetry, "	f.Parent = nil // it is read after the search\n", ""}},
 			tests:    []tests{world("LostCallThatTakesEffectLate|AfterAConflict")},
 			survives: "each write has the condition that the entries are as they were read: it fails for old ones, and they are read then",
 		},
@@ -271,7 +271,7 @@ func review() []mutant {
 		},
 		{
 			id: "M25", what: "the search takes runs that the ledger knows as made by another call",
-			edits: []edit{{inRetry, "		if child.Parent != \"\" {\n			continue", "		if child.Parent != \"\" && child.Sends > 0 {\n			continue"}},
+			edits: []edit{{inRetry, "		case child.Parent != \"\": // another call has made it\n", "		case child.Parent != \"\" && child.Sends > 0:\n"}},
 			tests: []tests{whole("internal/retry"), world(lostCalls), world(lineages)},
 		},
 		{
@@ -308,6 +308,16 @@ func review() []mutant {
 			id: "M32", what: "a child forgets what a person has forgiven its lineage",
 			edits: []edit{{inLedger, "= parent.Root, parent.RunID, parent.Used(), parent.Forgiven", "= parent.Root, parent.RunID, parent.Used(), 0"}},
 			tests: []tests{whole("internal/ledger"), world(forced)},
+		},
+		{
+			id: "W1", what: "the data windows of runs and lost calls are not compared",
+			edits: []edit{{inLedger, "same := slices.IndexFunc(calls, func(c Call) bool { return c.Window.Same(window) })", "same := -1"}},
+			tests: []tests{whole("internal/ledger"), whole("internal/retry"), world("ItsDataWindow")},
+		},
+		{
+			id: "W2", what: "a run of another data window than a lost call's was not made by it",
+			edits: []edit{{inRetry, "call.MayHaveMade(run.ID, run.CreatedClient, createdAt) {", "call.MayHaveMade(run.ID, run.CreatedClient, createdAt) && (call.Window.IsZero() || run.Window().IsZero() || run.Window().Same(call.Window)) {"}},
+			tests: []tests{world("AnotherDataWindow")},
 		},
 		{
 			id: "H1", what: "a run of our own counts as a retry by hand",

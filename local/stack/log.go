@@ -21,6 +21,10 @@ type Record struct {
 	NewRunID string `json:"newRunId"`
 	Root     string `json:"root"`
 	Attempt  int    `json:"attempt"`
+	// FlowName, ErrorCode and ErrorText are Adobe's words on the run.
+	FlowName  string `json:"flowName"`
+	ErrorCode string `json:"errorCode"`
+	ErrorText string `json:"errorText"`
 }
 
 // Sweep is the function's log record of a sweep.
@@ -60,13 +64,16 @@ func (l logged) Invoke(ctx context.Context, payload []byte) (lambdaenv.Response,
 // Log keeps what the function wrote. It is safe for concurrent use.
 type Log struct {
 	also  io.Writer
+	most  int // bytes; 0 for any number
 	mu    sync.Mutex
 	grown *sync.Cond
 	text  bytes.Buffer
+	line  []byte // the last one, which has not ended yet
+	count int    // metrics so far
 }
 
-func newLog(also io.Writer) *Log {
-	l := &Log{also: also}
+func newLog(also io.Writer, most int) *Log {
+	l := &Log{also: also, most: most}
 	l.grown = sync.NewCond(&l.mu)
 	return l
 }
@@ -79,16 +86,40 @@ func (l *Log) Write(p []byte) (int, error) {
 	if l.also != nil {
 		_, _ = l.also.Write(p)
 	}
-	return l.text.Write(p)
+	l.text.Write(p)
+	for rest := p; len(rest) > 0; {
+		end := bytes.IndexByte(rest, '\n')
+		if end < 0 {
+			l.line = append(l.line, rest...)
+			break
+		}
+		l.line = append(l.line, rest[:end]...)
+		rest = rest[end+1:]
+		if bytes.Contains(l.line, []byte(`"CloudWatchMetrics"`)) {
+			l.count++
+		}
+		l.line = l.line[:0]
+	}
+	l.forget()
+	return len(p), nil
+}
+
+// forget drops the older half of the log where it is too long, by whole lines.
+func (l *Log) forget() {
+	if l.most == 0 || l.text.Len() <= l.most {
+		return
+	}
+	old := l.text.Len() - l.most/2
+	if end := bytes.IndexByte(l.text.Bytes()[old:], '\n'); end >= 0 {
+		l.text.Next(old + end + 1)
+	}
 }
 
 func (l *Log) metrics() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.countMetrics()
+	return l.count
 }
-
-func (l *Log) countMetrics() int { return bytes.Count(l.text.Bytes(), []byte(`"CloudWatchMetrics"`)) }
 
 // wait returns when the log holds so many metrics, or when the context ends.
 func (l *Log) wait(ctx context.Context, metrics int) {
@@ -100,7 +131,7 @@ func (l *Log) wait(ctx context.Context, metrics int) {
 	defer stop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.countMetrics() < metrics && ctx.Err() == nil {
+	for l.count < metrics && ctx.Err() == nil {
 		l.grown.Wait()
 	}
 }

@@ -12,8 +12,12 @@ import (
 	"path/filepath"
 )
 
-// Path is where `make up` writes the file, from the repository's root.
-const Path = ".local/stack.json"
+// Path is where `make up` writes the file, from the repository's root, unless [Variable] of
+// the environment names another path.
+const (
+	Path     = ".local/stack.json"
+	Variable = "AEP_RETRIGGER_LOCAL"
+)
 
 // File says where the parts of a stack are, and what they are called.
 type File struct {

@@ -61,6 +61,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // The operations that an [Error] names.
@@ -70,7 +71,11 @@ const (
 	OpRuns      = "list runs"
 	OpFlow      = "get flow"
 	OpFlows     = "list flows"
-	OpToken     = "fetch token"
+	// OpSourceConnection and OpTestConnection find out whether a source accepts its
+	// credential.
+	OpSourceConnection = "get source connection"
+	OpTestConnection   = "test connection"
+	OpToken            = "fetch token"
 )
 
 // MaxIDLength is the greatest length in bytes of an id, and of a sandbox's
@@ -218,7 +223,11 @@ func (c *Client) exchange(ctx context.Context, k call, token string) *Error {
 		header.Set("Content-Type", "application/json")
 	}
 	secrets := scrubber{token}
+	begun := time.Now()
 	answer, lost := c.send(ctx, k.method, target, header, nil)
+	if c.observe != nil {
+		c.observe(k.op, time.Since(begun))
+	}
 	switch {
 	case lost != nil && lost.maybeSent && k.mutates():
 		return k.fail(KindUnknownOutcome, secrets.cause(lost.err))

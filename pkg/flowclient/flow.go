@@ -21,6 +21,8 @@ type Flow struct {
 	// OrgID is the IMS org, "…@AdobeOrg".
 	OrgID       string `json:"imsOrgId"`
 	SandboxName string `json:"sandboxName"`
+	// SourceConnections are the ids of where it reads from: one, where the source has one.
+	SourceConnections []string `json:"sourceConnectionIds"`
 	// State is "enabled" or "disabled"; see [Flow.Enabled].
 	State string `json:"state"`
 	// Schedule is when a batch dataflow runs.

@@ -3,7 +3,10 @@ package flowclient_test
 import (
 	"context"
 	"errors"
+	"net/http"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
@@ -44,6 +47,32 @@ func TestEachRequestAsksTheLimiter(t *testing.T) {
 	if s.count() != 4 || l.turns != 4 || l.dones != 4 || len(l.failures) != 3 || l.failures[1] != flowclient.KindThrottled {
 		t.Errorf("%d requests, %+v", s.count(), l)
 	}
+}
+
+func TestTheObserverIsToldOfEachRequestAndItsTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		type seen struct {
+			op   string
+			took time.Duration
+		}
+		var told []seen
+		slow := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			<-time.After(300 * time.Millisecond) // in virtual time
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+		client := newBubbleClient(t, slow, flowclient.WithMaxAttempts(2), flowclient.WithObserver(func(op string, took time.Duration) { told = append(told, seen{op, took}) }))
+		if _, err := client.Run(t.Context(), sandbox, runID); err == nil {
+			t.Error("the read succeeded")
+		}
+		if _, err := client.Retrigger(t.Context(), sandbox, runID); err == nil {
+			t.Error("the re-trigger succeeded")
+		}
+		want := []seen{{flowclient.OpRun, 300 * time.Millisecond}, {flowclient.OpRun, 300 * time.Millisecond}, {flowclient.OpRetrigger, 300 * time.Millisecond}}
+		if !slices.Equal(told, want) {
+			t.Errorf("the observer was told of %v, want %v", told, want)
+		}
+	})
 }
 
 func TestNothingIsSentAgainstTheLimiter(t *testing.T) {

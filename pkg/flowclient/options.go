@@ -94,6 +94,14 @@ func WithBackoff(wait func(retry int) time.Duration) Option {
 // repeated included. Token requests are not paced. The default is none.
 func WithLimiter(l Limiter) Option { return func(s *settings) { s.limiter = l } }
 
+// WithObserver sets what is told of each request to Flow Service when it has ended: its
+// operation, such as [OpRetrigger], and how long it took until the answer was read, or
+// until it failed. Neither the wait for a [Limiter] nor that for a token counts. It must be
+// safe for concurrent use. The default is none.
+func WithObserver(observe func(op string, took time.Duration)) Option {
+	return func(s *settings) { s.observe = observe }
+}
+
 // WithClock sets the clock that judges the age of tokens and the dates in
 // Retry-After. The default is [time.Now].
 //
@@ -118,7 +126,8 @@ type settings struct {
 	backoff         func(retry int) time.Duration
 	now             func() time.Time
 	http            *http.Client
-	limiter         Limiter // may be nil
+	limiter         Limiter                             // may be nil
+	observe         func(op string, took time.Duration) // may be nil
 }
 
 func newSettings(opts []Option) (settings, error) {

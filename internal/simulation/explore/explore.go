@@ -71,6 +71,8 @@ type Setup struct {
 	Hurry bool
 	// Succeed allows that runs succeed, which an event tells; otherwise every run fails.
 	Succeed bool
+	// Windows is how Adobe shows the data windows of the dataflows' runs.
+	Windows flowsim.Windows
 	// Refuse is Adobe's answer to every re-trigger, which it refuses; nil for none.
 	Refuse *flowsim.Fault
 	// Accepted says whether a skipped run may rest; nil accepts every reason.

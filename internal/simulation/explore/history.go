@@ -95,6 +95,7 @@ func begin(t *testing.T, s *Setup, shared map[string]bool, delays []time.Duratio
 	for i, flow := range s.Runs {
 		if !slices.Contains(h.world.Flows, flow) {
 			h.world.Flow(flow, simulation.Org)
+			h.world.Adobe.AddFlow(flowsim.Flow{ID: flow, Name: flow, OrgID: simulation.Org, Sandbox: simulation.Sandbox, Windows: s.Windows})
 		}
 		id := "run-" + string(rune('a'+i))
 		h.world.Adobe.AddRun(flowsim.Run{ID: id, FlowID: flow, Status: flowsim.Failed, CreatedClient: "acp_ui_platform", CompletedAt: time.Now(), Errors: []flowsim.RunError{{Code: "CONNECTOR-1001-500"}}})

@@ -87,14 +87,7 @@ func canonical(text string, now time.Time) string {
 			continue
 		}
 		end := i
-		digits, capitals := 0, 0
 		for end < len(text) && part(text[end]) {
-			switch c := text[end]; {
-			case '0' <= c && c <= '9':
-				digits++
-			case 'A' <= c && c <= 'Z':
-				capitals++
-			}
 			end++
 		}
 		word := text[i:end]
@@ -105,9 +98,9 @@ func canonical(text string, now time.Time) string {
 		}
 		i = end
 		switch {
-		case digits == len(word) && digits >= 9 && digits <= 13:
+		case isNumber(word) && len(word) >= 9 && len(word) <= 13:
 			b.WriteString(number(word, now))
-		case len(word) >= 16 && (digits > 0 || capitals == len(word)):
+		case isID(word):
 			n, known := ids[word]
 			if !known {
 				n = len(ids)
@@ -123,6 +116,32 @@ func canonical(text string, now time.Time) string {
 
 func part(c byte) bool {
 	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || c == '-'
+}
+
+func isNumber(word string) bool { return strings.Trim(word, "0123456789") == "" }
+
+// isID reports whether a word is random, such as "flowsim-token-6G6BLZOSYQZ7I5YCBDPMNZUNU2". One
+// random text in two hundred has no digit: it is known by its capitals.
+func isID(word string) bool {
+	const least, random = 16, 12 // the shortest id, and the shortest random text in one
+	if len(word) < least {
+		return false
+	}
+	capitals := 0
+	for _, c := range []byte(word) {
+		switch {
+		case '0' <= c && c <= '9':
+			return true
+		case 'A' <= c && c <= 'Z':
+			capitals++
+		default:
+			capitals = 0
+		}
+		if capitals == random {
+			return true
+		}
+	}
+	return false
 }
 
 // instant reads a time in the way of RFC 3339 at the beginning of a text.

@@ -25,6 +25,22 @@ func TestStatesThatDifferByIdsAndTimesAloneAreTheSame(t *testing.T) {
 	}
 }
 
+// TestAnIDWithoutADigitIsKnown: One random text in two hundred has none.
+func TestAnIDWithoutADigitIsKnown(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, id := range []string{"flowsim-token-UOWRDDLSJDFMTQGDYWCBDEUGBB", "req-UOWRDDLSJDFM", "req-UOWRDD2SJDFM", "6G6BLZOSYQZ7I5YCBDPMNZUNU2", "UOWRDDLSJDFMTQGDYWCBDEUGBB"} {
+		if got := canonical("of "+id+", "+id, now); got != "of id0, id0" {
+			t.Errorf("%s becomes %s", id, got)
+		}
+	}
+	for _, word := range []string{"UNAUTHENTICATED", "a-word-that-is-very-long", "X-Amz-Target-And-More"} {
+		if got := canonical(word, now); got != word {
+			t.Errorf("%s becomes %s", word, got)
+		}
+	}
+}
+
 func TestAJitteredDelayEndsAtTheEndOfItsRange(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]time.Duration{

@@ -1,0 +1,37 @@
+// Package keepalive keeps the AWS client's connections open for the next call.
+//
+// Without it, a call whose answer comes fast now and then loses its connection, and with it the
+// rest of the answer: the client sends the call again. The AWS client closes a request's body
+// when the answer begins, and a closed body says io.EOF as an error where the transport looks
+// whether the body has ended (WriteTo in smithy-go v1.28.9, transport/http/internal/io/safe.go).
+// The transport takes that for a failed request and closes the connection.
+package keepalive
+
+import (
+	"context"
+	"io"
+
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// Options are for the APIOptions of an AWS client's configuration. With them the transport
+// reads the body of a request, which may end at any time, and does not have it write itself.
+func Options() []func(*middleware.Stack) error {
+	return []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
+		return stack.Build.Add(middleware.BuildMiddlewareFunc("PlainBody", plainBody), middleware.After)
+	}}
+}
+
+func plainBody(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
+	if request, ok := in.Request.(*smithyhttp.Request); ok {
+		if body, ok := request.GetStream().(io.ReadSeeker); ok {
+			plain, err := request.SetStream(struct{ io.ReadSeeker }{body}) // without WriteTo
+			if err != nil {
+				return middleware.BuildOutput{}, middleware.Metadata{}, err
+			}
+			in.Request = plain
+		}
+	}
+	return next.HandleBuild(ctx, in)
+}
