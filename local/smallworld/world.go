@@ -82,7 +82,7 @@ func New(p Parts, now time.Time) *World {
 	w := &World{Parts: p, random: rand.New(rand.NewPCG(p.Seed, p.Seed)), began: now, fates: map[string]*fate{}} //nolint:gosec // it is to be repeatable
 	for i, f := range dataflows() {
 		w.flows = append(w.flows, f)
-		w.describe(f, &fate{}, now)
+		describe(w, f, &fate{}, now)
 		w.at(now.Add(time.Duration(i)*time.Second), func(ctx context.Context, now time.Time) error { return w.schedule(ctx, f, now) })
 	}
 	for _, e := range w.extras() {
@@ -126,14 +126,14 @@ func (w *World) schedule(_ context.Context, f *dataflow, now time.Time) error {
 	w.at(now.Add(f.every), func(ctx context.Context, now time.Time) error { return w.schedule(ctx, f, now) })
 	next := f.fate(f.runs, w.random)
 	f.runs++
-	w.describe(f, next, now)
+	describe(w, f, next, now)
 	w.begin(flowsim.Run{ID: w.id(), FlowID: f.id, Status: flowsim.InProgress, CreatedAt: now, CreatedClient: "acp_ui_platform"}, next, now)
 	return nil
 }
 
 // describe tells Adobe of the dataflow. A test of its source says the same as its runs: it
 // refuses the login while that is broken.
-func (w *World) describe(f *dataflow, next *fate, now time.Time) {
+func describe(w *World, f *dataflow, next *fate, now time.Time) {
 	flow := flowsim.Flow{ID: f.id, Name: f.name, OrgID: w.OrgID, Sandbox: w.Sandbox, Streaming: f.streaming}
 	if next.code == loginBroken && next.broken(now.Sub(w.began)) {
 		flow.Refuses = next.message
