@@ -20,6 +20,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/keepalive"
 	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
 )
 
@@ -71,7 +72,7 @@ func Config(ctx context.Context, t Target) (aws.Config, error) {
 	if t.local() {
 		return aws.Config{}, nil
 	}
-	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{})} // what is wrong is an error, and not a line between others
+	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{}), awsconfig.WithAPIOptions(keepalive.Options())} // what is wrong is an error, and not a line between others
 	if t.Region != "" {
 		options = append(options, awsconfig.WithRegion(t.Region))
 	}
@@ -102,7 +103,7 @@ func openLocal(path string) (*Operator, error) {
 		return nil, err
 	}
 	stack.Local = true
-	amazon := aws.Config{Region: l.Region, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}
+	amazon := aws.Config{Region: l.Region, APIOptions: keepalive.Options(), Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}
 	endpoint := func(service string) *string { return aws.String(l.Endpoints[service]) }
 	return &Operator{
 		Stack:  stack,
