@@ -19,7 +19,7 @@ BENCHTIME ?= 1s
 MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run up invoke test test-all explore mutants test-emulators fuzz bench build command build-RetriggerFunction fmt fmt-check vet lint vuln validate deploy ci clean
+.PHONY: help run up invoke test test-all explore mutants test-emulators test-browser fuzz bench build command build-RetriggerFunction fmt fmt-check vet lint vuln validate deploy ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ test-emulators: ## the integration suite against moto, ElasticMQ, DynamoDB Local
 	emulators/install
 	TEST_EMULATORS=1 go test -race -timeout $(TEST_TIMEOUT) -count=1 -v ./integration/...
 
+test-browser: ## the console's pages in a headless Chromium, held against axe-core; pictures of them in .tools/screenshots
+	integration/browser/install
+	go test -tags browser -timeout $(TEST_TIMEOUT) -count=1 -v -run 'Browser|Keyboard|AnAddress' ./internal/console
+
 mutants: ## test the tests: break the code in one place at a time, and a test must fail; MUTANTS='-only M07' runs one
 	go run ./local/mutants $(MUTANTS)
 	$(if $(MUTANTS),,go test -tags slow -count=1 -run '^TestInvariantsCatchABrokenLedger$$' -timeout $(TEST_TIMEOUT) ./functions/retrigger)
@@ -90,7 +94,7 @@ fmt-check: ## fail if the code is not formatted
 	$(LINT) fmt --diff
 
 vet: ## go vet
-	go vet -tags slow ./...
+	go vet -tags slow,browser ./...
 
 lint: ## golangci-lint, staticcheck included
 	$(LINT) run ./...

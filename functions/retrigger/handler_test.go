@@ -121,13 +121,14 @@ func newTestHandler(url string, requests *requestqueue.Queue) *handler.Handler {
 	}
 	table := memory.New()
 	limits := throttle.New(table, throttle.Limits{}, false, time.Now)
+	accounts := credentials.NewStore(secrets{}, []string{"s"}, clients(cfg, nil, []flowclient.Option{flowclient.WithMaxAttempts(1)}), time.Hour, time.Now)
 	engine := retry.New(
-		credentials.NewStore(secrets{}, []string{"s"}, clients(cfg, nil, []flowclient.Option{flowclient.WithMaxAttempts(1)}), time.Hour, time.Now),
+		accounts,
 		ledger.New(table, ledger.DefaultTTL, time.Now), table, limits, letters{}, waiting,
 		retry.Options{Rules: retry.Rules{Policy: &policy.Policy{Delays: policy.DefaultDelays()}}, CallTimeout: cfg.CallTimeout, Now: time.Now, Log: log},
 	)
 	parts := handler.Parts{
-		Engine: engine, Throttle: limits, Shapes: unrecognized.New(table, time.Now),
+		Engine: engine, Accounts: accounts, Throttle: limits, Shapes: unrecognized.New(table, time.Now),
 		Metrics: telemetry.NewMetrics(io.Discard, "test", time.Now), Log: log, Concurrency: 3, CallTimeout: cfg.CallTimeout,
 	}
 	if requests != nil {

@@ -65,6 +65,7 @@ func newRoot(c *command) *cobra.Command {
 		newDeadLetters(c),
 		newPolicy(c),
 		newDoctor(c),
+		newConsole(c),
 		newVersion(c),
 	)
 	return root

@@ -48,6 +48,7 @@ func shapes() []shape {
 		{"policy test", operate.PolicyTest{}},
 		{"flows test", operate.Connection{}},
 		{"doctor", doctor.Report{}},
+		{"console", consoleJSON{}},
 		{"version", versionJSON{}},
 	}
 }

@@ -75,6 +75,8 @@ type Decoded struct {
 	PauseCommand *PauseCommand
 	// Command is set if the payload asks for something else that a person may ask for.
 	Command *Command
+	// ByHand means that the payload itself is what a person writes: see [Error.ByHand].
+	ByHand bool
 }
 
 // byteOrderMark may stand before JSON that an editor on Windows has saved.
@@ -116,7 +118,7 @@ func Decode(payload []byte) (Decoded, error) {
 	if len(d.items) == 1 {
 		d.items[0].Raw = nil
 	}
-	return Decoded{Items: d.items, Sweep: d.sweep, PauseCommand: d.pauseCommand, Command: d.direct}, nil
+	return Decoded{Items: d.items, Sweep: d.sweep, PauseCommand: d.pauseCommand, Command: d.direct, ByHand: d.asksItself}, nil
 }
 
 // hopeless returns the one error of a list of which no element can be read, and none of
@@ -149,6 +151,7 @@ type decoder struct {
 	sweep        *Sweep
 	pauseCommand *PauseCommand
 	direct       *Command // that came besides
+	asksItself   bool     // the payload itself is a request, or one of these
 	controls     int      // sweeps and pause commands
 }
 
@@ -387,6 +390,7 @@ func (d *decoder) asked(o object, a around) (found bool, fault *Error) {
 	case a.sender == person && isCommand(o):
 		found, fault = true, d.command(o, a)
 	}
+	d.asksItself = d.asksItself || found && a.depth == 0 && a.sender == person
 	return found, fault.byHand(a)
 }
 

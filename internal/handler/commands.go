@@ -103,6 +103,24 @@ func (c *controller) testConnection(ctx context.Context, d *delivery) {
 	c.log.InfoContext(ctx, "Adobe was asked to log in at the source of a dataflow, for a person", "orgId", account.OrgID, "flowId", connection.FlowID, "flowName", connection.FlowName, "connectionId", connection.ConnectionID, "accepted", connection.Accepted)
 }
 
+// unknownOrgs returns the error for requests of a person that name an org which has no secret,
+// or none where one must be named. An application's event with such a request is a dead
+// letter: nobody is there to be told.
+func (c *controller) unknownOrgs(ctx context.Context, d *delivery) error {
+	if !d.written {
+		return nil
+	}
+	for _, item := range d.items {
+		if item.Request == nil || item.Request.Source != event.FromPerson {
+			continue
+		}
+		if _, err := c.accounts.ForOrg(ctx, item.Request.OrgID); unknownOrg(err) {
+			return fmt.Errorf("run %s: nothing was done: %w", item.Request.RunID, err)
+		}
+	}
+	return nil
+}
+
 // unknownOrg reports whether no secret is of the org that a person names, or none is named
 // where one must be.
 func unknownOrg(err error) bool {

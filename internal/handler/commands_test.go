@@ -105,6 +105,9 @@ func TestAMistakeOfAPersonIsTheErrorOfTheCallAndNoDeadLetter(t *testing.T) {
 		}
 	}
 	f := newFunction()
+	if _, err := f.direct(t, `{"runId":"a","orgId":"B@AdobeOrg"}`); err == nil || !strings.Contains(err.Error(), "no configured secret") || f.engine.refused != nil || f.engine.worked != nil {
+		t.Errorf("an org that has no secret: %v, refused are %v, worked on are %v", err, f.engine.refused, f.engine.worked)
+	}
 	if _, err := f.direct(t, `noise`); err != nil || !slices.Equal(f.engine.refused, []event.Reason{event.Unreadable}) {
 		t.Errorf("what may be anybody's: %v, refused are %v", err, f.engine.refused)
 	}

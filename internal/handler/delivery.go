@@ -32,6 +32,7 @@ type delivery struct {
 	// byHand means that a person may have invoked the function directly with it. mistake is
 	// what is wrong with what they ask for: the error of the call. Nothing was done then.
 	byHand  bool
+	written bool // the payload itself is what a person writes
 	mistake error
 	fault   error // why the delivery is to come again, beside the results
 	// reasons are what metrics count of a delivery, beside those of its results and of
@@ -53,6 +54,7 @@ type delivery struct {
 func decode(payload []byte, name string) delivery {
 	d := delivery{payload: payload, asked: time.Now()}
 	decoded, err := event.Decode(payload)
+	d.written = decoded.ByHand
 	switch {
 	case err != nil:
 		fault, ok := errors.AsType[*event.Error](err)

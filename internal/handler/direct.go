@@ -50,6 +50,10 @@ func (h *Handler) direct(ctx context.Context, payload []byte) ([]byte, error) {
 		h.control.log.WarnContext(ctx, "a direct invocation has a mistake in it, and nothing was done", "error", err.Error())
 		return nil, err
 	}
+	if err := h.control.unknownOrgs(ctx, d); err != nil {
+		h.control.log.WarnContext(ctx, "a direct invocation names an org that has no secret, and nothing was done", "error", err.Error())
+		return nil, err
+	}
 	h.worker.begin(deliveries)
 	read := h.worker.read(ctx, deliveries) // before a pause or a sweep adds results of its own
 	waitForControl := h.control.start(ctx, deliveries)

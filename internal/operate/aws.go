@@ -72,10 +72,7 @@ func Config(ctx context.Context, t Target) (aws.Config, error) {
 	if t.local() {
 		return aws.Config{}, nil
 	}
-	options := []func(*awsconfig.LoadOptions) error{
-		awsconfig.WithLogger(logging.Nop{}), // what is wrong is an error, and not a line between others
-		awsconfig.WithAPIOptions(keepalive.Options()),
-	}
+	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{}), awsconfig.WithAPIOptions(keepalive.Options())} // what is wrong is an error, and not a line between others
 	if t.Region != "" {
 		options = append(options, awsconfig.WithRegion(t.Region))
 	}
@@ -150,10 +147,17 @@ func AWSError(err error) error {
 	return &Error{Kind: Failed, Err: err, Message: err.Error()}
 }
 
-// actionOf is the IAM action of an operation. They differ for Lambda alone.
+// actionOf is the IAM action of an operation. Its words differ for some services.
 func actionOf(service, operation string) string {
-	if service == "Lambda" && operation == "Invoke" {
-		operation = "InvokeFunction"
+	switch service {
+	case "Lambda":
+		if operation == "Invoke" {
+			operation = "InvokeFunction"
+		}
+	case "CloudWatch Logs":
+		service = "logs"
+	case "EventBridge":
+		service = "events"
 	}
 	return strings.ToLower(service) + ":" + operation
 }
@@ -163,7 +167,9 @@ func policyWith(action string) string {
 	switch action {
 	case "lambda:InvokeFunction", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage":
 		return "the stack's operator policy has it (output OperatorPolicyArn)"
-	case "cloudformation:DescribeStacks", "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:DescribeTable", "sqs:GetQueueAttributes":
+	case "cloudformation:DescribeStacks", "cloudformation:DescribeStackResources", "dynamodb:Query", "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:DescribeTable",
+		"sqs:GetQueueAttributes", "cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms", "logs:StartQuery", "logs:FilterLogEvents", "logs:GetQueryResults",
+		"lambda:GetFunctionConfiguration", "events:DescribeRule", "events:ListTargetsByRule", "sns:ListSubscriptionsByTopic":
 		return "the stack's reader and operator policies have it (outputs ReaderPolicyArn and OperatorPolicyArn)"
 	}
 	return "ask who manages the AWS account for it"

@@ -40,6 +40,8 @@ type FlowState struct {
 	Tally
 	// Codes are the same by the source's code, where that was asked for.
 	Codes []CodeTally `json:"codes,omitempty"`
+	// ByDay are the same by day (UTC), such as 2026-11-26, for the console's picture.
+	ByDay map[string]Tally `json:"-"`
 	// Waiting counts runs that wait now.
 	Waiting int `json:"waiting"`
 }
@@ -164,6 +166,12 @@ func flowsIn(ctx context.Context, o *Operator, orgID string, since time.Time) (f
 
 func (f *FlowState) addSum(s *ledger.Sum) {
 	f.add(s)
+	if f.ByDay == nil {
+		f.ByDay = map[string]Tally{}
+	}
+	day := f.ByDay[s.Day]
+	day.add(s)
+	f.ByDay[s.Day] = day
 	for i := range f.Codes {
 		if f.Codes[i].Code == s.ErrorCode {
 			f.Codes[i].add(s)

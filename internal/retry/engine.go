@@ -278,7 +278,7 @@ func (w *attempt) retry() Result {
 			return w.end(step)
 		}
 		if step.needsLock() {
-			again, end := w.lock(&locked)
+			again, end := w.lock(&locked, step.busy())
 			if end != nil {
 				return *end
 			}
@@ -296,7 +296,9 @@ func (w *attempt) retry() Result {
 // lock waits until no other request of this process acts on the dataflow. Across
 // processes the ledger's slot sees to that, by sending requests back; here they need not
 // come again. again means that the lock was not free, so that the facts are old.
-func (w *attempt) lock(held *func()) (again bool, end *Result) {
+// A request that would end since another works on the dataflow looks again in any case: the
+// other may have ended between the look and the lock.
+func (w *attempt) lock(held *func(), busy bool) (again bool, end *Result) {
 	flow := w.facts.Request.OrgID + "#" + cmp.Or(w.facts.Request.FlowID, w.facts.Entries.Run.FlowID)
 	if w.locked == flow {
 		return false, nil
@@ -315,7 +317,7 @@ func (w *attempt) lock(held *func()) (again bool, end *Result) {
 		return false, new(w.end(Step{Do: End, Outcome: Returned, Reason: FlowBusy, Detail: "other runs of the same dataflow took all the time of the invocation"}))
 	}
 	*held, w.locked = leave, flow
-	if !waited {
+	if !waited && !busy {
 		return false, nil
 	}
 	return true, w.look(w.delivery.Batch)

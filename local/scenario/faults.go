@@ -14,6 +14,9 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
 )
 
+// foreign asks for a run of an org that has no secret.
+const foreign = `{"runId":"foreign-run","orgId":"FEDCBA0987654321@AdobeOrg","sandbox":"prod"}`
+
 // lost is a step in which a re-trigger gets no clear answer, and what became of it
 // is looked up when the request comes again.
 func lost(name, runID, reason string, f flowsim.Fault) Step {
@@ -46,9 +49,14 @@ func Faults() []Step {
 			_, err := s.Drain(ctx)
 			return err
 		}},
-		{Trigger: "by hand", Name: "an org without a secret", Want: one("foreign-run", "dead_lettered", "org_unknown"), Do: func(ctx context.Context, s *stack.Stack) error {
-			return byHand(ctx, s, `{"runId":"foreign-run","orgId":"FEDCBA0987654321@AdobeOrg","sandbox":"prod"}`)
+		{Trigger: "SQS", Name: "an org without a secret", Want: one("foreign-run", "dead_lettered", "org_unknown"), Do: func(ctx context.Context, s *stack.Stack) error {
+			if err := s.Send(ctx, foreign); err != nil {
+				return err
+			}
+			_, err := s.Drain(ctx)
+			return err
 		}},
+		{Trigger: "by hand", Name: "the same, by a person who is told", Do: isRefused([]byte(foreign))},
 		{Trigger: "SQS", Name: "a streaming source", Want: one("streaming-run", "dead_lettered", "not_retryable"), Do: failed("streaming-run", func(s *stack.Stack) {
 			s.Adobe.AddFlow(flowsim.Flow{ID: "streaming-flow", OrgID: stack.OrgID, Sandbox: stack.Sandbox, Streaming: true})
 			s.Adobe.AddRun(flowsim.Run{ID: "streaming-run", FlowID: "streaming-flow", Status: flowsim.Failed})

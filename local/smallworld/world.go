@@ -82,7 +82,7 @@ func New(p Parts, now time.Time) *World {
 	w := &World{Parts: p, random: rand.New(rand.NewPCG(p.Seed, p.Seed)), began: now, fates: map[string]*fate{}} //nolint:gosec // it is to be repeatable
 	for i, f := range dataflows() {
 		w.flows = append(w.flows, f)
-		w.Adobe.AddFlow(flowsim.Flow{ID: f.id, Name: f.name, OrgID: w.OrgID, Sandbox: w.Sandbox, Streaming: f.streaming})
+		describe(w, f, &fate{}, now)
 		w.at(now.Add(time.Duration(i)*time.Second), func(ctx context.Context, now time.Time) error { return w.schedule(ctx, f, now) })
 	}
 	for _, e := range w.extras() {
@@ -126,8 +126,19 @@ func (w *World) schedule(_ context.Context, f *dataflow, now time.Time) error {
 	w.at(now.Add(f.every), func(ctx context.Context, now time.Time) error { return w.schedule(ctx, f, now) })
 	next := f.fate(f.runs, w.random)
 	f.runs++
+	describe(w, f, next, now)
 	w.begin(flowsim.Run{ID: w.id(), FlowID: f.id, Status: flowsim.InProgress, CreatedAt: now, CreatedClient: "acp_ui_platform"}, next, now)
 	return nil
+}
+
+// describe tells Adobe of the dataflow. A test of its source says the same as its runs: it
+// refuses the login while that is broken.
+func describe(w *World, f *dataflow, next *fate, now time.Time) {
+	flow := flowsim.Flow{ID: f.id, Name: f.name, OrgID: w.OrgID, Sandbox: w.Sandbox, Streaming: f.streaming}
+	if next.code == loginBroken && next.broken(now.Sub(w.began)) {
+		flow.Refuses = next.message
+	}
+	w.Adobe.AddFlow(flow)
 }
 
 // begin adds a run in progress, which ends after some seconds.

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/console"
+	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
 	"github.com/aep-retrigger/aep-retrigger/local/program"
 	"github.com/aep-retrigger/aep-retrigger/local/smallworld"
@@ -60,15 +62,15 @@ func up(ctx context.Context, p program.Program) error {
 	}
 	defer s.Close()
 	file := stack.Describe(s)
-	stop, err := serveConsole(ctx, &file)
+	if err := stackfile.Write(path, file); err != nil {
+		return err
+	}
+	defer func() { _ = stackfile.Remove(path, file) }() // the next one replaces it
+	stop, err := serveConsole(ctx, path, &file)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	if err := stackfile.Write(path, file); err != nil {
-		return err
-	}
-	defer stackfile.Remove(path, file) //nolint:errcheck // the next one replaces it
 	welcome(p.Out, path, file)
 	live(ctx, p.Out, s, counts)
 	if program.Stopped(ctx) {
@@ -77,10 +79,31 @@ func up(ctx context.Context, p program.Program) error {
 	return nil
 }
 
-// serveConsole serves the console for the stack, and notes its address in the stack's file.
-// There is no console yet.
-func serveConsole(context.Context, *stackfile.File) (stop func(), err error) {
-	return func() {}, nil
+// serveConsole serves the console for the stack that the file at the path describes, and notes
+// its address there.
+func serveConsole(ctx context.Context, path string, file *stackfile.File) (stop func(), err error) {
+	operator, err := operate.Open(ctx, operate.Target{LocalFile: path})
+	if err != nil {
+		return nil, err
+	}
+	pages, err := console.Listen(ctx, operator, console.Options{Idle: -1})
+	if err != nil {
+		return nil, err
+	}
+	file.Console = pages.Address()
+	if err := stackfile.Write(path, *file); err != nil {
+		return nil, errors.Join(err, pages.Close())
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = pages.Serve(ctx) // it ends with the stack
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}, nil
 }
 
 // alone refuses to start beside another stack that this folder's file tells of.
