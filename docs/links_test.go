@@ -124,6 +124,23 @@ func TestTheIndexLeadsToEveryDocument(t *testing.T) {
 	}
 }
 
+// TestTheIndexHasFourTasksWithThreeLinksAtMost: whoever comes with a task sees at once where
+// to begin.
+func TestTheIndexHasFourTasksWithThreeLinksAtMost(t *testing.T) {
+	t.Parallel()
+	tasks := []string{"Try it", "Deploy it", "Operate it", "Change it"}
+	sections := strings.Split(read(t, "docs/README.md"), "\n## ")[1:]
+	if len(sections) != len(tasks) {
+		t.Fatalf("docs/README.md has %d tasks, want %q", len(sections), tasks)
+	}
+	for i, section := range sections {
+		name, text, _ := strings.Cut(section, "\n")
+		if n := len(link.FindAllString(text, -1)); name != tasks[i] || n == 0 || n > 3 {
+			t.Errorf("docs/README.md: %q has %d links, want %q with three at most", name, n, tasks[i])
+		}
+	}
+}
+
 // TestREADMEIsShort: it has what a user needs, and the rest is in docs.
 func TestREADMEIsShort(t *testing.T) {
 	t.Parallel()
@@ -131,8 +148,12 @@ func TestREADMEIsShort(t *testing.T) {
 	if n := len(strings.Fields(text)); n > 1800 {
 		t.Errorf("README.md has %d words, more than 1800: move what few users need to docs", n)
 	}
-	first := regexp.MustCompile("(?s)```sh\n(\\S+ \\S+).*?\n(\\S+ \\S+)").FindStringSubmatch(text)
-	if len(first) != 3 || first[1] != "make run" || first[2] != "make test" {
-		t.Errorf("the first two commands of README.md are %q, want make run and make test", first)
+	var commands []string
+	for _, match := range regexp.MustCompile(`(?m)^(make \S+|dist/aep-retrigger --local \S+)`).FindAllStringSubmatch(text, -1) {
+		commands = append(commands, match[1])
+	}
+	want := []string{"make run", "make test", "make up", "make command", "dist/aep-retrigger --local status"}
+	if len(commands) < len(want) || !slices.Equal(commands[:len(want)], want) {
+		t.Errorf("README.md begins with the commands %q, want %q", commands, want)
 	}
 }

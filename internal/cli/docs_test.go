@@ -116,6 +116,8 @@ func shellWords(line string) (words []string) {
 			break
 		}
 		switch bare := strings.TrimSuffix(word, "…"); {
+		case match[3] == "":
+			words = append(words, word)
 		case bare == "": // and so on
 		case strings.HasPrefix(bare, "[") && strings.HasSuffix(bare, "]"): // may be left out
 		default:
