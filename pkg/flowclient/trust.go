@@ -9,10 +9,12 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/pkg/dialahead"
 )
 
-// trust is what is known of a client's idle connections. The zero value trusts none.
+// trust is what is known of a client's idle connections. The zero value trusts none with a
+// re-trigger.
 type trust struct {
 	mu       sync.Mutex
-	at       time.Time // when a connection was last known to work; zero after an answer was lost
+	at       time.Time // when a connection was last known to work
+	lost     bool      // the last answer did not come
 	underWay int
 }
 
@@ -30,7 +32,7 @@ func (t *trust) begin(now time.Time, mutates bool) bool {
 // lost since. The lock is held.
 func (t *trust) holds(now time.Time, mutates bool) bool {
 	age := now.Sub(t.at)
-	return !t.at.IsZero() && (!mutates || age >= 0 && age < IdleTimeout) // a negative age: the clock was set back
+	return !t.lost && (!mutates || age >= 0 && age < IdleTimeout) // a negative age: the clock was set back
 }
 
 // end takes note of a request that has ended. It reports whether its connection must be
@@ -45,8 +47,8 @@ func (t *trust) end(now time.Time, answered bool) (closes bool) {
 
 // works takes note of a connection that works, or of one that does not. The lock is held.
 func (t *trust) works(now time.Time, does bool) {
-	if t.at = now; !does {
-		t.at = time.Time{}
+	if t.lost = !does; does {
+		t.at = now
 	}
 }
 
