@@ -96,9 +96,10 @@ func newLedger(cfg config.Config, table store.Table) *ledger.Ledger {
 	return ledger.New(table, cfg.LedgerTTL, time.Now, options...).WithFaultInterval(cfg.FaultInterval)
 }
 
-// share is the part of the limits on calls that one environment may use.
+// share is the part of the limits on calls that one environment may use: they are divided
+// among those that work on the queue. One for a sweep or a person goes over by its share.
 func share(cfg config.Config) throttle.Limits {
-	n := max(cfg.ReservedConcurrency, 1)
+	n := max(cfg.QueueConcurrency, 1)
 	return throttle.Limits{PerSecond: float64(cfg.CallsPerSecond) / float64(n), AtOnce: cfg.ConcurrentCalls / n, Processes: n}
 }
 
