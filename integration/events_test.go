@@ -85,7 +85,7 @@ func TestEventIsDeliveredAgainWithoutAQueue(t *testing.T) {
 	t.Parallel()
 	s := embedded(t, env("QUEUE_URL="))
 	failedRuns(s, 1)
-	s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable, Times: 12}) // four for each delivery
+	s.Adobe.Inject(flowsim.Fault{Op: flowsim.OpToken, Status: http.StatusServiceUnavailable, Times: 16}) // four for the start, four for each delivery
 	payload := s.Adobe.FailureEvent("run-0")
 	err := lambdaenv.InvokeAsync(t.Context(), s.Function, payload, func(envelope []byte) error { return s.SendDeadLetter(t.Context(), envelope) })
 	if err != nil {
@@ -136,7 +136,7 @@ func TestBatchOfTenTakesFewCalls(t *testing.T) {
 		"token": s.Adobe.Count(flowsim.OpToken), "retrigger": s.Adobe.Count(flowsim.OpRetrigger), "run": s.Adobe.Count(flowsim.OpRun), "runs": s.Adobe.Count(flowsim.OpRuns),
 		"GetSecretValue": s.AWS.Count("GetSecretValue"), "SendMessage": s.AWS.Count("SendMessage"), "ledger": s.LedgerCalls() - began,
 	}
-	want := map[string]int{"token": 1, "retrigger": 10, "run": 0, "runs": 0, "GetSecretValue": 1, "SendMessage": 10, "ledger": 23} // messages: those sent by the test; the ledger's: one read, one budget, two for each run, one for the sums of the day
+	want := map[string]int{"token": 1, "retrigger": 10, "run": 0, "runs": 0, "GetSecretValue": 1, "SendMessage": 10, "ledger": 24} // messages: those sent by the test; the ledger's: the start reads the pauses; then one read, one budget, two for each run, one for the sums of the day
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("calls for 10 retries (-want +got):\n%s", diff)
 	}

@@ -303,12 +303,12 @@ func TestTheSecondDeliveryToTheSameProcessIsADuplicate(t *testing.T) {
 	}
 }
 
-// TestTheLimitsAreShared by the environments that there may be.
+// TestTheLimitsAreShared by the environments that work on the queue.
 func TestTheLimitsAreShared(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		perSecond, atOnce, reserved int
-		want                        throttle.Limits
+		perSecond, atOnce, queue int
+		want                     throttle.Limits
 	}{
 		"among five":     {10, 10, 5, throttle.Limits{PerSecond: 2, AtOnce: 2, Processes: 5}},
 		"with a rest":    {10, 14, 4, throttle.Limits{PerSecond: 2.5, AtOnce: 3, Processes: 4}},
@@ -317,7 +317,7 @@ func TestTheLimitsAreShared(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := share(config.Config{CallsPerSecond: tt.perSecond, ConcurrentCalls: tt.atOnce, ReservedConcurrency: tt.reserved})
+			got := share(config.Config{CallsPerSecond: tt.perSecond, ConcurrentCalls: tt.atOnce, QueueConcurrency: tt.queue})
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("the share (-want +got):\n%s", diff)
 			}

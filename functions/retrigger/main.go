@@ -28,6 +28,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/dataflow"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
 	"github.com/aep-retrigger/aep-retrigger/internal/handler"
+	"github.com/aep-retrigger/aep-retrigger/internal/headstart"
 	"github.com/aep-retrigger/aep-retrigger/internal/keepalive"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/notice"
@@ -51,29 +52,31 @@ import (
 var version = "dev"
 
 func main() {
-	function, err := newHandler(context.Background())
+	ctx := context.Background()
+	function, start, err := newHandler(ctx)
 	if err != nil {
 		telemetry.NewLogger(os.Stdout, slog.LevelInfo).Error("the function can't start", "error", err.Error())
 		os.Exit(1)
 	}
+	start.Run(ctx)
 	lambda.Start(function)
 }
 
-func newHandler(ctx context.Context) (*handler.Handler, error) {
+func newHandler(ctx context.Context) (*handler.Handler, headstart.Start, error) {
 	cfg, strays, err := config.Load(os.Environ())
 	log := telemetry.NewLogger(os.Stdout, cfg.LogLevel)
 	warn(log, strays)
 	if err != nil {
-		return nil, err
+		return nil, headstart.Start{}, err
 	}
-	amazon, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithAPIOptions(keepalive.Options()))
+	amazon, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithAPIOptions(keepalive.Options()), awsconfig.WithHTTPClient(keepalive.Client()))
 	if err != nil {
-		return nil, err
+		return nil, headstart.Start{}, err
 	}
 	table := dynamo.New(dynamodb.NewFromConfig(amazon), cfg.LedgerTable)
-	function := wire(cfg, amazon, table, newLedger(cfg, table), os.Stdout)
+	function, start := wire(cfg, amazon, table, newLedger(cfg, table), os.Stdout)
 	log.Info("the function starts", "version", version, "go", runtime.Version(), "observe", cfg.Observe)
-	return function, nil
+	return function, start, nil
 }
 
 // warn logs the variables whose names only look like ours. Their values stay out of the
@@ -93,14 +96,15 @@ func newLedger(cfg config.Config, table store.Table) *ledger.Ledger {
 	return ledger.New(table, cfg.LedgerTTL, time.Now, options...).WithFaultInterval(cfg.FaultInterval)
 }
 
-// share is the part of the limits on calls that one environment may use.
+// share is the part of the limits on calls that one environment may use: they are divided
+// among those that work on the queue. One for a sweep or a person goes over by its share.
 func share(cfg config.Config) throttle.Limits {
-	n := max(cfg.ReservedConcurrency, 1)
+	n := max(cfg.QueueConcurrency, 1)
 	return throttle.Limits{PerSecond: float64(cfg.CallsPerSecond) / float64(n), AtOnce: cfg.ConcurrentCalls / n, Processes: n}
 }
 
-// wire puts the parts together. The ledger is in the table, too.
-func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retry.Ledger, out io.Writer, adobe ...flowclient.Option) *handler.Handler {
+// wire puts the parts together: the function, and its start. The ledger is in the table, too.
+func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retry.Ledger, out io.Writer, adobe ...flowclient.Option) (*handler.Handler, headstart.Start) {
 	queues := sqs.NewFromConfig(amazon)
 	log := telemetry.NewLogger(out, cfg.LogLevel)
 	limits := throttle.New(table, share(cfg), cfg.Paused, time.Now)
@@ -143,7 +147,11 @@ func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retry
 		Since: cfg.SweepSince, Limit: cfg.SweepLimit, Sandboxes: cfg.SweepSandboxes, DefaultSandbox: cfg.DefaultSandbox,
 		Rules: rules, Pace: sweep.Pace(cfg.OrgBudget, cfg.BudgetWindow), CallTimeout: cfg.CallTimeout, Observe: cfg.Observe, Succeed: engine.Succeed, Now: time.Now, Log: log, Episodes: episodes, Teller: teller,
 	})
-	return handler.New(parts)
+	start := headstart.Start{
+		Accounts: accounts, Pauses: limits, Observe: cfg.Observe, Log: log,
+		ConnectQueues: func(ctx context.Context) error { return requestqueue.Connect(ctx, queues, cfg.DeadLetterQueueURL) },
+	}
+	return handler.New(parts), start
 }
 
 // clients makes the Flow Service client of a credential as it is configured, with

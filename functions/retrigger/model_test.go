@@ -288,7 +288,7 @@ func play(t *testing.T, r *rapid.T, mutate func(store.Table) store.Table) (b *br
 		}}
 		h.Mutate = mutate
 		h.Config.BudgetWindow, h.Config.FlowBudget = time.Hour, rapid.SampledFrom([]int{0, 2}).Draw(r, "budget")
-		h.Config.CallsPerSecond, h.Config.ConcurrentCalls, h.Config.ReservedConcurrency = rapid.SampledFrom([]int{0, 5}).Draw(r, "pace"), 5, 5
+		h.Config.CallsPerSecond, h.Config.ConcurrentCalls, h.Config.QueueConcurrency = rapid.SampledFrom([]int{0, 5}).Draw(r, "pace"), 5, 5
 		h.Config.MaxRunAge = 60 * 24 * time.Hour
 		h.Config.NoticeBus = rapid.SampledFrom([]string{"", simulation.NoticeBus}).Draw(r, "bus")
 		h.Config.BreakerThreshold = rapid.SampledFrom([]int{0, 3}).Draw(r, "breaker")

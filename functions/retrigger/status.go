@@ -23,7 +23,7 @@ func base(cfg config.Config) status.Report {
 	settings := map[string]any{
 		"retryDelays": delays, "retryPolicy": cfg.PolicyText, "breakerThreshold": cfg.BreakerThreshold, "extraSend": cfg.ExtraSend,
 		"flowBudget": cfg.FlowBudget, "orgBudget": cfg.OrgBudget, "callsPerSecond": cfg.CallsPerSecond, "concurrentCalls": cfg.ConcurrentCalls,
-		"reservedConcurrency": cfg.ReservedConcurrency, "sweepLimit": cfg.SweepLimit, "sweepSandboxes": cfg.SweepSandboxes, "defaultSandbox": cfg.DefaultSandbox,
+		"queueConcurrency": cfg.QueueConcurrency, "sweepLimit": cfg.SweepLimit, "sweepSandboxes": cfg.SweepSandboxes, "defaultSandbox": cfg.DefaultSandbox,
 		"retriggerOp": cfg.RetriggerOp, "notices": cfg.NoticeBus != "", "secrets": len(cfg.SecretIDs),
 	}
 	for name, d := range map[string]time.Duration{

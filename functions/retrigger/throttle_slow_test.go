@@ -17,7 +17,7 @@ import (
 func TestA429SlowsTheWholeOrg(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.Config.CallsPerSecond, w.Config.ConcurrentCalls, w.Config.ReservedConcurrency = 8, 2, 2
+		w.Config.CallsPerSecond, w.Config.ConcurrentCalls, w.Config.QueueConcurrency = 8, 2, 2
 		w.Flow("other", worldOther)
 		first, second := w.Start(-1, false), w.Start(-1, false)
 		ids := w.backlog(400, 400)
@@ -59,7 +59,7 @@ func TestA429SlowsTheWholeOrg(t *testing.T) {
 func TestStormOf429RetriesEachRunOnce(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.Config.CallsPerSecond, w.Config.ConcurrentCalls, w.Config.ReservedConcurrency = 10, 5, 5
+		w.Config.CallsPerSecond, w.Config.ConcurrentCalls, w.Config.QueueConcurrency = 10, 5, 5
 		ids := w.backlog(60, 60)
 		w.Adobe.Inject(flowsim.Fault{Op: flowsim.OpRetrigger, Times: 200, Status: http.StatusTooManyRequests})
 		w.tellAll(ids)
@@ -80,12 +80,12 @@ func TestStormOf429RetriesEachRunOnce(t *testing.T) {
 	})
 }
 
-// TestAllProcessesTogetherKeepThePaceOfAnOrg: Each environment that the reserved
-// concurrency allows has its share of the pace.
+// TestAllProcessesTogetherKeepThePaceOfAnOrg: Each environment that works on the queue has
+// its share of the pace.
 func TestAllProcessesTogetherKeepThePaceOfAnOrg(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		w.Config.CallsPerSecond, w.Config.ConcurrentCalls, w.Config.ReservedConcurrency = 10, 10, 5
+		w.Config.CallsPerSecond, w.Config.ConcurrentCalls, w.Config.QueueConcurrency = 10, 10, 5
 		ids := w.backlog(300, 300)
 		w.tellAll(ids)
 		var group sync.WaitGroup

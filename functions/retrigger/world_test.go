@@ -41,7 +41,8 @@ func newWorld(tb fataler, skew, lag time.Duration) *world {
 // function returns the function, built from the parts of a world.
 func function(parts simulation.Parts) simulation.Handler {
 	entries := newLedger(parts.Config, parts.Store)
-	return wire(parts.Config, parts.Amazon, parts.Store, entries, parts.Out, parts.Adobe...)
+	function, _ := wire(parts.Config, parts.Amazon, parts.Store, entries, parts.Out, parts.Adobe...)
+	return function
 }
 
 // pass lets the bubble's time pass.

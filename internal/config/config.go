@@ -36,7 +36,7 @@ const (
 	FaultInterval      = "FAULT_INTERVAL"
 	CallsPerSecond     = "CALLS_PER_SECOND"
 	ConcurrentCalls    = "CONCURRENT_CALLS"
-	Reserved           = "RESERVED_CONCURRENCY"
+	QueueConcurrency   = "QUEUE_CONCURRENCY"
 	FlowBudget         = "FLOW_BUDGET"
 	OrgBudget          = "ORG_BUDGET"
 	BudgetWindow       = "BUDGET_WINDOW"
@@ -66,7 +66,7 @@ const (
 func names() []string {
 	return []string{
 		SecretID, QueueURL, DeadLetterQueueURL, LedgerTable, LedgerTTL, RetryDelays, RetryPolicy, MaxRunAge, BreakerThreshold,
-		BreakerCooldown, ReconcileAfter, ExtraSend, ExtraSendAfter, FaultInterval, CallsPerSecond, ConcurrentCalls, Reserved, FlowBudget, OrgBudget, BudgetWindow, Paused, Mode,
+		BreakerCooldown, ReconcileAfter, ExtraSend, ExtraSendAfter, FaultInterval, CallsPerSecond, ConcurrentCalls, QueueConcurrency, FlowBudget, OrgBudget, BudgetWindow, Paused, Mode,
 		SweepSince, SweepLimit, SweepSandboxes, DefaultSandbox, FlowServiceURL, IMSURL, RetriggerOp, LogLevel, MaxConcurrentRuns,
 		CallTimeout, SecretCacheTTL, NoticeBus,
 	}
@@ -91,9 +91,10 @@ const (
 	// may mean too many calls at once.
 	DefaultCallsPerSecond  = 20
 	DefaultConcurrentCalls = 10
-	// DefaultReserved is among how many environments those are divided: those that
-	// work on the queue, and some for events, sweeps and people.
-	DefaultReserved = 5
+	// DefaultQueueConcurrency is among how many environments those are divided: those
+	// that work on the queue, of which Lambda starts two at least. A scheduled sweep, or a
+	// person, has an environment besides them, and goes over by one share.
+	DefaultQueueConcurrency = 2
 	// DefaultFlowBudget lets a dataflow that runs each quarter of an hour have all
 	// its attempts five times over, and bounds what a day's backlog of it costs the
 	// source in an hour.
@@ -155,11 +156,11 @@ type Config struct {
 	// it made is looked for.
 	ReconcileAfter time.Duration
 	// CallsPerSecond and ConcurrentCalls bound the calls to Flow Service for one
-	// org, over all environments; 0 for any number. ReservedConcurrency is how many
-	// environments there are at most.
-	CallsPerSecond      int
-	ConcurrentCalls     int
-	ReservedConcurrency int
+	// org, over all environments that work on the queue; 0 for any number.
+	// QueueConcurrency is how many these are at most.
+	CallsPerSecond   int
+	ConcurrentCalls  int
+	QueueConcurrency int
 	// ExtraSend lets a run be re-triggered once more whose first re-trigger got no answer
 	// and has left no run that can be found; otherwise that run is a dead letter.
 	ExtraSend bool
@@ -211,41 +212,41 @@ func Load(environ []string) (Config, []Stray, error) {
 	r := newReader(environ)
 	strays := r.strays()
 	c := Config{
-		SecretIDs:           r.list(SecretID, required, checkSecretID),
-		QueueURL:            r.url(QueueURL, ""),
-		DeadLetterQueueURL:  r.url(DeadLetterQueueURL, required),
-		LedgerTable:         r.text(LedgerTable, required),
-		LedgerTTL:           r.duration(LedgerTTL, ledger.DefaultTTL, day, maxDays),
-		RetryDelays:         r.delays(RetryDelays),
-		RetryPolicy:         r.rules(RetryPolicy),
-		PolicyText:          r.text(RetryPolicy, ""),
-		MaxRunAge:           r.duration(MaxRunAge, policy.DefaultMaxAge, time.Hour, maxDays),
-		BreakerThreshold:    r.count(BreakerThreshold, policy.DefaultBreakerThreshold, 0, maxBreaker),
-		BreakerCooldown:     r.duration(BreakerCooldown, policy.DefaultBreakerCooldown, time.Minute, maxDays),
-		ReconcileAfter:      r.duration(ReconcileAfter, DefaultReconcileAfter, 0, time.Hour),
-		ExtraSend:           r.flag(ExtraSend, true),
-		FaultInterval:       r.duration(FaultInterval, ledger.DefaultFaultInterval, 0, time.Hour),
-		ExtraSendAfter:      r.duration(ExtraSendAfter, ledger.LostCallWindow, 0, day),
-		CallsPerSecond:      r.count(CallsPerSecond, DefaultCallsPerSecond, 0, maxCalls),
-		ConcurrentCalls:     r.count(ConcurrentCalls, DefaultConcurrentCalls, 0, maxCalls),
-		ReservedConcurrency: r.count(Reserved, DefaultReserved, 1, maxCalls),
-		FlowBudget:          r.count(FlowBudget, DefaultFlowBudget, 0, maxBudget),
-		OrgBudget:           r.count(OrgBudget, DefaultOrgBudget, 0, maxBudget),
-		BudgetWindow:        r.duration(BudgetWindow, DefaultBudgetWindow, time.Minute, day),
-		Paused:              r.flag(Paused, false),
-		Observe:             r.choice(Mode, ModeRetry, ModeObserve) == ModeObserve,
-		SweepSince:          r.duration(SweepSince, DefaultSweepSince, time.Minute, maxDays),
-		SweepLimit:          r.count(SweepLimit, DefaultSweepLimit, 1, maxSweepLimit),
-		SweepSandboxes:      r.list(SweepSandboxes, "", flowclient.CheckSandboxName),
-		DefaultSandbox:      r.sandbox(DefaultSandbox),
-		FlowServiceURL:      r.url(FlowServiceURL, flowclient.DefaultBaseURL),
-		IMSURL:              r.url(IMSURL, flowclient.DefaultIMSURL),
-		RetriggerOp:         r.text(RetriggerOp, flowclient.DefaultOp),
-		LogLevel:            r.level(LogLevel),
-		MaxConcurrentRuns:   r.count(MaxConcurrentRuns, DefaultMaxConcurrentRuns, 1, maxConcurrentRuns),
-		CallTimeout:         r.duration(CallTimeout, DefaultCallTimeout, minCallTimeout, maxCallTimeout),
-		SecretCacheTTL:      r.duration(SecretCacheTTL, DefaultSecretCacheTTL, 0, maxSecretCacheTTL),
-		NoticeBus:           r.bus(NoticeBus),
+		SecretIDs:          r.list(SecretID, required, checkSecretID),
+		QueueURL:           r.url(QueueURL, ""),
+		DeadLetterQueueURL: r.url(DeadLetterQueueURL, required),
+		LedgerTable:        r.text(LedgerTable, required),
+		LedgerTTL:          r.duration(LedgerTTL, ledger.DefaultTTL, day, maxDays),
+		RetryDelays:        r.delays(RetryDelays),
+		RetryPolicy:        r.rules(RetryPolicy),
+		PolicyText:         r.text(RetryPolicy, ""),
+		MaxRunAge:          r.duration(MaxRunAge, policy.DefaultMaxAge, time.Hour, maxDays),
+		BreakerThreshold:   r.count(BreakerThreshold, policy.DefaultBreakerThreshold, 0, maxBreaker),
+		BreakerCooldown:    r.duration(BreakerCooldown, policy.DefaultBreakerCooldown, time.Minute, maxDays),
+		ReconcileAfter:     r.duration(ReconcileAfter, DefaultReconcileAfter, 0, time.Hour),
+		ExtraSend:          r.flag(ExtraSend, true),
+		FaultInterval:      r.duration(FaultInterval, ledger.DefaultFaultInterval, 0, time.Hour),
+		ExtraSendAfter:     r.duration(ExtraSendAfter, ledger.LostCallWindow, 0, day),
+		CallsPerSecond:     r.count(CallsPerSecond, DefaultCallsPerSecond, 0, maxCalls),
+		ConcurrentCalls:    r.count(ConcurrentCalls, DefaultConcurrentCalls, 0, maxCalls),
+		QueueConcurrency:   r.count(QueueConcurrency, DefaultQueueConcurrency, 1, maxCalls),
+		FlowBudget:         r.count(FlowBudget, DefaultFlowBudget, 0, maxBudget),
+		OrgBudget:          r.count(OrgBudget, DefaultOrgBudget, 0, maxBudget),
+		BudgetWindow:       r.duration(BudgetWindow, DefaultBudgetWindow, time.Minute, day),
+		Paused:             r.flag(Paused, false),
+		Observe:            r.choice(Mode, ModeRetry, ModeObserve) == ModeObserve,
+		SweepSince:         r.duration(SweepSince, DefaultSweepSince, time.Minute, maxDays),
+		SweepLimit:         r.count(SweepLimit, DefaultSweepLimit, 1, maxSweepLimit),
+		SweepSandboxes:     r.list(SweepSandboxes, "", flowclient.CheckSandboxName),
+		DefaultSandbox:     r.sandbox(DefaultSandbox),
+		FlowServiceURL:     r.url(FlowServiceURL, flowclient.DefaultBaseURL),
+		IMSURL:             r.url(IMSURL, flowclient.DefaultIMSURL),
+		RetriggerOp:        r.text(RetriggerOp, flowclient.DefaultOp),
+		LogLevel:           r.level(LogLevel),
+		MaxConcurrentRuns:  r.count(MaxConcurrentRuns, DefaultMaxConcurrentRuns, 1, maxConcurrentRuns),
+		CallTimeout:        r.duration(CallTimeout, DefaultCallTimeout, minCallTimeout, maxCallTimeout),
+		SecretCacheTTL:     r.duration(SecretCacheTTL, DefaultSecretCacheTTL, 0, maxSecretCacheTTL),
+		NoticeBus:          r.bus(NoticeBus),
 	}
 	if c.QueueURL != "" && c.QueueURL == c.DeadLetterQueueURL {
 		r.fail(QueueURL, "is the same queue as "+DeadLetterQueueURL)
@@ -253,8 +254,8 @@ func Load(environ []string) (Config, []Stray, error) {
 	if c.LedgerTTL < c.MaxRunAge {
 		r.fail(LedgerTTL, "is shorter than "+MaxRunAge+": a run that the ledger has forgotten could be retried again")
 	}
-	if c.ConcurrentCalls > 0 && c.ConcurrentCalls < c.ReservedConcurrency {
-		r.fail(ConcurrentCalls, "is less than "+Reserved+": each environment would get less than one call")
+	if c.ConcurrentCalls > 0 && c.ConcurrentCalls < c.QueueConcurrency {
+		r.fail(ConcurrentCalls, "is less than "+QueueConcurrency+": each environment would get less than one call")
 	}
 	r.size()
 	r.client(c)

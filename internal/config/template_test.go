@@ -70,8 +70,7 @@ func parameters(t *testing.T) map[string]*parameter {
 			all[match[2]].variable = match[1]
 		}
 	}
-	all["ReservedConcurrency"].variable = config.Reserved // by a condition
-	all["NoticeBusName"].variable = config.NoticeBus      // likewise
+	all["NoticeBusName"].variable = config.NoticeBus // by a condition
 	maps.DeleteFunc(all, func(_ string, p *parameter) bool { return p.variable == "" })
 	if len(all) != 29 {
 		t.Fatalf("%d parameters are variables: does this test still read the template?", len(all))
@@ -152,9 +151,6 @@ func TestFunctionStartsWithEachValueThatTheTemplateAllows(t *testing.T) {
 		values := slices.Clone(p.values)
 		if p.kind == "Number" && p.values == nil {
 			values = []string{p.least, p.most}
-			if p.variable == config.Reserved {
-				values[0] = "1" // 0 is none, by a condition
-			}
 		}
 		for _, value := range values {
 			if _, err := load(all, with(p, value)); err != nil {

@@ -9,8 +9,11 @@ package keepalive
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
+	"net/http"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
@@ -21,6 +24,20 @@ func Options() []func(*middleware.Stack) error {
 	return []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
 		return stack.Build.Add(middleware.BuildMiddlewareFunc("PlainBody", plainBody), middleware.After)
 	}}
+}
+
+// sessions are the TLS sessions that are kept, one for each host.
+const sessions = 8
+
+// Client is an HTTP client of the SDK that resumes TLS sessions: a connection that is opened
+// again, as all are after Lambda has frozen the process for long, takes less CPU time.
+func Client() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		if t.TLSClientConfig == nil {
+			t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(sessions)
+	})
 }
 
 func plainBody(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {

@@ -112,3 +112,30 @@ func TestTheAWSClientStillNeedsThis(t *testing.T) {
 		t.Errorf("the request ended with %v, want io.EOF", err)
 	}
 }
+
+func TestAConnectionThatIsOpenedAgainResumesItsTLSSession(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	trusting, ok := server.Client().Transport.(*http.Transport)
+	if !ok {
+		t.Fatalf("the server's client has a %T", server.Client().Transport)
+	}
+	client := keepalive.Client().WithTransportOptions(func(t *http.Transport) { t.TLSClientConfig.RootCAs = trusting.TLSClientConfig.RootCAs })
+	for _, resumes := range []bool{false, true} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Close = true
+		response, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
+		if response.TLS.DidResume != resumes {
+			t.Errorf("the session was resumed: %t, want %t", response.TLS.DidResume, resumes)
+		}
+	}
+}

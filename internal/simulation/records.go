@@ -19,6 +19,7 @@ type Records struct {
 // Record is a log record, with the fields that records of outcomes have.
 type Record struct {
 	Timestamp                        time.Time
+	Message                          string
 	RunID, Outcome, Reason, NewRunID string
 	SupersededBy                     string
 	Detail                           string

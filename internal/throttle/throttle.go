@@ -5,9 +5,10 @@
 //
 // [Throttle.Org] paces the requests of one org within this process: so many a second,
 // so many at once. The limits of an org over all processes are divided among them
-// by the function's reserved concurrency, which Lambda never exceeds. That needs
-// no call and can't fail. It is also why an org gets less than its limit while few
-// processes work.
+// by the queue's concurrency, which Lambda never exceeds: nearly all calls come of messages.
+// That needs no call and can't fail. A process besides the queue's, for a sweep by the
+// schedule or for a person, may go over by one share. Adobe publishes no limit: slow-downs
+// are the protection, and the limits a courtesy.
 //
 // # Slow-downs
 //

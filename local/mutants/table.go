@@ -46,7 +46,7 @@ const (
 
 // table returns all mutants.
 func table() []mutant {
-	return slices.Concat(stores(), invariants(), review(), beginnings(), notices(), episodes(), metrics(), people())
+	return slices.Concat(stores(), invariants(), review(), beginnings(), notices(), episodes(), metrics(), people(), connections())
 }
 
 // stores are the broken stores of functions/retrigger/model_test.go, as faults of the code.

@@ -36,7 +36,7 @@ func SettingsFromEnv(getenv func(string) string) []string {
 	var env []string
 	for _, name := range []string{
 		config.LedgerTTL, config.RetryDelays, config.RetryPolicy, config.MaxRunAge, config.BreakerThreshold, config.BreakerCooldown,
-		config.ReconcileAfter, config.ExtraSend, config.ExtraSendAfter, config.FaultInterval, config.CallsPerSecond, config.ConcurrentCalls, config.Reserved,
+		config.ReconcileAfter, config.ExtraSend, config.ExtraSendAfter, config.FaultInterval, config.CallsPerSecond, config.ConcurrentCalls, config.QueueConcurrency,
 		config.FlowBudget, config.OrgBudget, config.BudgetWindow, config.Paused, config.Mode, config.SweepSince, config.SweepLimit, config.SweepSandboxes, config.DefaultSandbox,
 		config.LogLevel, config.MaxConcurrentRuns, config.CallTimeout, config.SecretCacheTTL,
 	} {

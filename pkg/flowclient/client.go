@@ -9,8 +9,9 @@
 // Flow Service has no idempotency key, so a re-trigger is sent again only when
 // the first request certainly had no effect:
 //
-//   - No connection came about for it (name look-up, dial, proxy, TLS), so not one
-//     byte of it was sent: after a backoff, up to the limit of [WithMaxAttempts].
+//   - No connection came about for it (name look-up, dial, proxy, TLS), or the other side
+//     had closed the idle one before, so not one byte of it was sent: after a backoff, up
+//     to the limit of [WithMaxAttempts].
 //   - Adobe says with a 5xx that it could not begin, since it could not look up the
 //     sandbox or check the token (2102, 2104, 2107, 2108, 2116, 2117): likewise.
 //   - Adobe refused the credential (status 401, or a code of package aepcodes that
@@ -43,9 +44,14 @@
 // # Time and connections
 //
 // Each request, its answer included, is limited by [WithCallTimeout] and by the
-// context. Connections are kept for reuse, but shortly ([IdleTimeout]): one
-// that the other side closed meanwhile would leave the outcome of a re-trigger
-// unknown. Redirects are not followed. Answers are read up to a limit.
+// context. Redirects are not followed. Answers are read up to a limit.
+//
+// A connection that the other side has closed, or that has died, leaves the outcome of a
+// re-trigger unknown. So connections are kept for reuse, but shortly ([IdleTimeout]), and
+// the client speaks HTTP/1.1: a dead connection costs one call. Before a re-trigger, idle
+// connections are closed if no request has been answered for [IdleTimeout], by the wall
+// clock: timers may stand still while a process is frozen. So they are before the request
+// after one whose answer did not come. [Client.Connect] opens a connection ahead.
 //
 // # Errors
 //
@@ -224,7 +230,7 @@ func (c *Client) exchange(ctx context.Context, k call, token string) *Error {
 	}
 	secrets := scrubber{token}
 	begun := time.Now()
-	answer, lost := c.send(ctx, k.method, target, header, nil)
+	answer, lost := c.send(ctx, k.method, target, header, nil, k.mutates())
 	if c.observe != nil {
 		c.observe(k.op, time.Since(begun))
 	}

@@ -13,12 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	org     = "0123456789ABCDEF@AdobeOrg"

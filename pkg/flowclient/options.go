@@ -30,15 +30,18 @@ const (
 	MaxRetryWait = 30 * time.Second
 	// MaxRetryAfter caps what is reported as [Error.RetryAfter].
 	MaxRetryAfter = time.Hour
-	// IdleTimeout is how long the default transport keeps an unused connection.
-	// It is shorter than the usual 60 seconds of gateways, so that the client is
-	// the side that closes.
-	IdleTimeout = 20 * time.Second
+	// IdleTimeout is how long a connection may be unused and still be trusted with a
+	// re-trigger, by the wall clock. It is much shorter than the usual 60 seconds of
+	// gateways, so that the client is the side that closes.
+	IdleTimeout = 5 * time.Second
 
 	backoffBase = 200 * time.Millisecond
 	backoffMax  = 5 * time.Second
 
 	idlePerHost = 16 // connections; enough for a concurrent batch
+	// sessions are the TLS sessions that are kept: a new connection to a host that is known
+	// takes a fraction of the CPU time.
+	sessions = 16
 
 	userAgent = "aep-flowclient/0.1"
 )
@@ -64,10 +67,15 @@ func WithOp(op string) Option { return func(s *settings) { s.op = op } }
 func WithAcceptedOp(shared *AcceptedOp) Option { return func(s *settings) { s.accepted = shared } }
 
 // WithHTTPClient sets the HTTP client. It is copied, and the copy follows no
-// redirects. The default is a client of its own with TLS 1.2 or later and the
+// redirects. The default is a client of its own with HTTP/1.1, TLS 1.2 or later and the
 // environment's proxy. A transport that is no *[http.Transport] must honor
 // [net/http/httptrace] for failed connections to be told from lost answers;
 // without that, every failure of a re-trigger has an unknown outcome.
+//
+// The client closes idle connections of its transport, by CloseIdleConnections, when it does
+// not trust them; see the package comment. An IdleConnTimeout of [IdleTimeout] does so for
+// each connection by itself. With HTTP/2 a connection that dies takes all calls with it that
+// are under way.
 func WithHTTPClient(client *http.Client) Option { return func(s *settings) { s.http = client } }
 
 // WithUserAgent puts the caller's "name/version" in front of the User-Agent.
@@ -102,11 +110,12 @@ func WithObserver(observe func(op string, took time.Duration)) Option {
 	return func(s *settings) { s.observe = observe }
 }
 
-// WithClock sets the clock that judges the age of tokens and the dates in
-// Retry-After. The default is [time.Now].
+// WithClock sets the clock that judges the age of tokens and of connections, and the dates
+// in Retry-After. The default is [time.Now].
 //
 // Rule 25: only the wall clock's reading counts. The monotonic clock may stand still while
-// a process is frozen or a machine sleeps, and a token that has ended would look young.
+// a process is frozen or a machine sleeps, and a token that has ended, or a connection that
+// was closed, would look young.
 func WithClock(now func() time.Time) Option {
 	return func(s *settings) {
 		if s.now = now; now != nil {
@@ -126,6 +135,7 @@ type settings struct {
 	backoff         func(retry int) time.Duration
 	now             func() time.Time
 	http            *http.Client
+	trust           *trust
 	limiter         Limiter                             // may be nil
 	observe         func(op string, took time.Duration) // may be nil
 }
@@ -134,7 +144,7 @@ func newSettings(opts []Option) (settings, error) {
 	s := settings{
 		baseURL: DefaultBaseURL, imsURL: DefaultIMSURL, op: DefaultOp, accepted: new(AcceptedOp), userAgent: userAgent,
 		callTimeout: DefaultCallTimeout, maxAttempts: DefaultMaxAttempts,
-		backoff: jittered, now: func() time.Time { return time.Now().Round(0) },
+		backoff: jittered, now: func() time.Time { return time.Now().Round(0) }, trust: new(trust),
 	}
 	for _, opt := range opts {
 		opt(&s)
@@ -166,12 +176,14 @@ func newSettings(opts []Option) (settings, error) {
 	return s, nil
 }
 
-// defaultTransport is the standard one with TLS 1.2 or later, connections that
-// are not kept longer than the other side keeps them, and detection of HTTP/2
-// connections that died silently, as they may while a Lambda function is
-// frozen.
+// defaultTransport is the standard one with HTTP/1.1, TLS 1.2 or later, and connections that
+// are not kept longer than they can be trusted: net/http compares the wall clock, too, when
+// it takes an idle connection.
+//
+// It does not speak HTTP/2, where one connection carries all calls: if it dies, each call
+// that is under way has an unknown outcome. With HTTP/1.1 a connection carries one call.
 func defaultTransport() *http.Transport {
-	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment}
 	if standard, ok := http.DefaultTransport.(*http.Transport); ok {
 		t = standard.Clone()
 	}
@@ -179,9 +191,12 @@ func defaultTransport() *http.Transport {
 		t.TLSClientConfig = &tls.Config{}
 	}
 	t.TLSClientConfig.MinVersion = tls.VersionTLS12
+	t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(sessions)
+	t.TLSClientConfig.NextProtos = nil // the standard one has those of HTTP/2 once it was used
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
 	t.MaxIdleConnsPerHost = idlePerHost
 	t.IdleConnTimeout = IdleTimeout
-	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: IdleTimeout, PingTimeout: IdleTimeout / 4}
 	return t
 }
 

@@ -2,13 +2,14 @@ package flowclient
 
 import (
 	"crypto/tls"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 )
 
-// TestDefaultTransport checks that the changes to the standard transport leave
-// HTTP/2 on.
+// TestDefaultTransport: a server that speaks HTTP/2 is spoken to in HTTP/1.1, so that a
+// connection carries one call.
 func TestDefaultTransport(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -28,15 +29,21 @@ func TestDefaultTransport(t *testing.T) {
 		t.Fatalf("the server's client has a %T", server.Client().Transport)
 	}
 	transport.TLSClientConfig.RootCAs = trusting.TLSClientConfig.RootCAs
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := transport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := resp.Body.Close(); err != nil || resp.ProtoMajor != 2 {
-		t.Errorf("got %s, %v, want HTTP/2", resp.Proto, err)
+	for _, resumes := range []bool{false, true} { // TLS costs CPU time, a resumed session less
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Close = true
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Error(err)
+		}
+		if err := resp.Body.Close(); err != nil || resp.ProtoMajor != 1 || resp.TLS.DidResume != resumes {
+			t.Errorf("got %s, resumed %t, %v, want HTTP/1.1, resumed %t", resp.Proto, resp.TLS.DidResume, err, resumes)
+		}
 	}
 }

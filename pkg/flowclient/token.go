@@ -194,7 +194,7 @@ func (s *IMS) fetch(ctx context.Context) (token string, lifetime time.Duration, 
 		"Accept":       {"application/json"},
 	}
 	secrets := scrubber{s.secret()}
-	answer, lost := s.send(ctx, http.MethodPost, s.imsURL+"/ims/token/v3", header, strings.NewReader(form.Encode()))
+	answer, lost := s.send(ctx, http.MethodPost, s.imsURL+"/ims/token/v3", header, strings.NewReader(form.Encode()), false) // two tokens are no harm
 	switch {
 	case lost != nil:
 		return "", 0, tokenError(KindTransient, secrets.cause(lost.err))

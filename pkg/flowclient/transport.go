@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -34,6 +35,9 @@ type reply struct {
 
 func (r reply) ok() bool { return r.status/100 == 2 }
 
+// whole reports whether the connection has brought the answer to its end or to our limit.
+func (r reply) whole() bool { return r.err == nil || errors.Is(r.err, errTooLarge) }
+
 // fault is the kind of a 2xx answer that could not be read.
 func (r reply) fault() Kind {
 	switch {
@@ -52,19 +56,40 @@ type noReply struct {
 	maybeSent bool // part of the request may have left
 }
 
-// send sends one request and reads its answer, both within the call timeout.
-func (s *settings) send(ctx context.Context, method, target string, header http.Header, body io.Reader) (reply, *noReply) {
+// send sends one request and reads its answer, both within the call timeout. mutates says
+// that the request must not go over a connection that may be dead.
+func (s *settings) send(ctx context.Context, method, target string, header http.Header, body io.Reader, mutates bool) (answer reply, lost *noReply) {
+	if !s.trust.begin(s.now(), mutates) {
+		s.http.CloseIdleConnections()
+	}
+	var used atomic.Pointer[net.Conn]
+	defer func() {
+		alone := s.trust.end(s.now(), lost == nil && answer.whole())
+		if conn := used.Load(); conn != nil && alone {
+			_ = (*conn).Close() // of HTTP/2: the next call must not wait on it, too
+		}
+	}()
 	ctx, cancel := context.WithTimeout(ctx, s.callTimeout)
 	defer cancel()
 	// A connection is the point of no return: what happens to the request after
-	// it was had, the transport does not tell reliably. A transport of another
-	// make is believed only once it has shown that it reports connections.
+	// it was had, the transport does not tell reliably; but over one that we close
+	// nothing is sent. A transport of another make is believed only once it has shown
+	// that it reports connections.
 	var seeks, connected atomic.Bool
 	_, known := s.http.Transport.(*http.Transport)
 	seeks.Store(known || s.http.Transport == nil)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { seeks.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+		GotConn: func(info httptrace.GotConnInfo) {
+			if info.WasIdle && info.Conn != nil && closedMeanwhile(info.Conn) {
+				_ = info.Conn.Close() // nothing can be sent over it now
+				return
+			}
+			connected.Store(true)
+			if info.Conn != nil {
+				used.Store(&info.Conn)
+			}
+		},
 	})
 	req, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
@@ -77,6 +102,11 @@ func (s *settings) send(ctx context.Context, method, target string, header http.
 		return reply{}, &noReply{err: withoutURL(err), maybeSent: connected.Load() || !seeks.Load()}
 	}
 	defer func() { _ = resp.Body.Close() }()
+	return read(resp), nil
+}
+
+// read reads an answer, up to the limit.
+func read(resp *http.Response) reply {
 	answer := reply{status: resp.StatusCode, header: resp.Header}
 	limit := int64(maxErrorAnswer)
 	if answer.ok() {
@@ -84,7 +114,7 @@ func (s *settings) send(ctx context.Context, method, target string, header http.
 	}
 	answer.body, answer.err = io.ReadAll(io.LimitReader(resp.Body, limit))
 	if answer.err != nil {
-		return answer, nil
+		return answer
 	}
 	// The rest is read so that the connection can be used again.
 	rest, err := io.CopyN(io.Discard, resp.Body, maxDrain)
@@ -94,7 +124,7 @@ func (s *settings) send(ctx context.Context, method, target string, header http.
 	case !errors.Is(err, io.EOF):
 		answer.err = err
 	}
-	return answer, nil
+	return answer
 }
 
 // withoutURL removes the URL that net/http puts around an error.
