@@ -202,7 +202,7 @@ func start(t *testing.T, b backend, change ...func(*stack.Options)) *stack.Stack
 	}
 	t.Cleanup(func() {
 		noSecrets(t, "the log", s.Log.String())
-		prepared.used.add(s.Actions())
+		prepared.used.add(stack.Actions(s))
 		if t.Failed() {
 			t.Logf("the function's log:\n%s", s.Log)
 		}

@@ -166,12 +166,15 @@ func (s *Stack) With(env []string, do func() error) error {
 	return do()
 }
 
+// Variables are the environment of the function of a stack, "NAME=value".
+func Variables(s *Stack) []string { return slices.Clone(s.deployed.Env) }
+
 // functionKey is the access key of the function. The stack's own clients have another.
 const functionKey = "function"
 
-// Actions are those of IAM that the function has used so far, on what is simulated. The
+// Actions are those of IAM that the function of a stack has used so far, on what is simulated. The
 // resources have their names in the template.
-func (s *Stack) Actions() []awssim.Action {
+func Actions(s *Stack) []awssim.Action {
 	last := func(url string) string { return url[strings.LastIndex(url, "/")+1:] }
 	names := map[string]string{
 		last(s.RequestQueueURL): "RequestQueue", last(s.DeadLetterQueueURL): "DeadLetterQueue",
