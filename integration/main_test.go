@@ -10,6 +10,7 @@ package integration
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -43,6 +44,7 @@ func (b backend) emulated() bool { return b.options.SQSEndpoint != "" }
 type suite struct {
 	binary   string
 	backends []backend
+	used     usedActions
 }
 
 var prepared suite //nolint:gochecknoglobals // TestMain has no other way to hand something on
@@ -75,7 +77,11 @@ func runSuite(m *testing.M) (int, error) {
 			return 0, err
 		}
 	}
-	return m.Run(), nil
+	code := m.Run()
+	if whole := flag.Lookup("test.run").Value.String() + flag.Lookup("test.skip").Value.String(); code != 0 || whole != "" || flag.Lookup("test.list").Value.String() != "" {
+		return code, nil
+	}
+	return code, prepared.used.equalThePolicies()
 }
 
 // startEmulators starts what emulators/install installed, on free ports of
@@ -196,6 +202,7 @@ func start(t *testing.T, b backend, change ...func(*stack.Options)) *stack.Stack
 	}
 	t.Cleanup(func() {
 		noSecrets(t, "the log", s.Log.String())
+		prepared.used.add(stack.Actions(s))
 		if t.Failed() {
 			t.Logf("the function's log:\n%s", s.Log)
 		}

@@ -52,6 +52,8 @@ type Fault struct {
 type Server struct {
 	// EventBuses are the buses of EventBridge.
 	EventBuses *EventBuses
+	// Actions are those of IAM that callers have used.
+	Actions *Actions
 
 	mu      sync.Mutex
 	base    string
@@ -67,7 +69,7 @@ type Server struct {
 // New returns a Server without queues and secrets.
 func New() *Server {
 	return &Server{
-		EventBuses: &EventBuses{buses: map[string][]Event{}}, mark: rand.Text(),
+		EventBuses: &EventBuses{buses: map[string][]Event{}}, mark: rand.Text(), Actions: new(Actions),
 		queues: map[string]*queue{}, secrets: map[string]string{}, calls: map[string]int{}, changed: make(chan struct{}),
 	}
 }
@@ -176,6 +178,7 @@ func (s *Server) serve(r *http.Request) (any, error) {
 	case !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 "):
 		return nil, &refusal{http.StatusForbidden, "MissingAuthenticationToken", "the request is not signed"}
 	}
+	s.Actions.Note(r, body)
 	s.mu.Lock()
 	s.calls[op]++
 	fault := s.fault(op, body)

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/truora/minidyn/server"
+
+	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 )
 
 // simulatedDynamo counts the calls of minidyn, adds the checksum that DynamoDB's
@@ -29,6 +31,7 @@ type simulatedDynamo struct {
 	made map[string]time.Time // when each table was made, under tables
 
 	transactions transactions
+	actions      *awssim.Actions // those that callers have used; may be nil
 	// begun is called while a call is under way, before minidyn gets it; nil for nothing.
 	begun func(op string)
 }
@@ -43,6 +46,9 @@ func (d *simulatedDynamo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	if d.actions != nil {
+		d.actions.Note(r, body)
+	}
 	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	if refused := d.answer(op, body, recorder, r); refused != nil {
 		recorder.Header().Set("Content-Type", "application/x-amz-json-1.0")

@@ -92,6 +92,7 @@ func addBus(s *Stack, simulated string) error {
 		}
 		s.closers, s.events = append(s.closers, stop), base
 	}
+	s.actions = s.buses.Actions
 	s.buses.EventBuses.Add(NoticeBus)
 	return nil
 }
@@ -133,7 +134,7 @@ func (s *Stack) addQueues(ctx context.Context, o Options) error {
 func (s *Stack) addLedger(ctx context.Context, o Options, config aws.Config) error {
 	endpoint := o.DynamoDBEndpoint
 	if endpoint == "" {
-		s.simulated = &simulatedDynamo{Server: server.NewServer()}
+		s.simulated = &simulatedDynamo{Server: server.NewServer(), actions: s.actions}
 		base, stop, err := loopback.Serve(s.simulated)
 		if err != nil {
 			return err

@@ -10,9 +10,11 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
@@ -94,7 +97,8 @@ type Stack struct {
 
 	deployed  lambdaenv.Options // what Function was started with
 	buses     *awssim.Server    // of EventBridge, which no emulator stands in for
-	simulated *simulatedDynamo  // nil where DynamoDB is an emulator's
+	actions   *awssim.Actions
+	simulated *simulatedDynamo // nil where DynamoDB is an emulator's
 	secrets   *secretsmanager.Client
 	secretID  string
 	table     string
@@ -118,7 +122,7 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 		return nil, err
 	}
 	env := slices.Concat([]string{
-		"AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "LOG_LEVEL=debug",
+		"AWS_ACCESS_KEY_ID=" + functionKey, "AWS_SECRET_ACCESS_KEY=local", "LOG_LEVEL=debug",
 		"SECRET_ID=" + s.secretID, "QUEUE_URL=" + s.RequestQueueURL, "DEAD_LETTER_QUEUE_URL=" + s.DeadLetterQueueURL,
 		"AWS_ENDPOINT_URL_SQS=" + aws.ToString(s.SQS.Options().BaseEndpoint),
 		"LEDGER_TABLE=" + s.table, "AWS_ENDPOINT_URL_DYNAMODB=" + aws.ToString(s.DynamoDB.Options().BaseEndpoint),
@@ -160,6 +164,43 @@ func (s *Stack) With(env []string, do func() error) error {
 	defer func() { s.Function = before }()
 	s.Function = logged{function, s.Log}
 	return do()
+}
+
+// Variables are the environment of the function of a stack, "NAME=value".
+func Variables(s *Stack) []string { return slices.Clone(s.deployed.Env) }
+
+// functionKey is the access key of the function. The stack's own clients have another.
+const functionKey = "function"
+
+// Actions are those of IAM that the function of a stack has used so far, on what is simulated. The
+// resources have their names in the template.
+func Actions(s *Stack) []awssim.Action {
+	last := func(url string) string { return url[strings.LastIndex(url, "/")+1:] }
+	names := map[string]string{
+		last(s.RequestQueueURL): "RequestQueue", last(s.DeadLetterQueueURL): "DeadLetterQueue",
+		s.table: "Ledger",
+	}
+	for _, variable := range s.deployed.Env {
+		name, value, _ := strings.Cut(variable, "=")
+		for part := range strings.SplitSeq(value, ",") {
+			switch name {
+			case config.SecretID:
+				names[part] = "SecretArns"
+			case config.NoticeBus:
+				names[part] = "NoticeBus"
+			}
+		}
+	}
+	var all []awssim.Action
+	for _, a := range s.actions.Of(functionKey) {
+		resource, index, indexed := strings.Cut(a.Resource, "/index/")
+		a.Resource = cmp.Or(names[resource], resource)
+		if indexed {
+			a.Resource += "/index/" + index
+		}
+		all = append(all, a)
+	}
+	return all
 }
 
 // Close stops everything that Start started.
