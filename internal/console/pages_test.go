@@ -54,6 +54,18 @@ func TestSilentFunctionIsSaidOnTheOverview(t *testing.T) {
 	w.sees("/", silent)
 }
 
+func TestOverviewSaysThatTheDeploymentIsPaused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pulse()
+	const words = "The deployment has paused everything"
+	if body := w.sees("/"); strings.Contains(body, words) {
+		t.Error("it says so of one that is not")
+	}
+	w.must(ledger.AddUp(w.Context(), w.table, w.now, nil, []ledger.Pulse{{OrgID: org, LastEvent: w.now, Schema: ledger.Schema, Paused: true}}))
+	w.sees("/", words, "and the deployment's, of everything")
+}
+
 func TestDataflowsStandByNameWithTheirWeek(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
