@@ -25,7 +25,7 @@ type printer struct {
 
 // print prints the value as JSON, or as the function shows it to people.
 func (c *command) print(value any, people func(*printer)) error {
-	p := &printer{out: c.styled(c.system.Out)}
+	p := &printer{out: styled(c.system.Out, c.system.Env)}
 	if c.output == "json" {
 		p.json(value)
 	} else {
@@ -43,13 +43,13 @@ func (c *command) print(value any, people func(*printer)) error {
 func (c *command) tell(people func(*printer)) {
 	c.telling.Lock()
 	defer c.telling.Unlock()
-	people(&printer{out: c.styled(c.system.Err)})
+	people(&printer{out: styled(c.system.Err, c.system.Env)})
 }
 
 // styled writes styles only where the output is a terminal and NO_COLOR is not set.
-func (c *command) styled(out io.Writer) io.Writer {
-	w := colorprofile.NewWriter(out, c.system.Env)
-	if slices.ContainsFunc(c.system.Env, func(v string) bool { return strings.HasPrefix(v, "NO_COLOR=") && v != "NO_COLOR=" }) {
+func styled(out io.Writer, env []string) io.Writer {
+	w := colorprofile.NewWriter(out, env)
+	if slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "NO_COLOR=") && v != "NO_COLOR=" }) {
 		w.Profile = colorprofile.NoTTY // colorprofile would leave bold letters
 	}
 	return w
