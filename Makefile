@@ -19,7 +19,7 @@ BENCHTIME ?= 1s
 MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run up invoke test test-all explore mutants test-emulators test-browser fuzz bench build command build-RetriggerFunction fmt fmt-check vet lint vuln validate deploy ci clean
+.PHONY: help run up invoke test test-all explore mutants test-emulators test-browser picture fuzz bench build command build-RetriggerFunction fmt fmt-check vet lint vuln validate deploy ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,12 @@ test-emulators: ## the integration suite against moto, ElasticMQ, DynamoDB Local
 test-browser: ## the console's pages in a headless Chromium, held against axe-core; pictures of them in .tools/screenshots
 	integration/browser/install
 	go test -tags browser -timeout $(TEST_TIMEOUT) -count=1 -v -run 'Browser|Keyboard|AnAddress' ./internal/console
+
+picture: ## make README's pictures of the console anew, from the org of make up: some six minutes
+	integration/browser/install
+	@go build -o .tools/up ./local/up
+	@go build -tags browser -o .tools/picture ./local/picture
+	@exec .tools/picture
 
 mutants: ## test the tests: break the code in one place at a time, and a test must fail; MUTANTS='-only M07' runs one
 	go run ./local/mutants $(MUTANTS)

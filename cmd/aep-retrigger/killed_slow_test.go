@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -190,6 +191,9 @@ func redriving(t *testing.T, w *letters, p *proxy, k kill, deliverBetween bool) 
 	output, exit := w.command(t, p, k, args...)
 	if want := exitOf(k); exit != want {
 		t.Fatalf("%v: exit code %d, want %d: %s", k, exit, want, output)
+	}
+	if k.interrupt && !regexp.MustCompile(`(?m)^Sent \d+ dead letters`).MatchString(output) {
+		t.Errorf("%v: it does not say what was done: %s", k, output)
 	}
 	if deliverBetween {
 		if err := w.deliver(ctx); err != nil {

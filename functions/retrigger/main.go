@@ -137,7 +137,7 @@ func wire(cfg config.Config, amazon aws.Config, table store.Table, entries retry
 	}
 	engine := retry.New(accounts, entries, table, limits, deadletter.NewQueue(queues, cfg.DeadLetterQueueURL), waiting, retry.Options{
 		Rules: rules, OrgBudget: cfg.OrgBudget, Episodes: episodes, Teller: teller,
-		DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Observe: cfg.Observe, Version: version, Now: time.Now, Log: log,
+		DefaultSandbox: cfg.DefaultSandbox, CallTimeout: cfg.CallTimeout, Observe: cfg.Observe, Paused: cfg.Paused, Version: version, Now: time.Now, Log: log,
 	})
 	parts.Engine, parts.Commands = engine, retry.NewCommands(engine, ledger.NewPeople(newLedger(cfg, table)))
 	parts.Status = &status.Reporter{Base: base(cfg), Accounts: accounts, Table: table}

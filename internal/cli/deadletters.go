@@ -31,6 +31,7 @@ func addLetterFilter(cmd *cobra.Command, f *operate.LetterFilter, reasonFlag str
 	flags.StringSliceVar((*[]string)(&f.Reasons), reasonFlag, nil, "only those with this reason; * stands for any text; several with commas")
 	flags.StringSliceVar((*[]string)(&f.Codes), "code", nil, "only those whose source has told this error code; likewise")
 	flags.StringVar(&f.Flow, "flow", "", "only those of this dataflow: its id or its name")
+	flags.StringVar(&f.Text, "text", "", "only those with this text in what the source said, an id, the dataflow's name or the message")
 	flags.StringVar(&f.OrgID, "org", "", "only those of this org")
 	flags.Var((*age)(&f.Older), "older", "only those written longer ago, such as 30m, 12h or 10d")
 	flags.Var((*age)(&f.Newer), "newer", "only those written since, such as 30m, 12h or 10d")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -16,8 +17,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 )
 
-// printer writes for people. Every text passes [plain] here, and nowhere else. Colors are
-// left out where the output is no terminal, or NO_COLOR is set.
+// printer writes for people. Every text passes [plain] here, and nowhere else.
 type printer struct {
 	out io.Writer
 	err error // the first one
@@ -25,7 +25,7 @@ type printer struct {
 
 // print prints the value as JSON, or as the function shows it to people.
 func (c *command) print(value any, people func(*printer)) error {
-	p := &printer{out: colorprofile.NewWriter(c.system.Out, c.system.Env)}
+	p := &printer{out: styled(c.system.Out, c.system.Env)}
 	if c.output == "json" {
 		p.json(value)
 	} else {
@@ -43,7 +43,16 @@ func (c *command) print(value any, people func(*printer)) error {
 func (c *command) tell(people func(*printer)) {
 	c.telling.Lock()
 	defer c.telling.Unlock()
-	people(&printer{out: colorprofile.NewWriter(c.system.Err, c.system.Env)})
+	people(&printer{out: styled(c.system.Err, c.system.Env)})
+}
+
+// styled writes styles only where the output is a terminal and NO_COLOR is not set.
+func styled(out io.Writer, env []string) io.Writer {
+	w := colorprofile.NewWriter(out, env)
+	if slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "NO_COLOR=") && v != "NO_COLOR=" }) {
+		w.Profile = colorprofile.NoTTY // colorprofile would leave bold letters
+	}
+	return w
 }
 
 func (p *printer) write(text string) {

@@ -37,7 +37,7 @@ func printStatus(p *printer, s *operate.Status, now time.Time) {
 		{"last sweep", cmp.Or(when(s.LastSweep, now), "none is known")},
 		{"version", fmt.Sprintf("function %s, template %s", cmp.Or(s.FunctionVersion, "unknown"), cmp.Or(s.TemplateVersion, "unknown"))},
 		{"mode", modeWords(s.Mode)},
-		{"pauses in force", pausesInWords(s.Pauses)},
+		{"pauses in force", pausesInWords(s)},
 		{"waiting", counted(s.Waiting, "run")},
 		{"open", counted(s.Open, "re-triggered run") + " of unknown end"},
 		{"dead letters", fmt.Sprintf("%s, %s without a run, %s", counted(s.DeadLetters, "run"), counted(s.Letters, "letter"), plural(s.Others, "other"))},
@@ -86,13 +86,16 @@ func modeWords(mode string) string {
 	return mode
 }
 
-func pausesInWords(pauses []operate.Pause) string {
-	if len(pauses) == 0 {
-		return "none"
+func pausesInWords(s *operate.Status) string {
+	what := make([]string, 0, 1+len(s.Pauses))
+	if s.Paused {
+		what = append(what, "everything, by the deployment (Paused=true)")
 	}
-	what := make([]string, 0, len(pauses))
-	for i := range pauses {
-		what = append(what, pauses[i].What())
+	for i := range s.Pauses {
+		what = append(what, s.Pauses[i].What())
+	}
+	if len(what) == 0 {
+		return "none"
 	}
 	if len(what) > 5 {
 		return plural(len(what), "pause") + ": see aep-retrigger pauses"

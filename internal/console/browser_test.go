@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,6 +22,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/aep-retrigger/aep-retrigger/integration/browser"
 )
 
 // tools is where integration/browser/install puts axe-core, and where screenshots are kept.
@@ -31,25 +32,11 @@ const tools = "../../.tools"
 // chromium starts a headless browser, which ends with the test.
 func chromium(t *testing.T) context.Context {
 	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
+	ctx, cancel, err := browser.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if path == "" {
-		t.Fatal("there is no Chromium: make test-browser installs it")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, // Chromium has no sandbox for root
-		chromedp.Flag("host-resolver-rules", "MAP evil.example 127.0.0.1")) // as DNS rebinding would
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("Chromium does not start: %v", err)
-	}
 	return ctx
 }
 
@@ -62,10 +49,10 @@ type tab struct {
 	complaints []string
 }
 
-func newTab(browser context.Context, t *testing.T) *tab {
+func newTab(chrome context.Context, t *testing.T) *tab {
 	t.Helper()
 	b := &tab{T: t}
-	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.heard))
+	ctx, cancel := chromedp.NewContext(chrome, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.heard))
 	t.Cleanup(cancel)
 	b.ctx = ctx
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 900)); err != nil { // the tab lives as long as the context of its first call
@@ -212,7 +199,7 @@ func served(t *testing.T, w *world) (address string) {
 // TestPagesInABrowser looks at every page as a person does: wide and narrow, light and dark.
 func TestPagesInABrowser(t *testing.T) {
 	t.Parallel()
-	browser := chromium(t)
+	chrome := chromium(t)
 	busy, empty := newWorld(t), newWorld(t)
 	busy.busy()
 	for _, one := range []struct {
@@ -230,7 +217,7 @@ func TestPagesInABrowser(t *testing.T) {
 		{empty, "empty-", map[string]string{"overview": "/", "dataflows": "/dataflows", "waiting": "/waiting", "dead-letters": "/dead-letters", "sweeps": "/sweeps", "pauses": "/pauses"}},
 	} {
 		address := served(t, one.world)
-		b := newTab(browser, t)
+		b := newTab(chrome, t)
 		if status := b.open(address); status != http.StatusOK {
 			t.Fatalf("the console's address is answered with %d", status)
 		}
@@ -278,20 +265,20 @@ func TestPagesInABrowser(t *testing.T) {
 // TestAnAddressWorksOnceAndForThisHostAlone in a real browser, with its own rules for cookies.
 func TestAnAddressWorksOnceAndForThisHostAlone(t *testing.T) {
 	t.Parallel()
-	browser := chromium(t)
+	chrome := chromium(t)
 	address := served(t, newWorld(t))
 	base, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreign := newTab(browser, t)
+	foreign := newTab(chrome, t)
 	if status := foreign.open("http://evil.example:" + base.Port() + "/?" + base.RawQuery); status != http.StatusForbidden {
 		t.Errorf("a foreign host is answered with %d", status)
 	}
 	if body := foreign.evaluate("document.body.textContent"); !strings.Contains(body, "no other name") {
 		t.Errorf("a foreign host sees %q", body)
 	}
-	first := newTab(browser, t)
+	first := newTab(chrome, t)
 	if status := first.open(address); status != http.StatusOK {
 		t.Errorf("the first use is answered with %d", status)
 	}
@@ -301,7 +288,7 @@ func TestAnAddressWorksOnceAndForThisHostAlone(t *testing.T) {
 	if cookies := first.evaluate("document.cookie"); cookies != "" {
 		t.Errorf("a script can read the cookie: %s", cookies)
 	}
-	second := newTab(browser, t)
+	second := newTab(chrome, t)
 	if status := second.open(address); status != http.StatusForbidden {
 		t.Errorf("a second use is answered with %d", status)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/smithy-go"
 
@@ -51,6 +52,18 @@ func TestSilentFunctionIsSaidOnTheOverview(t *testing.T) {
 	}
 	w.after(4 * 60 * 60 * 1e9)
 	w.sees("/", silent)
+}
+
+func TestOverviewSaysThatTheDeploymentIsPaused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pulse()
+	const words = "The deployment has paused everything"
+	if body := w.sees("/"); strings.Contains(body, words) {
+		t.Error("it says so of one that is not")
+	}
+	w.must(ledger.AddUp(w.Context(), w.table, w.now, nil, []ledger.Pulse{{OrgID: org, LastEvent: w.now, Schema: ledger.Schema, Paused: true}}))
+	w.sees("/", words, "and the deployment's, of everything")
 }
 
 func TestDataflowsStandByNameWithTheirWeek(t *testing.T) {
@@ -140,6 +153,31 @@ func TestDeadLettersAreFilteredAndHavePages(t *testing.T) {
 	}
 	if body := w.sees("/dead-letters?reason=data_error"); !strings.Contains(body, "page=2&amp;reason=data_error") {
 		t.Error("the next page forgets the filter")
+	}
+}
+
+// TestDeadLettersSayWhatAnotherTryNeeds as the command does: both read them through package
+// operate.
+func TestDeadLettersSayWhatAnotherTryNeeds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f := failed{Flow: "5f0b1e2c-crm", Name: "CRM contacts, hourly", Run: "a1", Code: "CONNECTOR-2001-500", Text: "The source answered 503"}
+	w.giveUp(f, "attempts_exhausted", "three attempts failed")
+	w.pulse()
+	row := func() string {
+		_, rest, _ := strings.Cut(w.sees("/dead-letters"), `<code>a1</code>`)
+		return rest
+	}
+	if body := row(); !strings.Contains(body, "needs --force") || !strings.Contains(body, `<span class="badge bad">no</span>`) || strings.Contains(body, "expired ") {
+		t.Errorf("a dataflow that still fails: %s", body)
+	}
+	w.after(15 * 24 * time.Hour)
+	f.Run = "a2"
+	w.retrigger(f, "a3")
+	w.succeed(failed{Flow: f.Flow, Name: f.Name, Run: "a3"}, f)
+	w.pulse()
+	if body := row(); !strings.Contains(body, `<span class="badge good">yes</span>`) || !strings.Contains(body, "expired 1 d ago") {
+		t.Errorf("a dataflow that works again, and a message that is gone: %s", body)
 	}
 }
 

@@ -63,9 +63,11 @@ func (p *pages) overview(ctx context.Context, _ *http.Request, one *page) (any, 
 	if n := len(o.Failing); n > shownFailing {
 		o.Failing, o.FailingMore = o.Failing[:shownFailing], n-shownFailing
 	}
-	if o.Dead, err = p.dead(ctx, one.Orgs, filter{}); err != nil {
+	letters, err := operate.KnownLetters(ctx, p.operator)
+	if err != nil {
 		return nil, err
 	}
+	o.Dead = deadOf(&letters)
 	o.Newest = o.Dead.Letters[:min(len(o.Dead.Letters), shownLetters)]
 	return o, nil
 }
@@ -200,11 +202,11 @@ type deadView struct {
 // Filtered reports whether some are left out.
 func (v *deadView) Filtered() bool { return !v.Filter.empty() }
 
-func (p *pages) deadLetters(ctx context.Context, r *http.Request, one *page) (any, error) {
+func (p *pages) deadLetters(ctx context.Context, r *http.Request, _ *page) (any, error) {
 	text := func(name string) string { return strings.TrimSpace(r.FormValue(name)) }
 	v := &deadView{Filter: filter{Reason: text("reason"), Code: text("code"), Flow: text("dataflow"), Text: text("text")}}
 	var err error
-	if v.deadLetters, err = p.dead(ctx, one.Orgs, v.Filter); err != nil {
+	if v.deadLetters, err = p.dead(ctx, v.Filter); err != nil {
 		return nil, err
 	}
 	v.Rows, v.Paging = paged(r, v.Letters)

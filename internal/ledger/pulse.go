@@ -22,6 +22,8 @@ type Pulse struct {
 	// and Schema the number of the form in which it writes entries.
 	Version, Mode string
 	Schema        int
+	// Paused means that the function's deployment has paused everything (PAUSED=true).
+	Paused bool
 }
 
 const (
@@ -45,7 +47,7 @@ func OrgKey(orgID string) string { return "org#" + orgID }
 func (p *Pulse) write(now time.Time) store.Write {
 	return store.Write{Key: OrgKey(p.OrgID), Sums: map[string]int{pulseCount: 1}, New: compact(store.Record{
 		"orgId": p.OrgID, "sandbox": p.Sandbox, "lastEvent": stamp(p.LastEvent), "lastSweep": stamp(p.LastSweep),
-		"version": p.Version, "mode": p.Mode, "schema": strconv.Itoa(p.Schema),
+		"version": p.Version, "mode": p.Mode, "schema": strconv.Itoa(p.Schema), "paused": strconv.FormatBool(p.Paused),
 		store.IndexList: orgsList, store.AttributeAt: p.OrgID, store.AttributeTTL: store.TTL(now.Add(pulseTTL)),
 	})}
 }
@@ -59,7 +61,7 @@ func (l Lists) Orgs(ctx context.Context) ([]Pulse, error) {
 		f := fields{Record: r}
 		pulses[i] = Pulse{
 			OrgID: r["orgId"], Sandbox: r["sandbox"], LastEvent: f.instant("lastEvent"), LastSweep: f.instant("lastSweep"),
-			Version: r["version"], Mode: r["mode"], Schema: f.count("schema"),
+			Version: r["version"], Mode: r["mode"], Schema: f.count("schema"), Paused: r["paused"] == "true",
 		}
 	}
 	return pulses, err

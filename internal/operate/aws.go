@@ -154,6 +154,8 @@ func actionOf(service, operation string) string {
 		if operation == "Invoke" {
 			operation = "InvokeFunction"
 		}
+	case "SQS": // a batch needs the permission of its single calls
+		operation = strings.TrimSuffix(operation, "Batch")
 	case "CloudWatch Logs":
 		service = "logs"
 	case "EventBridge":

@@ -83,16 +83,9 @@ func ListLetters(ctx context.Context, o *Operator, f LetterFilter) (Letters, err
 	if err := f.resolve(ctx, o); err != nil {
 		return Letters{}, err
 	}
-	all, runs, err := readLetters(ctx, o)
+	all, runs, err := knownLetters(ctx, o)
 	if err != nil {
 		return all, err
-	}
-	if all.Queue, err = queueOf(ctx, o, o.Stack.DeadLetterQueueURL); err != nil {
-		return all, err
-	}
-	if !all.More {
-		there := len(all.known) - count(all.known, func(l *DeadLetter) bool { return l.Expired })
-		all.Others = max(all.Queue.All()-there, 0)
 	}
 	now := o.Now()
 	all.chose = f
@@ -111,6 +104,30 @@ func ListLetters(ctx context.Context, o *Operator, f LetterFilter) (Letters, err
 		all.Letters = keep(all.Letters, func(l *DeadLetter) bool { return l.Mended != "" })
 	}
 	return all, nil
+}
+
+// KnownLetters lists all dead letters, without learning whether later runs have succeeded:
+// that costs a query for some of their dataflows.
+func KnownLetters(ctx context.Context, o *Operator) (Letters, error) {
+	all, _, err := knownLetters(ctx, o)
+	all.Letters = all.known
+	return all, err
+}
+
+// knownLetters reads what is known of the dead letters, and the entries of their runs by key.
+func knownLetters(ctx context.Context, o *Operator) (Letters, map[string]ledger.Run, error) {
+	all, runs, err := readLetters(ctx, o)
+	if err != nil {
+		return all, nil, err
+	}
+	if all.Queue, err = queueOf(ctx, o, o.Stack.DeadLetterQueueURL); err != nil {
+		return all, nil, err
+	}
+	if !all.More {
+		there := len(all.known) - count(all.known, func(l *DeadLetter) bool { return l.Expired })
+		all.Others = max(all.Queue.All()-there, 0)
+	}
+	return all, runs, nil
 }
 
 // idsOf is the set of the letters' ids.

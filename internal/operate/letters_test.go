@@ -56,6 +56,12 @@ func TestDeadLettersAreChosenByFilters(t *testing.T) {
 		"a reason":              {operate.LetterFilter{Reasons: policy.Patterns{"forbidden"}}, "orders-forbidden-0"},
 		"patterns of reasons":   {operate.LetterFilter{Reasons: policy.Patterns{"for*", "unread*"}}, "letter-1 orders-forbidden-0"},
 		"a pattern of codes":    {operate.LetterFilter{Codes: policy.Patterns{"connector-*"}}, "crm-attempts_exhausted-0 orders-forbidden-0"},
+		"no code":               {operate.LetterFilter{Codes: policy.Patterns{"-"}}, "letter-1"},
+		"a part of a name":      {operate.LetterFilter{FlowPart: "OW c"}, "crm-attempts_exhausted-0"},
+		"a name of none":        {operate.LetterFilter{FlowPart: "nothing"}, ""},
+		"a text of the error":   {operate.LetterFilter{Text: "NOT JSON"}, "letter-1"},
+		"a text of the message": {operate.LetterFilter{Text: "orgid"}, "letter-1"},
+		"a part of an id":       {operate.LetterFilter{Text: "exhausted-0"}, "crm-attempts_exhausted-0"},
 		"a dataflow's id":       {operate.LetterFilter{Flow: "crm"}, "crm-attempts_exhausted-0"},
 		"a dataflow's name":     {operate.LetterFilter{Flow: "flow CRM"}, "crm-attempts_exhausted-0"},
 		"an org":                {operate.LetterFilter{OrgID: org}, "crm-attempts_exhausted-0 letter-1 orders-forbidden-0"},
@@ -72,6 +78,23 @@ func TestDeadLettersAreChosenByFilters(t *testing.T) {
 	}
 	if _, err := operate.ListLetters(t.Context(), l.Operator, operate.LetterFilter{Flow: "flow cmr"}); kindOf(t, err) != operate.NotThere || !strings.Contains(err.Error(), "Flow crm") {
 		t.Errorf("an unknown dataflow: %v", err)
+	}
+}
+
+func TestDeadLettersAreCountedByReasonAndCodeWhateverTheFilter(t *testing.T) {
+	t.Parallel()
+	l := newLetters(t)
+	l.dead("orders", "forbidden", 2)
+	l.withoutRun("no JSON")
+	all, err := operate.ListLetters(t.Context(), l.Operator, operate.LetterFilter{Text: "orders-forbidden-1"})
+	if err != nil || len(all.Letters) != 1 || all.Known() != 3 {
+		t.Fatalf("%d of %d letters, %v", len(all.Letters), all.Known(), err)
+	}
+	if diff := cmp.Diff([]operate.LetterCount{{Word: "forbidden", N: 2}, {Word: "unreadable", N: 1}}, all.Reasons()); diff != "" {
+		t.Errorf("by reason (-want +got):\n%s", diff)
+	}
+	if codes := all.Codes(); len(codes) != 2 || codes[0].N != 2 || codes[1] != (operate.LetterCount{Word: ledger.NoCode, N: 1}) {
+		t.Errorf("by code: %v", codes)
 	}
 }
 

@@ -32,9 +32,13 @@ func TestStatusCountsWhatLiesThere(t *testing.T) {
 	if s.Waiting.N != 1 || s.DeadLetters.N != 1 || s.Letters.N != 1 || s.Failing.N != 1 || s.Open.N != 0 || s.Others != 3 {
 		t.Errorf("counts: %+v", s)
 	}
+	if s.Paused {
+		t.Error("it counts as paused")
+	}
 	w.now = w.now.Add(4 * time.Hour)
-	if s, err = operate.ReadStatus(t.Context(), w.Operator); err != nil || s.Alive {
-		t.Errorf("four hours later it is alive: %t, %v", s.Alive, err)
+	w.beat(ledger.Pulse{OrgID: org, Schema: ledger.Schema, Paused: true})
+	if s, err = operate.ReadStatus(t.Context(), w.Operator); err != nil || s.Alive || !s.Paused {
+		t.Errorf("four hours later, with a deployment that is paused: alive %t, paused %t, %v", s.Alive, s.Paused, err)
 	}
 }
 

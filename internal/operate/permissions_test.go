@@ -48,6 +48,10 @@ func TestAMissingPermissionIsNamedWithThePolicyThatHasIt(t *testing.T) {
 		{"DynamoDB", "Query", "dynamodb:Query"},
 		{"CloudWatch Logs", "StartQuery", "logs:StartQuery"},
 		{"SQS", "ReceiveMessage", "sqs:ReceiveMessage"},
+		{"SQS", "ChangeMessageVisibilityBatch", "sqs:ChangeMessageVisibility"},
+		{"SQS", "SendMessageBatch", "sqs:SendMessage"},
+		{"SQS", "DeleteMessageBatch", "sqs:DeleteMessage"},
+		{"DynamoDB", "BatchGetItem", "dynamodb:BatchGetItem"},
 		{"EventBridge", "DescribeRule", "events:DescribeRule"},
 	} {
 		if got := actionOf(tt[0], tt[1]); got != tt[2] {

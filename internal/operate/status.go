@@ -36,7 +36,10 @@ type Status struct {
 	TemplateVersion string      `json:"templateVersion,omitempty"`
 	Mode            string      `json:"mode,omitempty"`
 	Orgs            []OrgStatus `json:"orgs"`
-	// Pauses are those in force.
+	// Paused means that the deployment has paused everything (PAUSED=true), which no resume
+	// ends: as the function said of one of the orgs when it last worked for it.
+	Paused bool `json:"paused"`
+	// Pauses are those in force that people have asked for.
 	Pauses []Pause `json:"pauses"`
 	// Waiting, Open, DeadLetters and Failing count the ledger's lists of all orgs: runs of which
 	// something is still to come, re-triggered runs of unknown end, runs that were given up, and
@@ -61,6 +64,8 @@ type OrgStatus struct {
 	LastSweep time.Time `json:"lastSweep,omitzero"`
 	Version   string    `json:"version,omitempty"`
 	Mode      string    `json:"mode,omitempty"`
+	// Paused means that the deployment has paused everything.
+	Paused bool `json:"paused"`
 
 	waiting, open, dead, failing Count
 }
@@ -118,6 +123,7 @@ func (s *Status) sum(now time.Time) {
 		if at := later(org.LastEvent, org.LastSweep); s.FunctionVersion == "" || at.After(newest) {
 			newest, s.FunctionVersion, s.Mode = at, org.Version, org.Mode
 		}
+		s.Paused = s.Paused || org.Paused
 		s.Waiting, s.Open, s.DeadLetters, s.Failing = s.Waiting.and(org.waiting), s.Open.and(org.open), s.DeadLetters.and(org.dead), s.Failing.and(org.failing)
 	}
 	s.Alive = !newest.IsZero() && now.Sub(newest) < Quiet
@@ -127,7 +133,7 @@ func (s *Status) sum(now time.Time) {
 }
 
 func statusOf(ctx context.Context, o *Operator, p ledger.Pulse) (OrgStatus, error) {
-	org := OrgStatus{OrgID: p.OrgID, LastEvent: p.LastEvent, LastSweep: p.LastSweep, Version: p.Version, Mode: p.Mode}
+	org := OrgStatus{OrgID: p.OrgID, LastEvent: p.LastEvent, LastSweep: p.LastSweep, Version: p.Version, Mode: p.Mode, Paused: p.Paused}
 	lists := o.Lists()
 	for _, list := range []struct {
 		read listRuns

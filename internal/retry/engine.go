@@ -104,6 +104,9 @@ type Options struct {
 	// Observe makes a dry run of every request, whatever it asks for. What was on the queue
 	// before waits.
 	Observe bool
+	// Paused says in the pulses of orgs that the deployment has paused everything; the
+	// [Throttle] is what makes requests wait.
+	Paused bool
 	// Episodes ends failing episodes; Teller tells people of them, nil where notices are off.
 	Episodes Episodes
 	Teller   *Teller

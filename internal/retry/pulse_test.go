@@ -77,6 +77,30 @@ func TestWhatShowsNothingOfAnOrgIsNoPulse(t *testing.T) {
 	})
 }
 
+// TestThePulseTellsOfAPausedDeployment, and that it goes on again. Only waiting messages may
+// come meanwhile: they tell, too.
+func TestThePulseTellsOfAPausedDeployment(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		waits := Return(byHand("b"), Paused, "PAUSED is true")
+		waits.OrgID = org
+		w.engine().AddUp(w.Context(), []Result{waits}, nil)
+		if p := pulseOf(w); p != (ledger.Pulse{}) {
+			w.Errorf("a pause of an org's or a dataflow's makes the pulse %+v", p)
+		}
+		w.options.Paused = true
+		w.engine().AddUp(w.Context(), []Result{waits}, nil)
+		if p := pulseOf(w); !p.Paused || !p.LastEvent.IsZero() {
+			w.Errorf("while everything is paused the pulse is %+v", p)
+		}
+		w.options.Paused = false
+		w.engine().AddUp(w.Context(), nil, []Swept{{org, sandbox}})
+		if p := pulseOf(w); p.Paused {
+			w.Errorf("afterwards the pulse is %+v", p)
+		}
+	})
+}
+
 func TestAPulseThatCantBeWrittenIsLoggedAndTriedAgain(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {

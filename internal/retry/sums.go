@@ -18,7 +18,7 @@ import (
 // results are missing in the sums, and nothing else.
 func (e *Engine) AddUp(ctx context.Context, results []Result, swept []Swept) {
 	now := e.Now()
-	sums, pulses := sumsOf(results, now), e.pulses.due(results, swept, now)
+	sums, pulses := sumsOf(results, now), e.pulses.due(results, swept, e.Paused, now)
 	if len(sums)+len(pulses) == 0 {
 		return
 	}
@@ -33,6 +33,7 @@ func (e *Engine) AddUp(ctx context.Context, results []Result, swept []Swept) {
 	}
 	for i := range pulses {
 		pulses[i].Version, pulses[i].Mode, pulses[i].Schema = e.Version, mode, ledger.Schema
+		pulses[i].Paused = e.Paused
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -86,8 +87,9 @@ type pulse struct {
 // name orgs.
 const maxPulses = 1000
 
-// due are the pulses that are to be written now, one for each org.
-func (p *pulses) due(results []Result, swept []Swept, now time.Time) (due []ledger.Pulse) {
+// due are the pulses that are to be written now, one for each org. While the deployment has
+// paused everything, a message that waits for that is a sign of life, too: others may not come.
+func (p *pulses) due(results []Result, swept []Swept, paused bool, now time.Time) (due []ledger.Pulse) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of := func(orgID string) *ledger.Pulse {
@@ -101,7 +103,7 @@ func (p *pulses) due(results []Result, swept []Swept, now time.Time) (due []ledg
 	}
 	for i := range results {
 		r := &results[i]
-		if !r.pulsates() {
+		if !r.pulsates(paused) {
 			continue
 		}
 		kind := pulse{orgID: r.OrgID, event: r.fromAdobe()}
@@ -144,13 +146,13 @@ func (p *pulses) missed(missed []ledger.Pulse) {
 }
 
 // pulsates reports whether the result shows that the function works for its org. A dry run
-// changes nothing, and a message that waits shows nothing.
-func (r *Result) pulsates() bool {
+// changes nothing, and a message that waits shows nothing but that the deployment is paused.
+func (r *Result) pulsates(paused bool) bool {
 	switch {
 	case r.OrgID == "", r.facts.Request.RunID == "" && !r.toldBySkip, r.Reason == OrgUnknown, r.Reason == LedgerUnavailable, r.facts.Request.DryRun:
 		return false
 	}
-	return r.fromAdobe() || r.Outcome != Returned
+	return r.fromAdobe() || r.Outcome != Returned || paused && r.Reason == Paused
 }
 
 // fromAdobe reports whether an event of Adobe's has brought the result, as it came.
