@@ -19,6 +19,7 @@ func newDeadLetters(c *command) *cobra.Command {
 		Use: "dead-letters", Aliases: []string{"dlq"}, Short: "List, show, send again and delete dead letters", Args: cobra.NoArgs,
 		Long: "A dead letter is a request that can't be retried, with the reason. Lists come from the ledger and\n" +
 			"receive nothing; only show, redrive, drop and --others receive messages, and give back those that they leave.",
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newLettersList(c), newLettersShow(c), newLettersRedrive(c), newLettersDrop(c))
 	return cmd

@@ -61,6 +61,9 @@ func (l *lettersChange) plan(ctx context.Context, o *operate.Operator, ids []str
 	return operate.PlanLetters(ctx, o, f, l.limit)
 }
 
+// maxPerSecond is the greatest --rps: one process sends fewer than that.
+const maxPerSecond = 1000
+
 func newLettersRedrive(c *command) *cobra.Command {
 	var change lettersChange
 	var r operate.Redrive
@@ -70,8 +73,8 @@ func newLettersRedrive(c *command) *cobra.Command {
 			"from the dead-letter queue. It can be stopped at any point and run again: a run is re-triggered once.",
 		Example: "  aep-retrigger dead-letters redrive 57ee05cd-e009-42c7-8d10-9f1e2a6b3d84\n  aep-retrigger dlq redrive --reason forbidden --why \"the role has the permission now\"\n  aep-retrigger dlq redrive --mended --force --rps 1",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if r.PerSecond <= 0 {
-				return operate.Errorf(operate.Wrong, "--rps is how many are sent in a second: more than 0, not %g", r.PerSecond)
+			if !(r.PerSecond > 0 && r.PerSecond <= maxPerSecond) { // not a number is neither
+				return operate.Errorf(operate.Wrong, "--rps is how many are sent in a second: more than 0 and at most %d, not %g", maxPerSecond, r.PerSecond)
 			}
 			o, err := c.open(cmd)
 			if err != nil {
