@@ -29,3 +29,48 @@ func TestDropThatTheLedgerDidNotTakeIsAnError(t *testing.T) {
 		t.Errorf("error = %v", err)
 	}
 }
+
+// TestLetterThatIsWrittenAfterTheCountIsNoneOfTheOthers: the person was asked about the others, and
+// the ledger's list may lag behind.
+func TestLetterThatIsWrittenAfterTheCountIsNoneOfTheOthers(t *testing.T) {
+	t.Parallel()
+	l := newLetters(t)
+	l.other("of SQS")
+	p, err := operate.PlanOthers(t.Context(), l.Operator, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.dead("orders", "forbidden", 1)
+	l.withoutRun("no JSON")
+	done, err := operate.Drop(t.Context(), l.Operator, p, operate.Because{Reason: "old"}, nil)
+	if left := len(l.sim.Messages(l.queue)); err != nil || len(done.Letters) != 1 || left != 2 {
+		t.Errorf("%+v, %v; %d messages are left, want 2", done, err, left)
+	}
+}
+
+func TestLetterWithoutARunThatIsWrittenAfterTheCountIsNotSent(t *testing.T) {
+	t.Parallel()
+	l := newLetters(t)
+	l.dead("orders", "forbidden", 1)
+	l.other(`{"of":"AWS"}`) // so that all messages are looked at
+	p := l.plan(operate.LetterFilter{}, 0)
+	l.withoutRun("no JSON")
+	if done, err := l.sendAgain(t.Context(), p); err != nil || len(done.Letters) != 1 || done.Leftover != 0 {
+		t.Errorf("%+v, %v", done, err)
+	}
+}
+
+func TestLetterOfAnotherOrgWithTheSameRunIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	l := newLetters(t)
+	l.messageOf("Other@AdobeOrg", "orders-forbidden-0", "orders", "forbidden")
+	l.dead("orders", "forbidden", 1)
+	if done, err := l.sendAgain(t.Context(), l.plan(operate.LetterFilter{OrgID: org}, 0)); err != nil || len(done.Letters) != 1 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	for _, m := range l.sim.Messages(l.requests) {
+		if strings.Contains(m.Body, "Other@AdobeOrg") {
+			t.Errorf("the letter of another org was sent: %s", m.Body)
+		}
+	}
+}

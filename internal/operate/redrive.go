@@ -50,7 +50,7 @@ type Group struct {
 
 // PlanLetters finds the dead letters that match, and counts them. A limit of 0 is none. Where
 // the filter names dead letters by their ids, one that is not there is an [*Error] of kind
-// NotThere. The ledger's schema is checked: see [CheckSchema].
+// NotThere, and one that several orgs have is one of kind Wrong. The ledger's schema is checked: see [CheckSchema].
 func PlanLetters(ctx context.Context, o *Operator, f LetterFilter, limit int) (Plan, error) {
 	all, err := ListLetters(ctx, o, f)
 	if err != nil {
@@ -59,6 +59,9 @@ func PlanLetters(ctx context.Context, o *Operator, f LetterFilter, limit int) (P
 	for _, id := range f.IDs {
 		if !slices.ContainsFunc(all.known, func(l DeadLetter) bool { return l.ID() == id }) {
 			return Plan{}, Errorf(NotThere, "the ledger lists no dead letter of %s; aep-retrigger dead-letters list shows those that there are", id)
+		}
+		if count(all.Letters, func(l *DeadLetter) bool { return l.ID() == id }) > 1 {
+			return Plan{}, Errorf(Wrong, "several orgs have a dead letter of run %s: say with --org which one is meant", id)
 		}
 	}
 	p := Plan{Matched: len(all.Letters), Others: all.Others, Groups: []Group{}, listed: idsOf(all.known), filter: all.chose}
