@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"context"
-
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/spf13/cobra"
 
@@ -55,7 +53,7 @@ func (c *command) doctor(cmd *cobra.Command, f *doctorFlags) error {
 		}
 		report.Add(doctor.Credentials(ctx, secretsmanager.NewFromConfig(amazon), f.secrets, f.adobe)...)
 	default:
-		checks, err := c.stackChecks(ctx, cmd)
+		checks, err := c.stackChecks(cmd)
 		if err != nil {
 			return err
 		}
@@ -64,7 +62,8 @@ func (c *command) doctor(cmd *cobra.Command, f *doctorFlags) error {
 	return c.printReport(&report)
 }
 
-func (c *command) stackChecks(ctx context.Context, cmd *cobra.Command) ([]doctor.Check, error) {
+func (c *command) stackChecks(cmd *cobra.Command) ([]doctor.Check, error) {
+	ctx := cmd.Context()
 	operator, err := c.open(cmd)
 	if err != nil {
 		return nil, err
