@@ -17,6 +17,9 @@ type lettersChanged struct {
 	Matched int `json:"matched"`
 	Expired int `json:"expired"`
 	Left    int `json:"left"`
+	// More means that the ledger has more dead letters than were read, 10,000 of an org: they are
+	// left for the next time.
+	More bool `json:"more"`
 	// NeedForce counts those that become dead letters again unless they are sent with force.
 	NeedForce int `json:"needForce"`
 	// Groups count them by reason and dataflow, the largest first.
@@ -171,7 +174,7 @@ func planWords(p *operate.Plan, others bool) string {
 // that the person has named the letters: one that was not found is an error then.
 func (c *command) changeLetters(ctx context.Context, plan *operate.Plan, named bool, verb, question string, do func(context.Context, func(int)) (operate.Done, error)) error {
 	result := lettersChanged{
-		Matched: plan.Matched, Expired: plan.Expired, Left: plan.Left, NeedForce: plan.NeedForce, Groups: plan.Groups, Letters: []string{}, NotFound: []string{},
+		Matched: plan.Matched, Expired: plan.Expired, Left: plan.Left, More: plan.More, NeedForce: plan.NeedForce, Groups: plan.Groups, Letters: []string{}, NotFound: []string{},
 	}
 	looks := verb == "sent" && !named && plan.Others > 0 // for what a redrive has left
 	if plan.Matched == 0 && !looks || verb == "sent" && len(plan.Letters) == 0 && plan.Matched == plan.Expired && !looks {
@@ -210,6 +213,9 @@ func (r *lettersChanged) people(p *printer, verb string) {
 	}
 	if r.Leftover > 0 {
 		p.line("Deleted %s that an earlier redrive had sent and left.", plural(r.Leftover, "message"))
+	}
+	if r.More {
+		p.line("The ledger has more of them than were read. Run it again to go on.")
 	}
 	if r.Expired > 0 && verb == "sent" {
 		p.line("Expired: %s. Their messages are gone; retry the runs by their ids.", plural(r.Expired, "dead letter"))

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 )
 
@@ -72,5 +73,24 @@ func TestLetterOfAnotherOrgWithTheSameRunIsLeftAlone(t *testing.T) {
 		if strings.Contains(m.Body, "Other@AdobeOrg") {
 			t.Errorf("the letter of another org was sent: %s", m.Body)
 		}
+	}
+}
+
+// TestLetterThatIsYetToBeListedIsNoneOfTheOthers: the function lists a letter after it has written it.
+func TestLetterThatIsYetToBeListedIsNoneOfTheOthers(t *testing.T) {
+	t.Parallel()
+	l := newLetters(t)
+	l.other(`{"of":"AWS"}`)
+	m := deadletter.Message{Payload: []byte("no JSON"), Reason: "unreadable", LetterID: "letter-2", FirstTime: l.now, LastTime: l.now}
+	if err := deadletter.NewQueue(l.sqs, l.queue).Send(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	p, err := operate.PlanOthers(t.Context(), l.Operator, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := operate.Drop(t.Context(), l.Operator, p, operate.Because{Reason: "old"}, nil)
+	if left := len(l.sim.Messages(l.queue)); err != nil || len(done.Letters) != 1 || left != 1 {
+		t.Errorf("%+v, %v; %d messages are left, want 1", done, err, left)
 	}
 }

@@ -59,9 +59,12 @@ func (w *wanted) match(m *Message) (id string, matches bool) {
 	return id, matches && id != ""
 }
 
+// listTime is how long the function may take to list a dead letter that it has written.
+const listTime = time.Minute
+
 // isListed reports whether the ledger's entry says now that the message is a dead letter of its
-// list. The list was read before, and may have lagged behind: a letter that the function has
-// written since is none of the others.
+// list, or may do so soon: a reserved run's letter is being written. The list was read before, and
+// may have lagged behind: a letter that the function has written since is none of the others.
 func isListed(ctx context.Context, o *Operator, m *Message) (bool, error) {
 	letter, is := letterOfMessage(m)
 	if !is {
@@ -72,11 +75,15 @@ func isListed(ctx context.Context, o *Operator, m *Message) (bool, error) {
 		key = ledger.RunKey(letter.OrgID, letter.RunID)
 	}
 	found, err := o.Ledger().Read(ctx, key)
-	if err != nil || found[key] == nil || letter.LetterID != "" {
-		return found[key] != nil, o.fault(err)
+	if err != nil {
+		return false, o.fault(err)
 	}
-	run := found.Entries(ledger.Ref{OrgID: letter.OrgID, RunID: letter.RunID}).Run
-	return run.StateAt(o.Now()) == ledger.DeadLettered, nil
+	if letter.LetterID != "" { // it is listed after it is written
+		return found[key] != nil || o.Now().Sub(letter.At) < listTime, nil
+	}
+	entries := found.Entries(ledger.Ref{OrgID: letter.OrgID, RunID: letter.RunID})
+	state := entries.Run.StateAt(o.Now())
+	return state == ledger.DeadLettered || state == ledger.Reserved, nil
 }
 
 // found notes that something was done with a message. It reports false for a second message of

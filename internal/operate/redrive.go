@@ -22,6 +22,9 @@ type Plan struct {
 	Matched int
 	Expired int
 	Left    int
+	// More means that the ledger has more dead letters than were read: at most [MaxRows] of an org.
+	// They are left for the next time.
+	More bool
 	// NeedForce counts those that the function gives up again unless they are sent with force.
 	NeedForce int
 	// Groups count them by reason and dataflow, the largest first.
@@ -64,7 +67,7 @@ func PlanLetters(ctx context.Context, o *Operator, f LetterFilter, limit int) (P
 			return Plan{}, Errorf(Wrong, "several orgs have a dead letter of run %s: say with --org which one is meant", id)
 		}
 	}
-	p := Plan{Matched: len(all.Letters), Others: all.Others, Groups: []Group{}, listed: idsOf(all.known), filter: all.chose}
+	p := Plan{Matched: len(all.Letters), More: all.More, Others: all.Others, Groups: []Group{}, listed: idsOf(all.known), filter: all.chose}
 	p.expired = keep(all.Letters, func(l *DeadLetter) bool { return l.Expired })
 	p.Letters = keep(all.Letters, func(l *DeadLetter) bool { return !l.Expired })
 	p.Expired = len(p.expired)
@@ -88,11 +91,15 @@ func PlanLetters(ctx context.Context, o *Operator, f LetterFilter, limit int) (P
 }
 
 // PlanOthers counts the messages that the ledger does not list, as SQS tells it: approximately.
-// With ids only those messages are meant.
+// With ids only those messages are meant. The error is an [*Error], of kind Failed where the
+// ledger's lists are too long to tell.
 func PlanOthers(ctx context.Context, o *Operator, ids []string, limit int) (Plan, error) {
 	all, err := ListLetters(ctx, o, LetterFilter{})
 	if err != nil {
 		return Plan{}, err
+	}
+	if all.More && len(ids) == 0 {
+		return Plan{}, Errorf(Failed, "the ledger lists more than the %d dead letters that were read, so that nobody can tell which messages are others: name these by their ids", MaxRows)
 	}
 	p := Plan{Matched: all.Others, Others: all.Others, Groups: []Group{}, others: true, listed: idsOf(all.known), ids: ids, limit: limit}
 	if len(ids) > 0 {
