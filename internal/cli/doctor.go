@@ -63,16 +63,15 @@ func (c *command) doctor(cmd *cobra.Command, f *doctorFlags) error {
 }
 
 func (c *command) stackChecks(cmd *cobra.Command) ([]doctor.Check, error) {
-	ctx := cmd.Context()
 	operator, err := c.open(cmd)
 	if err != nil {
 		return nil, err
 	}
-	amazon, err := c.system.Config(ctx, c.targetOf(cmd))
+	amazon, err := c.system.Config(cmd.Context(), c.targetOf(cmd))
 	if err != nil {
 		return nil, err
 	}
-	return doctor.Open(operator, amazon, c.system.Version).Check(ctx), nil
+	return doctor.Open(operator, amazon, c.system.Version).Check(cmd.Context()), nil
 }
 
 func (c *command) printReport(report *doctor.Report) error {
