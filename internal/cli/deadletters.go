@@ -249,7 +249,7 @@ func showLetter(p *printer, s *operate.ShownLetter, now time.Time) {
 	case s.Letter.Expired:
 		p.line("Its message is gone: the queue keeps messages for 14 days.")
 		if s.Letter.RunID != "" {
-			p.line("Retry the run by its id: aep-retrigger retry %s", s.Letter.RunID)
+			p.line("Retry the run by its id: %s", s.Letter.RetryCommand())
 		}
 	default:
 		p.line("Its message is not among the %d that could be received: it is being worked on, somebody else has received it, or it was deleted.", s.Looked)
