@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -184,9 +185,7 @@ func (c *command) changeLetters(ctx context.Context, plan *operate.Plan, named b
 		return err
 	}
 	progress, end := c.progress(max(len(plan.Letters), 1), verb)
-	told := context.AfterFunc(ctx, func() {
-		c.tell(func(p *printer) { p.line("Stopping after this one. Ctrl-C again ends at once.") })
-	})
+	told := c.announceStop(ctx)
 	done, err := do(ctx, progress)
 	told()
 	end()
@@ -228,6 +227,11 @@ func (c *command) progress(all int, verb string) (show func(done int), end func(
 	if !c.system.Terminal {
 		return nil, func() {}
 	}
-	show = func(done int) { _, _ = fmt.Fprintf(c.system.Err, "\r%d of %d %s", done, max(all, done), verb) }
-	return show, func() { _, _ = fmt.Fprint(c.system.Err, "\r\x1b[K") }
+	write := func(text string) {
+		c.telling.Lock()
+		defer c.telling.Unlock()
+		_, _ = io.WriteString(c.system.Err, text)
+	}
+	show = func(done int) { write(fmt.Sprintf("\r%d of %d %s", done, max(all, done), verb)) }
+	return show, func() { write("\r\x1b[K") }
 }
