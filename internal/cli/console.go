@@ -45,14 +45,18 @@ func newConsole(c *command) *cobra.Command {
 			}
 			_, _ = fmt.Fprintln(c.system.Err, "The address works once, in one browser. Ctrl-C ends the console.")
 			if open {
-				if err := browse(cmd.Context(), pages.Address()); err != nil {
-					_, _ = fmt.Fprintln(c.system.Err, "No browser could be started, so open the address yourself: "+plain(err.Error()))
-				}
+				go func() { // some systems wait for the browser's end, and the browser waits for the page
+					if err := browse(context.WithoutCancel(cmd.Context()), pages.Address()); err != nil {
+						c.tell(func(p *printer) {
+							p.line("No browser could be started, so open the address yourself: %v", err)
+						})
+					}
+				}()
 			}
 			if err := pages.Serve(cmd.Context()); err != nil {
 				return err
 			}
-			_, _ = fmt.Fprintln(c.system.Err, "Nobody has asked for a page for an hour: the console has ended.")
+			c.tell(func(p *printer) { p.line("Nobody has asked for a page for an hour: the console has ended.") })
 			return nil
 		},
 	}
@@ -61,7 +65,7 @@ func newConsole(c *command) *cobra.Command {
 	return cmd
 }
 
-// browse opens an address in the person's browser.
+// browse opens an address in the person's browser. It may return only when the person closes that.
 func browse(ctx context.Context, address string) error {
 	name, args := "xdg-open", []string{address}
 	switch runtime.GOOS {

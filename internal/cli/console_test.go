@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -120,4 +122,38 @@ func look(t *testing.T, address string) string {
 		return err.Error()
 	}
 	return string(text)
+}
+
+// TestConsoleServesWhileTheBrowserIsOpen: some systems return from opening an address only when the
+// browser is closed.
+func TestConsoleServesWhileTheBrowserIsOpen(t *testing.T) {
+	folder := t.TempDir()
+	seen := filepath.Join(folder, "seen")
+	script := "#!/bin/sh\nwhile [ ! -e '" + seen + "' ]; do sleep 0.05; done\n"
+	for _, name := range []string{"xdg-open", "open"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(script), 0o700); err != nil { //nolint:gosec // a program
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH"))
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	var errors bytes.Buffer
+	page := make(chan string, 1)
+	out := &visited{visit: func(printed string) {
+		go func() {
+			defer stop()
+			page <- look(t, strings.TrimSpace(printed))
+		}()
+	}}
+	if code := Run(ctx, consoleSystem(out, &errors), []string{"console", "--open"}); code != ExitInterrupted {
+		t.Errorf("the exit code is %d", code)
+	}
+	text := <-page
+	if err := os.WriteFile(seen, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text, "The function has not done anything yet.") {
+		t.Errorf("the page is %q", text)
+	}
 }

@@ -19,6 +19,7 @@ func newDeadLetters(c *command) *cobra.Command {
 		Use: "dead-letters", Aliases: []string{"dlq"}, Short: "List, show, send again and delete dead letters", Args: cobra.NoArgs,
 		Long: "A dead letter is a request that can't be retried, with the reason. Lists come from the ledger and\n" +
 			"receive nothing; only show, redrive, drop and --others receive messages, and give back those that they leave.",
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newLettersList(c), newLettersShow(c), newLettersRedrive(c), newLettersDrop(c))
 	return cmd
@@ -249,7 +250,7 @@ func showLetter(p *printer, s *operate.ShownLetter, now time.Time) {
 	case s.Letter.Expired:
 		p.line("Its message is gone: the queue keeps messages for 14 days.")
 		if s.Letter.RunID != "" {
-			p.line("Retry the run by its id: aep-retrigger retry %s", s.Letter.RunID)
+			p.line("Retry the run by its id: %s", s.Letter.RetryCommand())
 		}
 	default:
 		p.line("Its message is not among the %d that could be received: it is being worked on, somebody else has received it, or it was deleted.", s.Looked)

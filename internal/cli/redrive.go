@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,9 @@ type lettersChanged struct {
 	Matched int `json:"matched"`
 	Expired int `json:"expired"`
 	Left    int `json:"left"`
+	// More means that the ledger has more dead letters than were read, 10,000 of an org: they are
+	// left for the next time.
+	More bool `json:"more"`
 	// NeedForce counts those that become dead letters again unless they are sent with force.
 	NeedForce int `json:"needForce"`
 	// Groups count them by reason and dataflow, the largest first.
@@ -61,6 +65,9 @@ func (l *lettersChange) plan(ctx context.Context, o *operate.Operator, ids []str
 	return operate.PlanLetters(ctx, o, f, l.limit)
 }
 
+// maxPerSecond is the greatest --rps: one process sends fewer than that.
+const maxPerSecond = 1000
+
 func newLettersRedrive(c *command) *cobra.Command {
 	var change lettersChange
 	var r operate.Redrive
@@ -70,8 +77,8 @@ func newLettersRedrive(c *command) *cobra.Command {
 			"from the dead-letter queue. It can be stopped at any point and run again: a run is re-triggered once.",
 		Example: "  aep-retrigger dead-letters redrive 57ee05cd-e009-42c7-8d10-9f1e2a6b3d84\n  aep-retrigger dlq redrive --reason forbidden --why \"the role has the permission now\"\n  aep-retrigger dlq redrive --mended --force --rps 1",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if r.PerSecond <= 0 {
-				return operate.Errorf(operate.Wrong, "--rps is how many are sent in a second: more than 0, not %g", r.PerSecond)
+			if !(r.PerSecond > 0 && r.PerSecond <= maxPerSecond) { // not a number is neither
+				return operate.Errorf(operate.Wrong, "--rps is how many are sent in a second: more than 0 and at most %d, not %g", maxPerSecond, r.PerSecond)
 			}
 			o, err := c.open(cmd)
 			if err != nil {
@@ -168,7 +175,7 @@ func planWords(p *operate.Plan, others bool) string {
 // that the person has named the letters: one that was not found is an error then.
 func (c *command) changeLetters(ctx context.Context, plan *operate.Plan, named bool, verb, question string, do func(context.Context, func(int)) (operate.Done, error)) error {
 	result := lettersChanged{
-		Matched: plan.Matched, Expired: plan.Expired, Left: plan.Left, NeedForce: plan.NeedForce, Groups: plan.Groups, Letters: []string{}, NotFound: []string{},
+		Matched: plan.Matched, Expired: plan.Expired, Left: plan.Left, More: plan.More, NeedForce: plan.NeedForce, Groups: plan.Groups, Letters: []string{}, NotFound: []string{},
 	}
 	looks := verb == "sent" && !named && plan.Others > 0 // for what a redrive has left
 	if plan.Matched == 0 && !looks || verb == "sent" && len(plan.Letters) == 0 && plan.Matched == plan.Expired && !looks {
@@ -181,9 +188,7 @@ func (c *command) changeLetters(ctx context.Context, plan *operate.Plan, named b
 		return err
 	}
 	progress, end := c.progress(max(len(plan.Letters), 1), verb)
-	told := context.AfterFunc(ctx, func() {
-		c.tell(func(p *printer) { p.line("Stopping after this one. Ctrl-C again ends at once.") })
-	})
+	told := c.announceStop(ctx)
 	done, err := do(ctx, progress)
 	told()
 	end()
@@ -211,6 +216,9 @@ func (r *lettersChanged) people(p *printer, verb string) {
 	if r.Leftover > 0 {
 		p.line("Deleted %s that an earlier redrive had sent and left.", plural(r.Leftover, "message"))
 	}
+	if r.More {
+		p.line("The ledger has more of them than were read. Run it again to go on.")
+	}
 	if r.Expired > 0 && verb == "sent" {
 		p.line("Expired: %s. Their messages are gone; retry the runs by their ids.", plural(r.Expired, "dead letter"))
 	}
@@ -222,6 +230,11 @@ func (c *command) progress(all int, verb string) (show func(done int), end func(
 	if !c.system.Terminal {
 		return nil, func() {}
 	}
-	show = func(done int) { _, _ = fmt.Fprintf(c.system.Err, "\r%d of %d %s", done, max(all, done), verb) }
-	return show, func() { _, _ = fmt.Fprint(c.system.Err, "\r\x1b[K") }
+	write := func(text string) {
+		c.telling.Lock()
+		defer c.telling.Unlock()
+		_, _ = io.WriteString(c.system.Err, text)
+	}
+	show = func(done int) { write(fmt.Sprintf("\r%d of %d %s", done, max(all, done), verb)) }
+	return show, func() { write("\r\x1b[K") }
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 )
@@ -36,7 +37,10 @@ func newRoot(c *command) *cobra.Command {
 		Version:       c.system.Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if name := emptyFlag(cmd); name != "" {
+				return operate.Errorf(operate.Wrong, "--%s is empty: leave it out, or say what is meant", name)
+			}
 			if !slices.Contains([]string{"table", "json"}, c.output) {
 				return operate.Errorf(operate.Wrong, "--output is table or json, not %q", c.output)
 			}
@@ -69,6 +73,23 @@ func newRoot(c *command) *cobra.Command {
 		newVersion(c),
 	)
 	return root
+}
+
+// emptyFlag is the name of a flag that was given an empty text; "" for none. The shell makes one of
+// a variable that is not set: --flow "$FLOW" would then mean every dataflow. A reason, a
+// region and a profile may be empty.
+func emptyFlag(cmd *cobra.Command) (name string) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		empty := f.Value.String() == "" && !slices.Contains([]string{"reason", "why", "region", "profile"}, f.Name)
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			all := list.GetSlice()
+			empty = len(all) == 0 || slices.Contains(all, "")
+		}
+		if empty {
+			name = f.Name
+		}
+	})
+	return name
 }
 
 // open finds the stack that the flags mean.

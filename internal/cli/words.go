@@ -30,9 +30,10 @@ func away(t, now time.Time) string {
 	return "in " + length(d)
 }
 
-// length is a duration in its largest unit.
+// length is a duration in its largest unit. A time that is a little ahead, as by another
+// machine's clock, has the length 0.
 func length(d time.Duration) string {
-	switch {
+	switch d = max(d, 0); {
 	case d < time.Minute:
 		return fmt.Sprintf("%d s", int(d.Seconds()))
 	case d < time.Hour:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -32,11 +33,24 @@ type Adobe struct {
 // Secrets Manager. Its name is the path.
 type File string
 
-// GetSecretValue reads the file in place of a secret.
+// maxSecret is the greatest value of a secret in bytes.
+// https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
+const maxSecret = 65536
+
+// GetSecretValue reads the file in place of a secret. It need not be a regular one: a person
+// who keeps the credential in a password manager names a pipe.
 func (f File) GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error) {
-	text, err := os.ReadFile(string(f))
+	file, err := os.Open(string(f))
 	if err != nil {
 		return nil, err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	text, err := io.ReadAll(io.LimitReader(file, maxSecret+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(text) > maxSecret:
+		return nil, fmt.Errorf("%s has more than the %d bytes that a secret may have", f, maxSecret)
 	}
 	return &secretsmanager.GetSecretValueOutput{SecretString: new(string(text))}, nil
 }
@@ -60,7 +74,7 @@ func Credentials(ctx context.Context, secrets credentials.SecretsManager, ids []
 		}, time.Hour, time.Now)
 		account, err := store.ForOrg(ctx, "")
 		if err != nil {
-			checks = append(checks, secretFault(id, err))
+			checks = append(checks, secretFault(secrets, id, err))
 			continue
 		}
 		checks = append(checks, good("secret "+id, fmt.Sprintf("it is the credential %s of org %s", account.ClientID, account.OrgID)))
@@ -70,10 +84,14 @@ func Credentials(ctx context.Context, secrets credentials.SecretsManager, ids []
 }
 
 // secretFault says what is wrong with a secret.
-func secretFault(id string, err error) Check {
+func secretFault(secrets credentials.SecretsManager, id string, err error) Check {
 	fault, ok := errors.AsType[*credentials.Error](err)
 	if ok && fault.Kind == credentials.Unavailable {
-		return unknown("secret "+id, err.Error(), "Check its name, and whether you may read it (secretsmanager:GetSecretValue).")
+		fix := "Check its name, and whether you may read it"
+		if _, isFile := secrets.(File); !isFile {
+			fix += " (secretsmanager:GetSecretValue)"
+		}
+		return unknown("secret "+id, err.Error(), fix+".")
 	}
 	return finding("secret "+id, err.Error(), "Put the credential into it as docs/deploy.md shows: client_id, client_secret, org_id and sandbox.")
 }

@@ -123,3 +123,13 @@ func TestUnreachableAdobeIsNoFindingAboutTheCredential(t *testing.T) {
 	got := look(t, file(t, nil), doctor.Adobe{FlowServiceURL: "http://127.0.0.1:1", IMSURL: "http://127.0.0.1:1"})
 	want(t, got, "unknown token of "+org+": Adobe can't be reached")
 }
+
+func TestFileThatIsTooLongForASecretIsNotReadToItsEnd(t *testing.T) {
+	t.Parallel()
+	_, a := adobe(t)
+	got := look(t, "/dev/zero", a) // it has no end
+	want(t, got, "unknown secret /dev/zero: ", "more than the 65536 bytes", "whether you may read it.")
+	if strings.Contains(got, "secretsmanager:") {
+		t.Errorf("a file needs no permission of AWS: %s", got)
+	}
+}

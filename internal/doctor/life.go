@@ -81,9 +81,15 @@ func ago(age time.Duration) string {
 
 // versions compares the versions of command, template, function and ledger.
 func (s *Stack) versions(pulses []ledger.Pulse) []Check {
-	newest, schema := "", 0
+	newest, schema, at := "", 0, time.Time{}
 	for i := range pulses {
-		newest, schema = cmp.Or(pulses[i].Version, newest), max(schema, pulses[i].Schema)
+		p := &pulses[i]
+		schema = max(schema, p.Schema)
+		for _, worked := range []time.Time{p.LastEvent, p.LastSweep} { // another org's pulse may be of an older version
+			if newest == "" || worked.After(at) {
+				newest, at = p.Version, worked
+			}
+		}
 	}
 	detail := fmt.Sprintf("command %s, template %s, function %s", s.Version, cmp.Or(s.Operator.Stack.Version, "unknown"), cmp.Or(newest, "unknown"))
 	if schema > ledger.Schema {

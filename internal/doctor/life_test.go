@@ -131,3 +131,11 @@ func TestTwoStacksForOneOrgWithTwoLedgersAreAFinding(t *testing.T) {
 		})
 	}
 }
+
+func TestVersionIsThatOfTheFunctionThatWorkedLast(t *testing.T) {
+	t.Parallel()
+	newer, older := alive("A@AdobeOrg"), alive("B@AdobeOrg")
+	older.Version, older.LastEvent, older.LastSweep = "1.1.9", now.AddDate(0, 0, -40), time.Time{}
+	got := examine(t, wellStack(), func(s *doctor.Stack) { s.Operator.Table = orgs(t, newer, older) })
+	want(t, got, "good versions: ", "function 1.2.0")
+}

@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -321,7 +322,11 @@ func (s *Stack) neighbors(ctx context.Context, _ map[string]string) []Check {
 	for {
 		out, err := s.CloudFormation.DescribeStacks(ctx, in)
 		if err != nil {
-			return []Check{cannot("other stacks", err)}
+			err = operate.AWSError(err)
+			if fault, ok := errors.AsType[*operate.Error](err); !ok || fault.Kind != operate.NotAllowed {
+				return []Check{cannot("other stacks", err)}
+			}
+			return []Check{unknown("other stacks", "you lack the permission cloudformation:DescribeStacks for all stacks", "The stack's policies allow a look at this stack alone: ask somebody who may list all stacks of the region, or compare the secrets of other stacks by hand. No org may have two ledgers.")}
 		}
 		for _, stack := range out.Stacks {
 			outputs := map[string]string{}

@@ -209,3 +209,10 @@ func TestMissingPermissionIsNamedAndIsNoFinding(t *testing.T) {
 		})
 	}
 }
+
+func TestOtherStacksThatMayNotBeListedAreNotSaidToBeInTheReadersPolicy(t *testing.T) {
+	t.Parallel()
+	a := wellStack()
+	a.denied = "DescribeStacks"
+	want(t, examine(t, a, nil), "unknown other stacks: ", "allow a look at this stack alone")
+}

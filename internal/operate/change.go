@@ -4,7 +4,9 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"unicode/utf8"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/handler"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
@@ -74,9 +76,20 @@ type order struct {
 	By     string `json:"by,omitempty"`
 }
 
-// orderOf asks AWS who the caller is.
+// orderOf asks AWS who the caller is. It refuses texts that the function refuses: a dead letter
+// that is sent again with one would come back as input that can't be read. The error is an
+// [*Error].
 func orderOf(ctx context.Context, o *Operator, b Because) (order, error) {
+	switch {
+	case len(b.Reason) > event.MaxReason:
+		return order{}, Errorf(Wrong, "the reason has %d bytes, more than %d: say it in fewer words", len(b.Reason), event.MaxReason)
+	case !utf8.ValidString(b.Reason):
+		return order{}, Errorf(Wrong, "the reason is not UTF-8")
+	}
 	by, err := o.Caller(ctx)
+	if err == nil && len(by) > event.MaxBy {
+		return order{}, Errorf(Failed, "your ARN has %d bytes, more than %d", len(by), event.MaxBy)
+	}
 	return order{Reason: b.Reason, By: by}, o.fault(err)
 }
 

@@ -1,8 +1,11 @@
 package operate
 
 import (
+	"cmp"
 	"context"
 	"slices"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/retry"
 )
 
 // dropOrder is the payload of a drop: dead letters that a person has deleted. The runs are of
@@ -95,7 +98,8 @@ type dropping struct {
 	deleted []string // of which the function is yet to be told
 }
 
-// tell tells the function of the letters that were deleted: an invocation for each org.
+// tell tells the function of the letters that were deleted: an invocation for each org. The
+// error says where the function could not record it.
 func (d *dropping) tell(ctx context.Context) error {
 	orders := map[string]*dropOrder{}
 	for _, id := range d.deleted {
@@ -110,8 +114,14 @@ func (d *dropping) tell(ctx context.Context) error {
 		}
 	}
 	for _, payload := range orders {
-		if _, err := d.o.Ask(ctx, map[string]any{"drop": payload}); err != nil {
+		answer, err := d.o.Ask(ctx, map[string]any{"drop": payload})
+		if err != nil {
 			return err
+		}
+		for _, r := range answer.Results {
+			if r.Outcome == retry.Returned {
+				return Errorf(Failed, "the message of %s is deleted, and the ledger still lists it: %s. Drop it again", cmp.Or(r.RunID, r.LetterID), r.Message)
+			}
 		}
 	}
 	d.deleted = nil

@@ -80,7 +80,7 @@ func Explain(ctx context.Context, o *Operator, orgID, runID string) (Explanation
 		return Explanation{}, err
 	case !found:
 		return Explanation{}, Errorf(NotThere, "the ledger knows nothing of run %s: the function has not heard of its failure, or more than 35 days ago (LEDGER_TTL), or the run is of another stack. "+
-			"Ask the function what would become of it: aep-retrigger explain %s --ask", runID, shellWord(runID))
+			"Ask the function what would become of it: %s", runID, commandFor("explain", runID, " --ask"))
 	}
 	return explain(ctx, o, run)
 }
@@ -177,21 +177,21 @@ func (e *Explanation) conclude(now time.Time) {
 		e.Now, e.Next = fmt.Sprintf("It goes on with run %s, of which the ledger has no entry any more.", last.NewRunID), ""
 	case ledger.Deferred:
 		e.Now = fmt.Sprintf("%s waits until %s: %s.", upper(id), clock(last.Until), last.Why)
-		e.Command = "aep-retrigger waiting now " + shellWord(last.RunID)
+		e.Command = commandFor("waiting now", last.RunID, "")
 	case ledger.Returned, ledger.Searched, ledger.Unconfirmed, ledger.InFlight, ledger.Reserved:
 		e.Now = fmt.Sprintf("%s goes on by itself: %s.", upper(id), last.Why)
 		if !last.Until.IsZero() && last.Until.After(now) {
 			e.Now = fmt.Sprintf("%s goes on by itself, until %s: %s.", upper(id), clock(last.Until), last.Why)
 		}
 	case ledger.CannotTell:
-		e.Now, e.Command = fmt.Sprintf("%s is not sent again by itself: %s.", upper(id), last.Why), "aep-retrigger retry "+shellWord(last.RunID)+" --force"
+		e.Now, e.Command = fmt.Sprintf("%s is not sent again by itself: %s.", upper(id), last.Why), commandFor("retry", last.RunID, " --force")
 	case ledger.DeadLettered:
 		e.Now = fmt.Sprintf("%s was given up: %s.", upper(id), last.Why)
-		e.Command = "aep-retrigger retry " + shellWord(last.RunID) + forceOf(last)
+		e.Command = commandFor("retry", last.RunID, forceOf(last))
 	case ledger.Skipped:
 		e.Now = fmt.Sprintf("%s was not retried: %s.", upper(id), last.Why)
 		if flag, may := retryOfSkipped(last.Reason); may {
-			e.Next, e.Command = "nothing, unless it is to be retried all the same", "aep-retrigger retry "+shellWord(last.RunID)+flag
+			e.Next, e.Command = "nothing, unless it is to be retried all the same", commandFor("retry", last.RunID, flag)
 		}
 	default:
 		e.Now = fmt.Sprintf("%s: %s.", upper(id), last.Why)
@@ -241,10 +241,23 @@ func clock(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
+// commandFor is a command of aep-retrigger for a run, that a person copies into a shell. Flags begin
+// with a space each; empty for none.
+func commandFor(what, runID, flags string) string {
+	if strings.HasPrefix(runID, "-") { // it must not pass for a flag
+		return "aep-retrigger " + what + flags + " -- " + shellWord(runID)
+	}
+	return "aep-retrigger " + what + " " + shellWord(runID) + flags
+}
+
+// RetryCommand is the command that retries the run of a dead letter, fit to be copied into a shell:
+// see [shellWord].
+func (l *DeadLetter) RetryCommand() string { return commandFor("retry", l.RunID, "") }
+
 // shellWord is an id for a command that a person copies. Whoever can send an event chooses the
 // run's id, which must not become another command.
 func shellWord(id string) string {
-	if id != "" && !strings.HasPrefix(id, "-") && !strings.ContainsFunc(id, func(r rune) bool {
+	if id != "" && !strings.ContainsFunc(id, func(r rune) bool {
 		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", r)
 	}) {
 		return id

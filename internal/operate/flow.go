@@ -36,8 +36,11 @@ const weeks = 5
 
 // ResolveFlow finds a dataflow by its id or by its name, among those that the ledger has dealt
 // with in the last weeks. The error is an [*Error]: of kind Wrong if several dataflows have the
-// name, and of kind NotThere, with the nearest names, if none has.
+// name, or if it is empty, and of kind NotThere, with the nearest names, if none has.
 func ResolveFlow(ctx context.Context, o *Operator, orgID, name string) (Flow, error) {
+	if strings.TrimSpace(name) == "" {
+		return Flow{}, Errorf(Wrong, "the name of the dataflow is empty")
+	}
 	orgs, err := Orgs(ctx, o, orgID)
 	if err != nil {
 		return Flow{}, err

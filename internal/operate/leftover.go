@@ -28,22 +28,29 @@ func (p *Plan) leftover(o *Operator, force bool, who order) func(context.Context
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
 		defer cancel()
+		left, err := isLeftover(ctx, o, m, &letter)
+		if err != nil || !left {
+			return false, err
+		}
 		if letter.RunID == "" {
 			if err := send(ctx, o, m, force, who); err != nil {
 				return false, err
 			}
-			return true, pass.remove(ctx, m)
-		}
-		runs, err := o.Ledger().Runs(ctx, letter.OrgID, letter.RunID)
-		if err != nil {
-			return false, o.fault(err)
-		}
-		run, known := runs[letter.RunID]
-		if !known || run.State != ledger.Retriggered && run.State != ledger.Succeeded || run.ChangedAt.Before(letter.At) {
-			return false, nil
 		}
 		return true, pass.remove(ctx, m)
 	}
+}
+
+// isLeftover reports whether an earlier redrive has left the letter: one of a run that was
+// re-triggered since, or one without a run that the ledger does not list even now.
+func isLeftover(ctx context.Context, o *Operator, m *Message, letter *DeadLetter) (bool, error) {
+	if letter.RunID == "" {
+		listed, err := isListed(ctx, o, m)
+		return err == nil && !listed, err
+	}
+	runs, err := o.Ledger().Runs(ctx, letter.OrgID, letter.RunID)
+	run, known := runs[letter.RunID]
+	return known && (run.State == ledger.Retriggered || run.State == ledger.Succeeded) && !run.ChangedAt.Before(letter.At), o.fault(err)
 }
 
 // letterOfMessage is what a message of the function tells of itself. It reports false for any

@@ -60,6 +60,9 @@ func (l *DeadLetter) ID() string { return cmp.Or(l.RunID, l.LetterID) }
 // Retention is how long the dead-letter queue keeps a message, as the template has it.
 const Retention = ledger.LetterTTL
 
+// isExpired reports whether the message of a dead letter of this time is gone.
+func isExpired(at, now time.Time) bool { return now.Sub(at) > Retention }
+
 // Letters is what is known of the dead letters without receiving any.
 type Letters struct {
 	// Letters are those that match, the oldest first.
@@ -208,7 +211,7 @@ const atOnce = 8
 func letterOfRun(r *ledger.Run, now time.Time) DeadLetter {
 	l := DeadLetter{
 		RunID: r.RunID, OrgID: r.OrgID, Sandbox: r.Sandbox, FlowID: r.FlowID, FlowName: r.FlowName, At: r.ChangedAt, FirstSeen: r.FirstSeen,
-		Reason: r.Reason, ErrorCode: r.ErrorCode, ErrorText: r.ErrorText, Attempts: r.Used(), Expired: now.Sub(r.ChangedAt) > Retention,
+		Reason: r.Reason, ErrorCode: r.ErrorCode, ErrorText: r.ErrorText, Attempts: r.Used(), Expired: isExpired(r.ChangedAt, now),
 	}
 	l.NeedsForce = needsForce(retry.Reason(l.Reason))
 	l.Why, l.Next = Words(string(ledger.DeadLettered), l.Reason)
@@ -216,7 +219,7 @@ func letterOfRun(r *ledger.Run, now time.Time) DeadLetter {
 }
 
 func letterWithoutRun(r *ledger.Letter, now time.Time) DeadLetter {
-	l := DeadLetter{LetterID: r.ID, At: r.At, Reason: r.Reason, ErrorText: r.Error, Body: r.Body, Bytes: r.Bytes, Expired: now.Sub(r.At) > Retention}
+	l := DeadLetter{LetterID: r.ID, At: r.At, Reason: r.Reason, ErrorText: r.Error, Body: r.Body, Bytes: r.Bytes, Expired: isExpired(r.At, now)}
 	l.Why, l.Next = Words(string(ledger.DeadLettered), l.Reason)
 	return l
 }

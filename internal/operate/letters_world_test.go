@@ -61,8 +61,14 @@ func (l *letters) dead(flow, reason string, n int) (ids []string) {
 // message puts the dead letter of a run on the queue, as the function does.
 func (l *letters) message(id, flow, reason string) {
 	l.Helper()
+	l.messageOf(org, id, flow, reason)
+}
+
+// messageOf is message for an org.
+func (l *letters) messageOf(orgID, id, flow, reason string) {
+	l.Helper()
 	err := deadletter.NewQueue(l.sqs, l.queue).Send(l.Context(), deadletter.Message{
-		Request: event.Request{RunID: id, FlowID: flow, OrgID: org, Sandbox: sandbox}, Reason: reason, Detail: "no file", FirstTime: l.now, LastTime: l.now,
+		Request: event.Request{RunID: id, FlowID: flow, OrgID: orgID, Sandbox: sandbox}, Reason: reason, Detail: "no file", FirstTime: l.now, LastTime: l.now,
 	})
 	if err != nil {
 		l.Fatal(err)

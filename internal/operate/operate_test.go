@@ -42,6 +42,18 @@ func TestStatusCountsWhatLiesThere(t *testing.T) {
 	}
 }
 
+func TestExpiredDeadLettersAreNotCountedAsMessagesOfTheQueue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.gives("f-2", "Loyalty", "run-2", "attempts_exhausted")
+	w.now = w.now.Add(operate.Retention + time.Hour)
+	w.counts = map[string]string{visible: "2"}
+	s, err := operate.ReadStatus(t.Context(), w.Operator)
+	if err != nil || s.Others != 2 || s.DeadLetters.N != 1 {
+		t.Errorf("%d others, %d dead letters, %v; want 2 and 1", s.Others, s.DeadLetters.N, err)
+	}
+}
+
 func TestFlowsSayWhichDataflowsAreInTrouble(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

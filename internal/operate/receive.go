@@ -65,6 +65,15 @@ func (m *Message) id() string {
 	return cmp.Or(m.Attributes[deadletter.AttributeLetterID], m.Attributes[deadletter.AttributeRunID], body.RunID)
 }
 
+// orgID is the org of the request in the body; empty where it is none, or names none.
+func (m *Message) orgID() string {
+	var body struct {
+		OrgID string `json:"orgId"`
+	}
+	_ = json.Unmarshal([]byte(m.Body), &body) // it need not be a request
+	return body.OrgID
+}
+
 // From says who has put the message on the dead-letter queue.
 func (m *Message) From() string {
 	var lambda struct {

@@ -22,6 +22,9 @@ type Plan struct {
 	Matched int
 	Expired int
 	Left    int
+	// More means that the ledger has more dead letters than were read: at most [MaxRows] of an org.
+	// They are left for the next time.
+	More bool
 	// NeedForce counts those that the function gives up again unless they are sent with force.
 	NeedForce int
 	// Groups count them by reason and dataflow, the largest first.
@@ -50,7 +53,7 @@ type Group struct {
 
 // PlanLetters finds the dead letters that match, and counts them. A limit of 0 is none. Where
 // the filter names dead letters by their ids, one that is not there is an [*Error] of kind
-// NotThere. The ledger's schema is checked: see [CheckSchema].
+// NotThere, and one that several orgs have is one of kind Wrong. The ledger's schema is checked: see [CheckSchema].
 func PlanLetters(ctx context.Context, o *Operator, f LetterFilter, limit int) (Plan, error) {
 	all, err := ListLetters(ctx, o, f)
 	if err != nil {
@@ -60,8 +63,11 @@ func PlanLetters(ctx context.Context, o *Operator, f LetterFilter, limit int) (P
 		if !slices.ContainsFunc(all.known, func(l DeadLetter) bool { return l.ID() == id }) {
 			return Plan{}, Errorf(NotThere, "the ledger lists no dead letter of %s; aep-retrigger dead-letters list shows those that there are", id)
 		}
+		if count(all.Letters, func(l *DeadLetter) bool { return l.ID() == id }) > 1 {
+			return Plan{}, Errorf(Wrong, "several orgs have a dead letter of run %s: say with --org which one is meant", id)
+		}
 	}
-	p := Plan{Matched: len(all.Letters), Others: all.Others, Groups: []Group{}, listed: idsOf(all.known), filter: all.chose}
+	p := Plan{Matched: len(all.Letters), More: all.More, Others: all.Others, Groups: []Group{}, listed: idsOf(all.known), filter: all.chose}
 	p.expired = keep(all.Letters, func(l *DeadLetter) bool { return l.Expired })
 	p.Letters = keep(all.Letters, func(l *DeadLetter) bool { return !l.Expired })
 	p.Expired = len(p.expired)
@@ -85,11 +91,15 @@ func PlanLetters(ctx context.Context, o *Operator, f LetterFilter, limit int) (P
 }
 
 // PlanOthers counts the messages that the ledger does not list, as SQS tells it: approximately.
-// With ids only those messages are meant.
+// With ids only those messages are meant. The error is an [*Error], of kind Failed where the
+// ledger's lists are too long to tell.
 func PlanOthers(ctx context.Context, o *Operator, ids []string, limit int) (Plan, error) {
 	all, err := ListLetters(ctx, o, LetterFilter{})
 	if err != nil {
 		return Plan{}, err
+	}
+	if all.More && len(ids) == 0 {
+		return Plan{}, Errorf(Failed, "the ledger lists more than the %d dead letters that were read, so that nobody can tell which messages are others: name these by their ids", MaxRows)
 	}
 	p := Plan{Matched: all.Others, Others: all.Others, Groups: []Group{}, others: true, listed: idsOf(all.known), ids: ids, limit: limit}
 	if len(ids) > 0 {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -122,8 +124,22 @@ func readLocal(path string) (local, error) {
 		if l.Endpoints[service] == "" {
 			return l, Errorf(Wrong, "%s has no endpoint of %s, only of %s", path, service, strings.Join(slices.Sorted(maps.Keys(l.Endpoints)), ", "))
 		}
+		if !onThisMachine(l.Endpoints[service]) {
+			return l, Errorf(Wrong, "%s has an endpoint of %s that is not on this machine: %s", path, service, l.Endpoints[service])
+		}
 	}
 	return l, nil
+}
+
+// onThisMachine reports whether a URL is of loopback. The file may be one that somebody has put
+// into a folder above: what a person does with --local must not reach another machine.
+func onThisMachine(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return false
+	}
+	host := u.Hostname()
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // upwards returns the path of a file in the current folder or the nearest one above it; "" where there is none.

@@ -68,6 +68,7 @@ type OrgStatus struct {
 	Paused bool `json:"paused"`
 
 	waiting, open, dead, failing Count
+	expired                      int // of the dead: their messages are gone
 }
 
 // ReadStatus reads the status.
@@ -117,6 +118,7 @@ func ReadStatus(ctx context.Context, o *Operator) (Status, error) {
 // sum adds up what the orgs say.
 func (s *Status) sum(now time.Time) {
 	var newest time.Time
+	gone := 0
 	for i := range s.Orgs {
 		org := &s.Orgs[i]
 		s.LastEvent, s.LastSweep = later(s.LastEvent, org.LastEvent), later(s.LastSweep, org.LastSweep)
@@ -124,10 +126,11 @@ func (s *Status) sum(now time.Time) {
 			newest, s.FunctionVersion, s.Mode = at, org.Version, org.Mode
 		}
 		s.Paused = s.Paused || org.Paused
+		gone += org.expired
 		s.Waiting, s.Open, s.DeadLetters, s.Failing = s.Waiting.and(org.waiting), s.Open.and(org.open), s.DeadLetters.and(org.dead), s.Failing.and(org.failing)
 	}
 	s.Alive = !newest.IsZero() && now.Sub(newest) < Quiet
-	if known := s.DeadLetters.N + s.Letters.N; !s.DeadLetters.More && !s.Letters.More {
+	if known := s.DeadLetters.N - gone + s.Letters.N; !s.DeadLetters.More && !s.Letters.More {
 		s.Others = max(s.DeadLetterQueue.All()-known, 0)
 	}
 }
@@ -144,10 +147,23 @@ func statusOf(ctx context.Context, o *Operator, p ledger.Pulse) (OrgStatus, erro
 			return org, o.fault(err)
 		}
 		*list.into = counted(runs)
+		if list.into == &org.dead {
+			org.expired = expired(runs, o.Now())
+		}
 	}
 	failing, err := lists.Failing(ctx, p.OrgID, MaxRows+1)
 	org.failing = counted(failing)
 	return org, o.fault(err)
+}
+
+// expired counts dead letters that are older than the queue keeps messages.
+func expired(dead []ledger.Run, now time.Time) (n int) {
+	for i := range dead {
+		if isExpired(dead[i].ChangedAt, now) {
+			n++
+		}
+	}
+	return n
 }
 
 func counted[T any](rows []T) Count {

@@ -3,18 +3,19 @@ package sweep
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
-	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
 // sweepsList is the list of all sweeps whose progress the table has.
 const sweepsList = "sweeps"
 
-// maxSweeps is how many sweeps are read. The table keeps them for 15 days: 360 of an hourly
-// schedule.
-const maxSweeps = 2000
+// Lister is the part of a [store.Table] that reads the newest records of a list.
+type Lister interface {
+	List(ctx context.Context, index, value string, limit int) ([]store.Record, error)
+}
 
 // place is where a sweep stands in the list: by when it was begun.
 func place(p *progress) string { return p.Begun.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
@@ -38,13 +39,13 @@ type Saved struct {
 
 // Recent returns the sweeps that were begun last, at most limit, the newest last. They are
 // kept for 15 days. A sweep that works just now may lag behind.
-func Recent(ctx context.Context, lister ledger.Lister, limit int) ([]Saved, error) {
-	records, err := lister.ListFrom(ctx, store.IndexList, sweepsList, "", maxSweeps)
+func Recent(ctx context.Context, lister Lister, limit int) ([]Saved, error) {
+	records, err := lister.List(ctx, store.IndexList, sweepsList, limit)
 	if err != nil {
 		return nil, err
 	}
 	var all []Saved
-	for _, r := range records[max(0, len(records)-limit):] {
+	for _, r := range slices.Backward(records) {
 		var p progress
 		if json.Unmarshal([]byte(r["progress"]), &p) != nil {
 			continue // of another version

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
+	"github.com/aep-retrigger/aep-retrigger/internal/store/memory"
 )
 
 func TestSweepsAreListedWithWhoAskedForThemAndTheNewestLast(t *testing.T) {
@@ -44,4 +45,21 @@ func TestAScheduledSweepTellsWhichOrgsItIsDoneWith(t *testing.T) {
 			t.Errorf("a sweep of one dataflow is done with %+v", r.Swept)
 		}
 	})
+}
+
+// TestNewestSweepIsListedHoweverManyThereAre: somebody may sweep every few minutes.
+func TestNewestSweepIsListedHoweverManyThereAre(t *testing.T) {
+	t.Parallel()
+	table := memory.New()
+	begun := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	const many = 2500
+	for i := range many {
+		s := saved{store: table, key: fmt.Sprint(keyPrefix, "s-", i)}
+		if err := s.save(t.Context(), &progress{Begun: begun.Add(time.Duration(i) * time.Minute)}, begun); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all, err := Recent(t.Context(), table, 1); err != nil || len(all) != 1 || all[0].Report.ID != fmt.Sprint("s-", many-1) {
+		t.Errorf("the newest sweep is %+v, %v", all, err)
+	}
 }
