@@ -124,6 +124,9 @@ func decisionNode(run *node, d *operate.Decision, now time.Time) {
 	if d.RuleText != "" {
 		n.add("rule %d: %s", d.Rule, d.RuleText)
 	}
+	if d.Setting != "" {
+		n.add("decided by %s", d.Setting)
+	}
 	if said := adobeSaid(d); said != "" {
 		n.add("Adobe said: %s", said)
 	}

@@ -138,15 +138,20 @@ func decodePauseCommand(name string, raw json.RawMessage) (*PauseCommand, *Error
 	return &s, nil
 }
 
-// set reads one field.
+// set reads one field. An empty name is refused: it would mean everything, or the whole org,
+// where a variable of the caller has no value.
 func (s *PauseCommand) set(f member) (fault *Error) {
+	named := ""
 	switch f.name {
 	case "orgId":
 		s.OrgID, fault = f.optionalName()
+		named = s.OrgID
 	case "flowId":
 		s.FlowID, fault = f.optionalName()
+		named = s.FlowID
 	case "flowName":
 		s.FlowName, fault = f.flowName()
+		named = s.FlowName
 	case "sandbox":
 		s.Sandbox, fault = f.optionalName()
 	case "reason":
@@ -155,6 +160,9 @@ func (s *PauseCommand) set(f member) (fault *Error) {
 		s.By, fault = f.by()
 	default:
 		fault = unknownField(f.name, []string{"orgId", "flowId", "flowName", "sandbox", "reason", "by"})
+	}
+	if fault == nil && named == "" && slices.Contains([]string{"orgId", "flowId", "flowName"}, f.name) {
+		return faultf(InvalidField, "%q is empty: leave it out, or name what is meant", f.name)
 	}
 	return fault
 }

@@ -58,6 +58,8 @@ type Decision struct {
 	// what it says; 0 for none.
 	Rule     int    `json:"rule,omitempty"`
 	RuleText string `json:"ruleText,omitempty"`
+	// Setting is what of the configuration decided, such as RETRY_DELAYS; empty where none did.
+	Setting string `json:"setting,omitempty"`
 	// Attempt counts the lineage's re-triggers until then.
 	Attempt int `json:"attempt,omitempty"`
 	// By is who asked for it and Given the reason that was given; empty where no person did.
@@ -146,7 +148,7 @@ func decisionsOf(r *ledger.Run, now time.Time) []Decision {
 	all := make([]Decision, 0, len(r.Decisions))
 	for _, d := range r.Decisions {
 		one := Decision{
-			At: d.At, Outcome: d.Outcome, Reason: d.Reason, Detail: d.Detail, Rule: d.Rule, RuleText: RuleText(d.Rule), Attempt: d.Attempt,
+			At: d.At, Outcome: d.Outcome, Reason: d.Reason, Detail: d.Detail, Rule: d.Rule, RuleText: RuleText(d.Rule), Setting: settingOf(d.Reason), Attempt: d.Attempt,
 			By: d.By, Given: d.Why, HTTPStatus: d.HTTPStatus, Code: d.Code, AdobeRequestID: d.AdobeRequestID, NewRunID: d.NewRunID,
 		}
 		one.Why, _ = Words(d.Outcome, d.Reason)

@@ -73,7 +73,7 @@ func reasonRows() []reasonRow {
 		{"dead_lettered", "unreadable", "the input is not JSON or is empty, or asks for several things that must stand alone", "send JSON, a sweep, a pause or a resume by itself"},
 		{"dead_lettered", "unrecognized", "an event of Adobe's in which the function finds no run, so that it may be a failure that is not retried; or other JSON that is neither a request nor an event. The error names its fields", "by hand: send {\"runId\":\"…\"}. An event of Adobe's: look whether it is about a run, and report its shape; meanwhile the hourly sweep finds the failed runs"},
 		{"dead_lettered", "run_status_unknown", "the run's status is none that Adobe documents", "look at the run in AEP; if it has failed, retry it by hand"},
-		{"dead_lettered", "data_error", "the run failed of its data or of a guardrail, which a retry does not mend; the error has Adobe's words and the next step (errors.md)", "correct the data, then send the run with force"},
+		{"dead_lettered", "data_error", "the run failed of its data or of a guardrail, which a retry does not mend; the error has Adobe's words and the next step", "correct the data, then send the run with force"},
 		{"dead_lettered", "empty", "the payload is {}", "give the schedule the input {\"sweep\":{}}; to retry one run send {\"runId\":\"…\"}"},
 		{"dead_lettered", "own_output", "an event (other than a notice) or an answer of the function itself, or Lambda's record of its success", "take the rule or the on-success destination away that sends it here"},
 		{"dead_lettered", "event_ids_only", "a dead-letter record of EventBridge's custom event bus: it has the ids of events and not the events", "replay the events from the bus, or sweep"},

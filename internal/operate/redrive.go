@@ -197,6 +197,7 @@ func requestAgain(body string, force bool, who order) (text string, is bool) {
 	if json.Unmarshal([]byte(body), &fields) != nil || fields["runId"] == nil {
 		return "", false
 	}
+	delete(fields, "force") // of who has asked before: it was for that once
 	more := map[string]any{}
 	if force {
 		more["force"] = true

@@ -1,5 +1,7 @@
 package operate
 
+import "github.com/aep-retrigger/aep-retrigger/internal/retry"
+
 // ruleTexts are the 26 rules in the words of docs/how-it-works.md, which a test holds them
 // against. The first one is rule 1.
 func ruleTexts() []string {
@@ -41,4 +43,24 @@ func RuleText(number int) string {
 		return ""
 	}
 	return rules[number-1]
+}
+
+// settingOf is the setting that a decision of the user's policy and limits rests on, by the
+// decision's reason; empty where none decided.
+func settingOf(reason string) string {
+	switch retry.Reason(reason) {
+	case retry.RetryDelay, retry.AttemptsExhausted:
+		return "RETRY_DELAYS"
+	case retry.ByPolicy:
+		return "RETRY_POLICY"
+	case retry.TooOld:
+		return "MAX_RUN_AGE"
+	case retry.BreakerOpen:
+		return "BREAKER_THRESHOLD"
+	case retry.BudgetSpent:
+		return "FLOW_BUDGET or ORG_BUDGET"
+	case retry.DataError, retry.DuplicateBatch:
+		return "the catalog of Adobe's codes"
+	}
+	return ""
 }

@@ -69,7 +69,7 @@ func TestARedriveSaysWhoAsksAndWhy(t *testing.T) {
 			t.Errorf("%s is sent as %s, %t; want %s", body, got, is, want)
 		}
 	}
-	if got, _ := requestAgain(`{"runId":"r"}`, false, order{}); got != `{"runId":"r"}` {
+	if got, _ := requestAgain(`{"runId":"r","force":true}`, false, order{}); got != `{"runId":"r"}` { // the force of an earlier request is not that of a redrive
 		t.Errorf("nothing is to be added, and it is sent as %s", got)
 	}
 }

@@ -22,7 +22,7 @@ func TestReasonsAreSaidInTheWordsOfTheDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	link, word := regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`), regexp.MustCompile("`([a-z0-9_ <>]+)`")
+	link, word := regexp.MustCompile(` \(\[[a-z]+\.md\]\([^)]*\)\)|\[([^\]]*)\]\([^)]*\)`), regexp.MustCompile("`([a-z0-9_ <>]+)`")
 	shown := func(cell string) string {
 		return strings.TrimSpace(strings.NewReplacer("`", "", "*", "").Replace(link.ReplaceAllString(cell, "$1")))
 	}
