@@ -4,53 +4,25 @@ import (
 	"context"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
+	"github.com/aep-retrigger/aep-retrigger/internal/status"
 )
-
-// presentStatus is the part of the function's answer to {"status":{}} that says how things are
-// now.
-type presentStatus struct {
-	Status struct {
-		Orgs []struct {
-			OrgID      string `json:"orgId"`
-			Credential string `json:"credential"`
-		} `json:"orgs"`
-		Settings struct {
-			// RetryPolicy is the setting's text; nil where the function does not tell it.
-			RetryPolicy *string `json:"retryPolicy"`
-		} `json:"settings"`
-	} `json:"status"`
-}
-
-// accepted is the word of the function for a credential for which IMS has given a token.
-const accepted = "accepted"
 
 // presentOf asks the function for its rules, and whether Adobe accepts the credentials.
 func presentOf(ctx context.Context, o *Operator) (Present, error) {
-	var answer presentStatus
-	if err := ask(ctx, o, map[string]any{"status": struct{}{}}, &answer); err != nil {
-		return Present{}, err
-	}
-	return answer.present()
-}
-
-// present reads the answer.
-func (a *presentStatus) present() (Present, error) {
 	p := Present{Accepted: map[string]bool{}}
-	for _, org := range a.Status.Orgs {
-		p.Accepted[org.OrgID] = org.Credential == accepted
+	answer, err := o.Ask(ctx, map[string]any{"status": struct{}{}})
+	if err != nil || answer.Status == nil { // an older function tells nothing
+		return p, err
 	}
-	text := a.Status.Settings.RetryPolicy
-	if text == nil {
+	for _, org := range answer.Status.Orgs {
+		p.Accepted[org.OrgID] = org.Credential == status.Accepted
+	}
+	text, told := answer.Status.Settings["retryPolicy"].(string)
+	if p.RulesKnown = told; text == "" {
 		return p, nil
 	}
-	p.RulesKnown = true
-	if *text == "" {
-		return p, nil
-	}
-	rules, err := policy.ParseRules(*text)
-	if err != nil {
+	if p.Rules, err = policy.ParseRules(text); err != nil {
 		return p, &Error{Kind: Failed, Message: "the function's RETRY_POLICY can't be read by this command, which is older: " + err.Error(), Err: err}
 	}
-	p.Rules = rules
 	return p, nil
 }
