@@ -129,7 +129,7 @@ func look(t *testing.T, address string) string {
 func TestConsoleServesWhileTheBrowserIsOpen(t *testing.T) {
 	folder := t.TempDir()
 	seen := filepath.Join(folder, "seen")
-	script := "#!/bin/sh\nwhile [ ! -e '" + seen + "' ]; do sleep 0.05; done\n"
+	script := "#!/bin/sh\nwhile [ -e \"$0\" ] && [ ! -e '" + seen + "' ]; do sleep 0.05; done\n" // the folder goes with the test
 	for _, name := range []string{"xdg-open", "open"} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(script), 0o700); err != nil { //nolint:gosec // a program
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -158,8 +159,9 @@ func TestFirstLineComesBeforeAnythingIsBuilt(t *testing.T) {
 		if _, code := s.rest(); code != program.Failed || !strings.Contains(s.stderr.String(), name+": build the function") {
 			t.Errorf("%s: exit code %d, %q", name, code, s.stderr.String())
 		}
-		cmd := exec.CommandContext(t.Context(), "make", "-n", name)
+		cmd := exec.CommandContext(t.Context(), "make", "--no-print-directory", "-n", name)
 		cmd.Dir = root
+		cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") }) // of a make around this test
 		recipe, err := cmd.Output()
 		if err != nil || !strings.HasPrefix(string(recipe), "echo") {
 			t.Errorf("make %s begins with %.80q, %v", name, recipe, err)
