@@ -110,6 +110,7 @@ func TestDrillTakesNoMoreCommandsThanDocumented(t *testing.T) {
 			Dir: "testdata/drill", Cmds: words,
 			Setup: func(e *testscript.Env) error {
 				e.Setenv("HOME", e.WorkDir)
+				e.Setenv(raceVariable, os.Getenv(raceVariable))
 				e.Values[worldKey{}] = &world{}
 				return nil
 			},

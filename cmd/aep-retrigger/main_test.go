@@ -15,6 +15,10 @@ import (
 // functionVariable has the path of the function's binary, for the scripts.
 const functionVariable = "TEST_FUNCTION"
 
+// raceVariable is of Go's race detector, with which the command runs in the tests: a program
+// with it sleeps a second at its end, unless the variable says otherwise.
+const raceVariable = "GORACE"
+
 func TestMain(m *testing.M) {
 	testscript.Main(withFunction{m}, map[string]func(){"aep-retrigger": main})
 }
@@ -35,6 +39,9 @@ func (m withFunction) Run() int {
 	defer cancel()
 	binary, err := lambdaenv.Build(ctx, "../..", folder)
 	if err == nil {
+		err = os.Setenv(raceVariable, "atexit_sleep_ms=0")
+	}
+	if err == nil {
 		err = os.Setenv(functionVariable, binary)
 	}
 	if err != nil {
@@ -54,6 +61,7 @@ func TestCommand(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true") // no credentials must not mean a wait for a machine on EC2
 			e.Setenv("HOME", e.WorkDir)
+			e.Setenv(raceVariable, os.Getenv(raceVariable))
 			e.Values[worldKey{}] = &world{}
 			return nil
 		},
