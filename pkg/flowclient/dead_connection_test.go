@@ -27,7 +27,7 @@ func TestADeadConnectionCostsOneCall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWire(t, http2)
-			client := wired(t, w, flowclient.WithCallTimeout(300*time.Millisecond))
+			client := wired(t, w, flowclient.WithCallTimeout(5*time.Second)) // which the call over the dead one takes
 			if err := retrigger(t, client); err != nil {
 				t.Fatal(err)
 			}
