@@ -1,3 +1,5 @@
+//go:build slow
+
 package main
 
 import (
@@ -175,7 +177,7 @@ func checkSection(t *testing.T, doc string, d drill, said []typed) string {
 		now := block.String()
 		said = said[n:]
 		if diff := cmp.Diff(steady(now), steady(parts[i])); diff != "" && !*update {
-			t.Errorf("docs/operate.md, %q, is old (go test ./cmd/aep-retrigger -run Drill -update mends it); + is the document's:\n%s", d.section, diff)
+			t.Errorf("docs/operate.md, %q, is old (go test -tags slow ./cmd/aep-retrigger -run Drill -update mends it); + is the document's:\n%s", d.section, diff)
 		}
 		if n > 0 {
 			parts[i] = now
