@@ -50,28 +50,41 @@ func declared(t *testing.T, folder string) []string {
 	return names
 }
 
-// testNames returns the names of all tests of the repository.
-func testNames(t *testing.T) []string {
+// goFiles returns the texts of the repository's files whose names end so, by their paths.
+func goFiles(t *testing.T, suffix string) map[string]string {
 	t.Helper()
-	var names []string
-	test := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	texts := map[string]string{}
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && path != root:
 			return fs.SkipDir
-		case !strings.HasSuffix(path, "_test.go"):
+		case !strings.HasSuffix(path, suffix):
 			return nil
 		}
 		text, err := os.ReadFile(path) //nolint:gosec // a file of the repository
-		for _, match := range test.FindAllStringSubmatch(string(text), -1) {
-			names = append(names, match[1])
-		}
+		texts[path] = string(text)
 		return err
 	})
-	if err != nil || len(names) < 100 {
-		t.Fatalf("%d tests, %v", len(names), err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return texts
+}
+
+// testNames returns the names of all tests of the repository.
+func testNames(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	test := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	for _, text := range goFiles(t, "_test.go") {
+		for _, match := range test.FindAllStringSubmatch(text, -1) {
+			names = append(names, match[1])
+		}
+	}
+	if len(names) < 100 {
+		t.Fatalf("%d tests", len(names))
 	}
 	return names
 }
