@@ -354,15 +354,21 @@ func TestRetriggerIsRepeatedWhenItWasNotSent(t *testing.T) {
 
 func TestRetriggerNotSent(t *testing.T) {
 	t.Parallel()
-	closed := httptest.NewServer(http.NotFoundHandler())
-	closed.Close()
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	taken := "http://" + conn.LocalAddr().String() // no other program can begin to listen there
 	oldTLS := httptest.NewUnstartedServer(http.NotFoundHandler())
 	oldTLS.TLS = &tls.Config{MaxVersion: tls.VersionTLS11}
 	oldTLS.Config.ErrorLog = log.New(io.Discard, "", 0)
 	oldTLS.StartTLS()
 	t.Cleanup(oldTLS.Close)
 	tests := map[string]struct{ url string }{
-		"no listener":    {closed.URL},
+		"no listener":    {taken},
 		"TLS before 1.2": {oldTLS.URL},
 		"unknown host":   {"https://flow-service.invalid"},
 	}
