@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/english"
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 )
 
@@ -52,7 +53,7 @@ func (c *command) changeRuns(cmd *cobra.Command, f runsFlags, runIDs []string, c
 		return err
 	}
 	c.tell(func(p *printer) { printChosen(p, runs, o) })
-	if err := c.confirm(ctx, upper(ch.verb)+" "+plural(len(runs), "run")+"?"); err != nil {
+	if err := c.confirm(ctx, upper(ch.verb)+" "+english.Count(len(runs), "run")+"?"); err != nil {
 		return err
 	}
 	done := changed{Results: []operate.Result{}}
@@ -131,7 +132,7 @@ func refusals(results []operate.Result, ch change) error {
 	if n == 0 {
 		return nil
 	}
-	return operate.Errorf(operate.Failed, "%s of %d could not be %s: the table says why", plural(n, "run"), len(results), ch.past)
+	return operate.Errorf(operate.Failed, "%s of %d could not be %s: the table says why", english.Count(n, "run"), len(results), ch.past)
 }
 
 // printChosen prints the runs that will be touched.
@@ -165,7 +166,7 @@ func printResults(p *printer, done changed) {
 		p.line("What waits is listed by aep-retrigger waiting; aep-retrigger waiting now RUN… retries it now.")
 	}
 	if len(done.Left) > 0 {
-		p.line("%s not asked for: %s", plural(len(done.Left), "run"), strings.Join(done.Left, " "))
+		p.line("%s not asked for: %s", english.Count(len(done.Left), "run"), strings.Join(done.Left, " "))
 	}
 }
 

@@ -230,10 +230,3 @@ func TestADecisionSaysWhoMadeItAndWhatAdobeSaid(t *testing.T) {
 		t.Errorf("%v\n%s, want\n%s", err, out.String(), want)
 	}
 }
-
-func TestTimeThatIsAheadHasNoNegativeLength(t *testing.T) {
-	t.Parallel()
-	if got := length(-2 * time.Hour); got != "0 s" {
-		t.Errorf("the length is %q", got)
-	}
-}

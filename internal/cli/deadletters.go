@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/english"
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 )
 
@@ -131,13 +132,13 @@ func (l *lettersJSON) people(p *printer, now time.Time, mended bool) {
 		p.table(headers, rows)
 	}
 	if l.Left > 0 {
-		p.line("%s more, which --limit leaves out.", plural(l.Left, "dead letter"))
+		p.line("%s more, which --limit leaves out.", english.Count(l.Left, "dead letter"))
 	}
 	if l.More {
 		p.line("The ledger has more of them than were read.")
 	}
 	if l.Others > 0 {
-		p.line("%s on the queue: SQS, Lambda or EventBridge put %s there. See with --others.", plural(l.Others, "other"), oneOrMany(l.Others, "it", "them"))
+		p.line("%s on the queue: SQS, Lambda or EventBridge put %s there. See with --others.", english.Count(l.Others, "other"), oneOrMany(l.Others, "it", "them"))
 	}
 }
 
@@ -152,7 +153,7 @@ func letterAge(l *operate.DeadLetter, now time.Time) string {
 	if l.Expired {
 		return "expired"
 	}
-	return length(now.Sub(l.At))
+	return english.Length(now.Sub(l.At))
 }
 
 func successWords(l *operate.DeadLetter) string {
@@ -202,7 +203,7 @@ func (c *command) listOthers(ctx context.Context, o *operate.Operator, f *operat
 		rows := make([][]string, len(others))
 		for i := range others {
 			one := &others[i]
-			rows[i] = []string{one.MessageID, one.From, length(o.Now().Sub(one.SentAt)), strconv.Itoa(one.Receives), shorten(one.Body, 60)}
+			rows[i] = []string{one.MessageID, one.From, english.Length(o.Now().Sub(one.SentAt)), strconv.Itoa(one.Receives), shorten(one.Body, 60)}
 		}
 		p.table([]string{"MESSAGE", "FROM", "SENT", "RECEIVES", "BODY"}, rows)
 		if more {
@@ -241,7 +242,7 @@ func showLetter(p *printer, s *operate.ShownLetter, now time.Time) {
 	case m != nil:
 		p.line("")
 		p.heading("Message %s", m.MessageID)
-		p.line("from      %s, sent %s, received %s", s.From, when(m.SentAt, now), plural(m.Receives, "time"))
+		p.line("from      %s, sent %s, received %s", s.From, when(m.SentAt, now), english.Count(m.Receives, "time"))
 		for _, name := range slices.Sorted(maps.Keys(m.Attributes)) {
 			p.line("%-15s %s", name, m.Attributes[name])
 		}

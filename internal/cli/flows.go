@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/english"
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 )
 
@@ -78,7 +79,7 @@ func printFlows(p *printer, r *operate.Flows, codes bool, now time.Time) {
 	}
 	p.table(headers, rows)
 	p.line("")
-	p.line("Dealt with since %s: %s, %d re-triggered, %d given up; %s recovered.", r.Since.Format(time.DateOnly), plural(r.Total.Failed, "failure"), r.Total.Retriggered, r.Total.GivenUp, lineages(r.Total.Recovered))
+	p.line("Dealt with since %s: %s, %d re-triggered, %d given up; %s recovered.", r.Since.Format(time.DateOnly), english.Count(r.Total.Failed, "failure"), r.Total.Retriggered, r.Total.GivenUp, lineages(r.Total.Recovered))
 	p.more(r.More)
 }
 
@@ -86,24 +87,24 @@ func tally(t *operate.Tally) []string {
 	return []string{strconv.Itoa(t.Failed), strconv.Itoa(t.Retriggered), strconv.Itoa(t.Recovered), strconv.Itoa(t.GivenUp)}
 }
 
-func lineages(n int) string { return plural(n, "lineage") }
+func lineages(n int) string { return english.Count(n, "lineage") }
 
 func daysLeft(n *int) string {
 	if n == nil {
 		return ""
 	}
-	return "in " + plural(*n, "day")
+	return "in " + english.Count(*n, "day")
 }
 
 // flowState is a dataflow's state with its times.
 func flowState(f *operate.FlowState, now time.Time) string {
 	switch {
 	case f.State == operate.FlowPaused && !f.FailingSince.IsZero():
-		return "paused, failing for " + length(now.Sub(f.FailingSince))
+		return "paused, failing for " + english.Length(now.Sub(f.FailingSince))
 	case f.State == operate.FlowBreakerOpen:
 		return "breaker open until " + f.BreakerUntil.UTC().Format("2006-01-02 15:04 UTC")
 	case f.State == operate.FlowFailing:
-		return "failing for " + length(now.Sub(f.FailingSince))
+		return "failing for " + english.Length(now.Sub(f.FailingSince))
 	}
 	return f.State
 }
@@ -145,7 +146,7 @@ func printFlow(p *printer, d *operate.FlowDetail, now time.Time) {
 // helped says whether the retries of a dataflow helped.
 func helped(d *operate.FlowDetail) string {
 	t := &d.Tally
-	text := fmt.Sprintf("since %s: %s, %d re-triggered, %s recovered", d.Since.Format(time.DateOnly), plural(t.Failed, "failure"), t.Retriggered, lineages(t.Recovered))
+	text := fmt.Sprintf("since %s: %s, %d re-triggered, %s recovered", d.Since.Format(time.DateOnly), english.Count(t.Failed, "failure"), t.Retriggered, lineages(t.Recovered))
 	if t.Recovered > 0 {
 		text += fmt.Sprintf(" (%d min on average)", t.Minutes/t.Recovered)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/english"
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 )
 
@@ -90,7 +91,7 @@ func newLettersRedrive(c *command) *cobra.Command {
 			}
 			question := fmt.Sprintf("Send %s again, %g a second?", planWords(&plan, change.others), r.PerSecond)
 			if plan.Matched == 0 {
-				question = fmt.Sprintf("No dead letter matches. Look through the %s that the ledger does not list, for what a redrive has left that was stopped?", plural(plan.Others, "message"))
+				question = fmt.Sprintf("No dead letter matches. Look through the %s that the ledger does not list, for what a redrive has left that was stopped?", english.Count(plan.Others, "message"))
 			}
 			if plan.NeedForce > 0 && !r.Force {
 				question = fmt.Sprintf("Without --force %d of them will become dead letters again. ", plan.NeedForce) + question
@@ -146,7 +147,7 @@ func newLettersDrop(c *command) *cobra.Command {
 // planWords says what a change will touch.
 func planWords(p *operate.Plan, others bool) string {
 	if others {
-		return "about " + plural(p.Matched, "message") + " that the ledger does not list"
+		return "about " + english.Count(p.Matched, "message") + " that the ledger does not list"
 	}
 	const most = 6
 	var groups []string
@@ -161,7 +162,7 @@ func planWords(p *operate.Plan, others bool) string {
 		}
 		groups = append(groups, fmt.Sprintf("%d %s%s", g.Count, g.Reason, of))
 	}
-	words := plural(len(p.Letters), "dead letter")
+	words := english.Count(len(p.Letters), "dead letter")
 	if len(groups) > 0 {
 		words += " (" + strings.Join(groups, ", ") + ")"
 	}
@@ -206,21 +207,21 @@ func (r *lettersChanged) people(p *printer, verb string) {
 	if r.Matched == 0 {
 		p.line("No dead letter matches; nothing was %s.", verb)
 	} else {
-		p.line("%s %s.", upper(verb), plural(len(r.Letters), "dead letter"))
+		p.line("%s %s.", upper(verb), english.Count(len(r.Letters), "dead letter"))
 	}
 	if n := len(r.NotFound); n > 0 && r.Interrupted {
-		p.line("Stopped: %s left. Run it again to go on.", plural(n, "dead letter"))
+		p.line("Stopped: %s left. Run it again to go on.", english.Count(n, "dead letter"))
 	} else if n > 0 {
-		p.line("Not found: the messages of %s. They are being worked on, or hidden since somebody has received them (run it again in a minute), or deleted.", plural(n, "dead letter"))
+		p.line("Not found: the messages of %s. They are being worked on, or hidden since somebody has received them (run it again in a minute), or deleted.", english.Count(n, "dead letter"))
 	}
 	if r.Leftover > 0 {
-		p.line("Deleted %s that an earlier redrive had sent and left.", plural(r.Leftover, "message"))
+		p.line("Deleted %s that an earlier redrive had sent and left.", english.Count(r.Leftover, "message"))
 	}
 	if r.More {
 		p.line("The ledger has more of them than were read. Run it again to go on.")
 	}
 	if r.Expired > 0 && verb == "sent" {
-		p.line("Expired: %s. Their messages are gone; retry the runs by their ids.", plural(r.Expired, "dead letter"))
+		p.line("Expired: %s. Their messages are gone; retry the runs by their ids.", english.Count(r.Expired, "dead letter"))
 	}
 }
 

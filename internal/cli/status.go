@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/english"
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 )
 
@@ -40,7 +41,7 @@ func printStatus(p *printer, s *operate.Status, now time.Time) {
 		{"pauses in force", pausesInWords(s)},
 		{"waiting", counted(s.Waiting, "run")},
 		{"open", counted(s.Open, "re-triggered run") + " of unknown end"},
-		{"dead letters", fmt.Sprintf("%s, %s without a run, %s", counted(s.DeadLetters, "run"), counted(s.Letters, "letter"), plural(s.Others, "other"))},
+		{"dead letters", fmt.Sprintf("%s, %s without a run, %s", counted(s.DeadLetters, "run"), counted(s.Letters, "letter"), english.Count(s.Others, "other"))},
 		{"failing", counted(s.Failing, "dataflow")},
 		{"request queue", queueWords(s.Requests)},
 		{"dead-letter queue", queueWords(s.DeadLetterQueue)},
@@ -98,7 +99,7 @@ func pausesInWords(s *operate.Status) string {
 		return "none"
 	}
 	if len(what) > 5 {
-		return plural(len(what), "pause") + ": see aep-retrigger pauses"
+		return english.Count(len(what), "pause") + ": see aep-retrigger pauses"
 	}
 	return strings.Join(what, ", ")
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/english"
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 	"github.com/aep-retrigger/aep-retrigger/internal/sweep"
@@ -123,7 +124,7 @@ func printSweep(p *printer, r *sweep.Report) {
 		what = "dry run of a sweep"
 	}
 	p.heading("%s %s: %s", what, r.ID, r.State)
-	p.line("%s seen, %d failed, %d requested%s", plural(r.Seen, "run"), r.Failed, r.Requested, skippedWords(r.Skipped))
+	p.line("%s seen, %d failed, %d requested%s", english.Count(r.Seen, "run"), r.Failed, r.Requested, skippedWords(r.Skipped))
 	if r.Error != "" {
 		p.line("%s", r.Error)
 	}

@@ -2,10 +2,10 @@ package cli
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/english"
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 )
 
@@ -25,39 +25,17 @@ func away(t, now time.Time) string {
 	case d > -time.Second && d < time.Second:
 		return "now"
 	case d < 0:
-		return length(-d) + " ago"
+		return english.Length(-d) + " ago"
 	}
-	return "in " + length(d)
-}
-
-// length is a duration in its largest unit. A time that is a little ahead, as by another
-// machine's clock, has the length 0.
-func length(d time.Duration) string {
-	switch d = max(d, 0); {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d days", int(d.Hours()/24))
-}
-
-// plural counts things: "1 run", "2 runs".
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return "in " + english.Length(d)
 }
 
 // counted is a count of a list, which may be longer: "more than 10000 runs".
 func counted(c operate.Count, what string) string {
 	if c.More {
-		return "more than " + plural(c.N, what)
+		return "more than " + english.Count(c.N, what)
 	}
-	return plural(c.N, what)
+	return english.Count(c.N, what)
 }
 
 // brief is the first part of a sentence, for a cell of a table.

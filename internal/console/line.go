@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/english"
 )
 
 // Measures of the line, in pixels.
@@ -72,7 +74,7 @@ func labelOf(before, after point, length time.Duration) string {
 	if after.Ahead {
 		word = map[string]string{waited: "waits", ran: "runs"}[word]
 	}
-	return strings.TrimSpace(word + " " + duration(length))
+	return strings.TrimSpace(word + " " + english.Precise(length))
 }
 
 func gapWidth(length time.Duration) int {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/english"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 	"github.com/aep-retrigger/aep-retrigger/internal/plaintext"
@@ -77,7 +78,7 @@ func newPages(o *operate.Operator) *pages {
 // parsed is the template of a page, inside the frame that all pages have.
 func parsed(name string) *template.Template {
 	t := template.New("frame.html").Funcs(template.FuncMap{
-		"grouped": grouped, "plural": plural, "duration": duration, "state": stateOfRun, "dict": dict,
+		"grouped": english.Number, "plural": english.Count, "duration": english.Precise, "state": stateOfRun, "dict": dict,
 		"value":     func(n *int) int { return *n },
 		"flowURL":   func(orgID, id string) string { return address("/dataflow", "org", orgID, "id", id) },
 		"reasonURL": func(reason string) string { return address("/dead-letters", "reason", reason) },

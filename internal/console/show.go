@@ -2,10 +2,10 @@ package console
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/english"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 )
 
@@ -28,59 +28,11 @@ func momentOf(t, now time.Time) moment {
 	m := moment{Known: true, Machine: t.UTC().Format(time.RFC3339), Human: t.UTC().Format(layout)}
 	switch length := now.Sub(t); {
 	case length >= 0:
-		m.Ago = duration(length) + " ago"
+		m.Ago = english.Precise(length) + " ago"
 	default:
-		m.Ago = "in " + duration(-length)
+		m.Ago = "in " + english.Precise(-length)
 	}
 	return m
-}
-
-// duration is a length of time in its two greatest units, such as "3 min" or "2 h 5 min".
-func duration(d time.Duration) string {
-	d = d.Round(time.Second)
-	days, hours := int(d/(24*time.Hour)), int(d/time.Hour)%24
-	minutes, seconds := int(d/time.Minute)%60, int(d/time.Second)%60
-	two := func(n int, unit string, m int, less string) string {
-		if m == 0 {
-			return fmt.Sprintf("%d %s", n, unit)
-		}
-		return fmt.Sprintf("%d %s %d %s", n, unit, m, less)
-	}
-	switch {
-	case days > 0:
-		return two(days, "d", hours, "h")
-	case hours > 0:
-		return two(hours, "h", minutes, "min")
-	case minutes >= 5:
-		return fmt.Sprintf("%d min", minutes)
-	case minutes > 0:
-		return two(minutes, "min", seconds, "s")
-	}
-	return fmt.Sprintf("%d s", seconds)
-}
-
-// grouped is a number with its thousands apart: 12,345.
-func grouped(n int) string {
-	digits := strconv.Itoa(max(n, -n))
-	var b strings.Builder
-	if n < 0 {
-		b.WriteByte('-')
-	}
-	for i, d := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(d)
-	}
-	return b.String()
-}
-
-// plural is a number with its word: "1 run", "2 runs".
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return grouped(n) + " " + word + "s"
 }
 
 // state is a run's state as the pages write it.
@@ -177,7 +129,7 @@ func (w *week) drawn(s size) bars {
 		if s.labels > 0 {
 			one.Label = d.Date.Format("Mon 2")
 			if d.Failed > 0 {
-				one.Number = grouped(d.Failed)
+				one.Number = english.Number(d.Failed)
 			}
 		}
 		b.Bars = append(b.Bars, one)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/english"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/operate"
 	"github.com/aep-retrigger/aep-retrigger/internal/status"
@@ -66,17 +67,10 @@ func lastSweep(p *ledger.Pulse, now time.Time) Check {
 
 // ago is an age in words.
 func ago(age time.Duration) string {
-	switch {
-	case age < 0:
+	if age < 0 {
 		return "in the future: compare this machine's clock"
-	case age < time.Minute:
-		return "less than a minute ago"
-	case age < 2*time.Hour:
-		return fmt.Sprintf("%d min ago", int(age.Minutes()))
-	case age < 48*time.Hour:
-		return fmt.Sprintf("%d h ago", int(age.Hours()))
 	}
-	return fmt.Sprintf("%d days ago", int(age.Hours())/24)
+	return english.Length(age) + " ago"
 }
 
 // versions compares the versions of command, template, function and ledger.

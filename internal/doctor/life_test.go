@@ -52,7 +52,7 @@ func TestSignsOfLifeAreRead(t *testing.T) {
 		change func(*ledger.Pulse)
 		want   []string
 	}{
-		{"all is well", func(*ledger.Pulse) {}, []string{"good events of " + org + ": the last one came 1 min ago", "good sweeps of " + org + ": the last scheduled one finished 60 min ago", "good versions: command 1.0.0, template 1.1.0, function 1.2.0"}},
+		{"all is well", func(*ledger.Pulse) {}, []string{"good events of " + org + ": the last one came 1 min ago", "good sweeps of " + org + ": the last scheduled one finished 1 h ago", "good versions: command 1.0.0, template 1.1.0, function 1.2.0"}},
 		{"no event has come", func(p *ledger.Pulse) { p.LastEvent = time.Time{} }, []string{"finding events of " + org + ": none has come yet"}},
 		{"events have ended", func(p *ledger.Pulse) { p.LastEvent = now.AddDate(0, 0, -3) }, []string{"finding events of " + org + ": the last one came 3 days ago", "disables"}},
 		{"no sweep has come", func(p *ledger.Pulse) { p.LastSweep = time.Time{} }, []string{"finding sweeps of " + org + ": no scheduled sweep has finished yet"}},

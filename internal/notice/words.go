@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/aep-retrigger/aep-retrigger/internal/english"
 )
 
 // nextStep is what a person does about a notice of this kind if the notice does not say.
@@ -56,9 +58,9 @@ func (n *Notice) happened() string {
 	}
 	switch n.Kind {
 	case Failing:
-		return sentence(plural(n.Count, "run") + " failed" + since)
+		return sentence(english.Count(n.Count, "run") + " failed" + since)
 	case Recovered:
-		return sentence("A run succeeded at " + cmp.Or(minute(n.At), "an unknown time") + ", after " + plural(n.Count, "failed run") + since)
+		return sentence("A run succeeded at " + cmp.Or(minute(n.At), "an unknown time") + ", after " + english.Count(n.Count, "failed run") + since)
 	case GivenUp:
 		return n.gaveUp()
 	case CredentialRefused:
@@ -72,7 +74,7 @@ func (n *Notice) happened() string {
 func (n *Notice) gaveUp() string {
 	text := "Run " + cmp.Or(n.RunID, "(unknown)") + " failed and was not re-triggered."
 	if n.Attempts > 0 {
-		text = "Run " + cmp.Or(n.RunID, "(unknown)") + " failed and was re-triggered " + plural(n.Attempts, "time") + ", without a success."
+		text = "Run " + cmp.Or(n.RunID, "(unknown)") + " failed and was re-triggered " + english.Count(n.Attempts, "time") + ", without a success."
 	}
 	if w := n.Window.Whole(); !w.IsZero() {
 		text += " Its data window is " + minute(w.Start) + " to " + minute(w.End) + "."
@@ -114,13 +116,6 @@ func (n *Notice) flow() string {
 // lower and upper change the first letter of our own texts, which are English.
 func lower(text string) string { return strings.ToLower(text[:1]) + text[1:] }
 func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
 
 func days(n int) string {
 	if n == 1 {

@@ -2,6 +2,7 @@ package retry
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/event"
@@ -197,7 +198,7 @@ func wasItRefused(f *Facts, _ *Rules, now time.Time) (Step, bool) {
 	case flowclient.KindRejected:
 		switch {
 		case no.Reason == FlowDisabled: // whatever the run's state is
-			give.Detail += ". " + disabled(f, now)
+			give.Detail = strings.TrimSuffix(give.Detail, ".") + ". " + disabled(f, now)
 			return give, true
 		case !no.Read:
 			return Step{Do: ReadRun}, true

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/english"
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/notice"
 )
@@ -124,7 +125,7 @@ func nextStep(r Reason) string {
 	case OutcomeUnknown, MadeByUnknownCall:
 		return "Look for a newer run of the dataflow in Adobe's UI. If there is none, send the run with force."
 	case FlowDisabled:
-		return enableIt
+		return "Adobe disables a dataflow that fails for 30 days on end. Only a person can enable it: do that in Adobe's UI, then send the dead letter again."
 	case DataError:
 		return "Correct the data, then send the run with force."
 	case Forbidden:
@@ -135,10 +136,7 @@ func nextStep(r Reason) string {
 	return ""
 }
 
-// enableIt is the next step for a dataflow that is disabled.
-const enableIt = "Adobe disables a dataflow that fails for 30 days on end. Only a person can enable it: do that in Adobe's UI, then send the dead letter again."
-
-// disabled says how long a dataflow had failed that is disabled, and what comes next.
+// disabled says how long a dataflow had failed that is disabled. Adobe's answer has the next step.
 func disabled(f *Facts, now time.Time) string {
 	since := f.Request.FailedAt
 	if since.IsZero() {
@@ -152,25 +150,9 @@ func disabled(f *Facts, now time.Time) string {
 	}
 	text := "How long the dataflow had failed is not known"
 	if !since.IsZero() {
-		text = fmt.Sprintf("The dataflow had failed for %s or more, since %s", duration(now.Sub(since)), since.UTC().Format(time.RFC3339))
+		text = fmt.Sprintf("The dataflow had failed for %s or more, since %s", english.Length(now.Sub(since)), since.UTC().Format(time.RFC3339))
 	}
-	return text + ". " + enableIt
-}
-
-// duration is a time for people: in days, hours or minutes.
-func duration(d time.Duration) string {
-	for _, unit := range []struct {
-		of   time.Duration
-		name string
-	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
-		switch n := int(d / unit.of); {
-		case n == 1:
-			return "1 " + unit.name
-		case n > 1:
-			return fmt.Sprintf("%d %ss", n, unit.name)
-		}
-	}
-	return "less than a minute"
+	return text + ". Only a person can enable it."
 }
 
 // GivesUp reports whether a dead letter with this reason gives up a run that a retry might
