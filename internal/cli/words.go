@@ -30,7 +30,7 @@ func away(t, now time.Time) string {
 	return "in " + english.Length(d)
 }
 
-// counted is a count of a list, which may be longer: "more than 10000 runs".
+// counted is a count of a list, which may be longer: "more than 10,000 runs".
 func counted(c operate.Count, what string) string {
 	if c.More {
 		return "more than " + english.Count(c.N, what)
