@@ -107,9 +107,9 @@ vuln: ## govulncheck; GOVULNDB names another database, exit code 3 means that no
 
 validate: ## cfn-lint and tests, of the template and of what SAM's transform makes of it
 	emulators/install cfn-lint
-	.tools/cfn-lint/bin/cfn-lint template.yaml
+	.tools/cfn-lint/bin/cfn-lint --include-checks I --template template.yaml
 	.tools/cfn-lint/bin/python emulators/transform template.yaml >.tools/transformed.json
-	.tools/cfn-lint/bin/cfn-lint .tools/transformed.json
+	.tools/cfn-lint/bin/cfn-lint --include-checks I --template .tools/transformed.json
 	go test -tags template -count=1 ./internal/config
 
 deploy: ## build and deploy with the SAM CLI
