@@ -42,8 +42,14 @@ func byOthers() map[string]string {
 		"sqs:ReceiveMessage RequestQueue":     "Lambda polls the queue",
 		"sqs:DeleteMessage RequestQueue":      "Lambda deletes what was answered",
 		"sqs:GetQueueAttributes RequestQueue": "Lambda looks how long the queue is",
-		"xray:PutTraceSegments *":             "Lambda writes traces",
-		"xray:PutTelemetryRecords *":          "Lambda writes traces",
+		"kms:Decrypt KmsKeyArn":               "SQS and DynamoDB decrypt in the name of their caller",
+		"kms:GenerateDataKey KmsKeyArn":       "SQS encrypts in the name of its caller",
+		"ec2:CreateNetworkInterface *":        "Lambda makes the network interfaces in the VPC",
+		"ec2:DescribeNetworkInterfaces *":     "Lambda makes the network interfaces in the VPC",
+		"ec2:DescribeSubnets *":               "Lambda makes the network interfaces in the VPC",
+		"ec2:DeleteNetworkInterface *":        "Lambda deletes the network interfaces in the VPC",
+		"ec2:AssignPrivateIpAddresses *":      "Lambda gives the network interfaces addresses",
+		"ec2:UnassignPrivateIpAddresses *":    "Lambda takes the addresses of network interfaces back",
 	}
 }
 
@@ -85,7 +91,7 @@ func allowedActions() (map[string]bool, error) {
 		return nil, fmt.Errorf("the role has %d policies, want the one", n)
 	}
 	action := regexp.MustCompile(`\b[a-z0-9-]+:[A-Za-z*]+`)
-	resource := regexp.MustCompile(`!GetAtt (\w+)\.Arn|!Sub \$\{(\w+)\.Arn\}(/index/\w+)|!Ref (Secret\w+)|"(\*)"`)
+	resource := regexp.MustCompile(`!GetAtt (\w+)\.Arn|!Sub "\$\{(\w+)\.Arn\}(/index/\w+)"|!Ref (Secret\w+|KmsKeyArn)|"(\*)"`)
 	allowed := map[string]bool{}
 	for _, statement := range strings.Split(role, "- Sid: ")[1:] {
 		name, _, _ := strings.Cut(statement, "\n")
