@@ -49,6 +49,7 @@ func missingDependents() []gap {
 	return []gap{
 		{what: "Dashboard", reason: "it names the alarms"},
 		{what: "output DashboardName", reason: "it names the dashboard"},
+		{what: "output FunctionErrorsAlarmArn", reason: "it names an alarm"},
 	}
 }
 

@@ -23,10 +23,12 @@ import (
 // TestEachResourceIsMade by one of two sets of parameters, and so is each output.
 func TestEachResourceIsMade(t *testing.T) {
 	t.Parallel()
+	const key = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-4000-8000-000000000000"
 	few := deploy(t, map[string]string{"EventBusName": ""})
 	all := deploy(t, map[string]string{
 		"NotifyEmail": "someone@example.com", "EventTarget": "function", "NoEventAlarmHours": "24",
-		"SecretKmsKeyArns": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-4000-8000-000000000000",
+		"SecretKmsKeyArns": key, "KmsKeyArn": key, "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary",
+		"AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms",
 	})
 	for name, r := range all.made.Resources {
 		if name == "NoticeBus" {

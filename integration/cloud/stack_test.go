@@ -85,6 +85,11 @@ func deploy(t *testing.T, parameters map[string]string) *deployment {
 		"SecretArns": d.addSecret(t, ""), "EventBusName": d.bus, "NoticeBusName": notices, "Architecture": samArchitectures()[runtime.GOARCH],
 	}
 	maps.Copy(all, parameters)
+	for name := range all {
+		if _, is := prepared.transformed.Parameters[name]; !is {
+			t.Fatalf("the template has no parameter %s", name)
+		}
+	}
 	of, _ := held(t)
 	must(t, d.create(t.Context(), of, all))
 	var err error

@@ -127,7 +127,7 @@ func TestTheScheduleFindsAFailedRun(t *testing.T) {
 	targets, err := d.buses.ListTargetsByRule(t.Context(), &eventbridge.ListTargetsByRuleInput{Rule: &name})
 	must(t, err)
 	if rule.State != eventtypes.RuleStateEnabled || *rule.ScheduleExpression != "rate(1 hour)" || len(targets.Targets) != 1 || *targets.Targets[0].Arn != d.outputs["FunctionArn"] {
-		t.Fatalf("%+v leads to %+v", rule, targets.Targets)
+		t.Fatalf("the rule %s (%s, %s) leads to %d targets, want the function alone", name, rule.State, *rule.ScheduleExpression, len(targets.Targets))
 	}
 	payload := aws.ToString(targets.Targets[0].Input)
 	if payload == "" { // then EventBridge sends its own
