@@ -109,11 +109,12 @@ lint: ## golangci-lint, staticcheck included
 vuln: ## govulncheck; GOVULNDB names another database, exit code 3 means that none could be reached
 	.ci/vuln
 
-validate: ## sam validate --lint of the template, and cfn-lint of what SAM's transform makes of it
+validate: ## sam validate --lint of the template; cfn-lint and tests of what SAM's transform makes of it
 	emulators/install sam
 	emulators/sam validate --lint --template template.yaml
 	.tools/sam/bin/python emulators/transform template.yaml >.tools/transformed.json
 	.tools/sam/bin/cfn-lint .tools/transformed.json
+	go test -tags template -count=1 ./internal/config
 
 deploy: ## build and deploy with the SAM CLI
 	sam build

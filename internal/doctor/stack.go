@@ -178,12 +178,20 @@ func indexes() []string { return []string{store.IndexLineage, store.IndexFlow, s
 func (s *Stack) table(ctx context.Context, _ map[string]string) []Check {
 	subject := "ledger " + s.Operator.Stack.LedgerTable
 	out, err := s.Tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &s.Operator.Stack.LedgerTable})
+	if errors.As(err, new(*ddbtypes.ResourceNotFoundException)) {
+		return []Check{finding(subject, "there is no such table in this account and region", "Nothing is retried meanwhile, and nothing lost. If it was deleted, restore it from its backup under this name; if the parameter LedgerTable is wrong, deploy with the right one (docs/accounts.md).")}
+	}
 	if err != nil {
 		return []Check{cannot(subject, err)}
 	}
 	t := out.Table
 	if t.TableStatus != ddbtypes.TableStatusActive && t.TableStatus != ddbtypes.TableStatusUpdating {
 		return []Check{finding(subject, "its status is "+string(t.TableStatus), "Wait until it is ACTIVE; nothing is retried meanwhile, and nothing lost.")}
+	}
+	for _, k := range t.KeySchema {
+		if name := aws.ToString(k.AttributeName); name != store.AttributeKey {
+			return []Check{finding(subject, "it is no ledger: its key is "+name+" and not "+store.AttributeKey, "Deploy with the LedgerTable that a stack of aep-retrigger has made (docs/accounts.md).")}
+		}
 	}
 	missing := indexes()
 	for _, i := range t.GlobalSecondaryIndexes {
@@ -192,7 +200,7 @@ func (s *Stack) table(ctx context.Context, _ map[string]string) []Check {
 		}
 	}
 	if len(missing) > 0 {
-		return []Check{finding(subject, "it lacks the indexes "+strings.Join(missing, ", ")+", or they are being made", "Wait some minutes; if they don't come, deploy the stack again.")}
+		return []Check{finding(subject, "it lacks the indexes "+strings.Join(missing, ", ")+", or they are being made", "Wait some minutes. If they don't come, deploy the stack again; a table that LedgerTable names must have them already (docs/accounts.md).")}
 	}
 	return []Check{good(subject, fmt.Sprintf("it has its indexes and about %d entries", aws.ToInt64(t.ItemCount)))}
 }
@@ -365,7 +373,7 @@ func (s *Stack) neighbor(ctx context.Context, name, table string, own []string) 
 	if len(both) == 0 {
 		return nil
 	}
-	return []Check{finding("stack "+name, fmt.Sprintf("it serves the same org %s with another ledger (%s): runs may be retried twice", strings.Join(both, ", "), table), "Delete one of the two stacks, or let one org be in one stack only.")}
+	return []Check{finding("stack "+name, fmt.Sprintf("it serves the same org %s with another ledger (%s): runs may be retried twice", strings.Join(both, ", "), table), "Delete one of the two stacks, let the org be in one of them only, or give both the same LedgerTable (docs/accounts.md).")}
 }
 
 // orgsOf are the orgs that a ledger's function has worked for.

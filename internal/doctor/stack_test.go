@@ -37,6 +37,8 @@ type amazon struct {
 	queues    map[string]map[string]string // attributes by URL
 	indexes   []string
 	table     ddbtypes.TableStatus
+	key       string // the table's
+	gone      bool   // there is no table
 	rule      ebtypes.RuleState
 	targets   int
 	bus       string // the bus that the rule was asked for on
@@ -55,7 +57,7 @@ func wellStack() *amazon {
 			"requests": {"ApproximateNumberOfMessages": "3", "ApproximateNumberOfMessagesNotVisible": "1", "ApproximateNumberOfMessagesDelayed": "2", "RedrivePolicy": "{}"},
 			"letters":  {"ApproximateNumberOfMessages": "0"},
 		},
-		indexes: []string{"lineage", "flow", "listed"}, table: ddbtypes.TableStatusActive, rule: ebtypes.RuleStateEnabled, targets: 1,
+		indexes: []string{"lineage", "flow", "listed"}, table: ddbtypes.TableStatusActive, key: "pk", rule: ebtypes.RuleStateEnabled, targets: 1,
 		alarms: []cwtypes.MetricAlarm{alarm}, ears: []string{topic + ":1"},
 	}
 }
@@ -91,7 +93,10 @@ func (a *amazon) GetQueueAttributes(_ context.Context, in *sqs.GetQueueAttribute
 }
 
 func (a *amazon) DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error) {
-	table := &ddbtypes.TableDescription{TableStatus: a.table, ItemCount: new(int64(7))}
+	if a.gone {
+		return nil, &ddbtypes.ResourceNotFoundException{Message: new("Requested resource not found: Table: ledger not found")}
+	}
+	table := &ddbtypes.TableDescription{TableStatus: a.table, ItemCount: new(int64(7)), KeySchema: []ddbtypes.KeySchemaElement{{AttributeName: new(a.key), KeyType: ddbtypes.KeyTypeHash}}}
 	for _, name := range a.indexes {
 		table.GlobalSecondaryIndexes = append(table.GlobalSecondaryIndexes, ddbtypes.GlobalSecondaryIndexDescription{IndexName: new(name), IndexStatus: ddbtypes.IndexStatusActive})
 	}
@@ -167,6 +172,8 @@ func TestEachFaultOfAStackSaysWhatToMend(t *testing.T) {
 		{"there are dead letters", func(a *amazon) { a.queues["letters"]["ApproximateNumberOfMessages"] = "4" }, []string{"finding dead-letter queue: 4 visible", "dead-letters list"}},
 		{"the request queue has no dead-letter queue", func(a *amazon) { delete(a.queues["requests"], "RedrivePolicy") }, []string{"finding request queue: it has no dead-letter queue"}},
 		{"an index is missing", func(a *amazon) { a.indexes = a.indexes[:2] }, []string{"finding ledger ledger: it lacks the indexes listed"}},
+		{"the table is not there", func(a *amazon) { a.gone = true }, []string{"finding ledger ledger: there is no such table in this account and region", "LedgerTable"}},
+		{"the table is another application's", func(a *amazon) { a.key = "orderId" }, []string{"finding ledger ledger: it is no ledger: its key is orderId and not pk", "LedgerTable"}},
 		{"the table is being deleted", func(a *amazon) { a.table = ddbtypes.TableStatusDeleting }, []string{"finding ledger ledger: its status is DELETING"}},
 		{"there is no rule", func(a *amazon) { a.resources = map[string]string{} }, []string{"finding event rule: there is none", "EventBusName"}},
 		{"the rule is disabled", func(a *amazon) { a.rule = ebtypes.RuleStateDisabled }, []string{"finding event rule: aep-retrigger-EventRule-1 is disabled", "aws events enable-rule"}},

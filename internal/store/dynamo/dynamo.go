@@ -86,7 +86,7 @@ func (t *Table) Read(ctx context.Context, keys ...string) ([]store.Record, error
 			RequestItems: map[string]types.KeysAndAttributes{t.name: {Keys: now, ConsistentRead: aws.Bool(true)}},
 		})
 		if err != nil {
-			return nil, &store.UnavailableError{Op: "read", Err: err}
+			return nil, t.unavailable("read", err)
 		}
 		for _, item := range out.Responses[t.name] {
 			found = append(found, fromItem(item))
@@ -100,7 +100,7 @@ func (t *Table) Read(ctx context.Context, keys ...string) ([]store.Record, error
 			return nil, &store.UnavailableError{Op: "read", Err: errors.New("DynamoDB left keys unprocessed")}
 		}
 		if err := pause(ctx, try); err != nil {
-			return nil, &store.UnavailableError{Op: "read", Err: err}
+			return nil, t.unavailable("read", err)
 		}
 	}
 	return found, nil
@@ -126,7 +126,7 @@ func (t *Table) Commit(ctx context.Context, writes ...store.Write) error {
 		}
 		canceled, ok := errors.AsType[*types.TransactionCanceledException](err)
 		if !ok || len(canceled.CancellationReasons) != len(writes) {
-			return &store.UnavailableError{Op: "commit", Err: err}
+			return t.unavailable("commit", err)
 		}
 		conflict, again, failed := t.conflict(ctx, writes, canceled.CancellationReasons)
 		switch {
@@ -137,10 +137,10 @@ func (t *Table) Commit(ctx context.Context, writes ...store.Write) error {
 		case conflict != nil:
 			return conflict
 		case !again || try == maxConflicts:
-			return &store.UnavailableError{Op: "commit", Err: err}
+			return t.unavailable("commit", err)
 		}
 		if err := pause(ctx, try); err != nil {
-			return &store.UnavailableError{Op: "commit", Err: err}
+			return t.unavailable("commit", err)
 		}
 	}
 }
@@ -250,10 +250,10 @@ func (t *Table) Add(ctx context.Context, key string, n, most int, ttl time.Time)
 		case errors.As(err, new(*types.ConditionalCheckFailedException)):
 			return false, nil
 		case !errors.As(err, new(*types.TransactionConflictException)) || try == maxConflicts:
-			return false, &store.UnavailableError{Op: "add", Err: err}
+			return false, t.unavailable("add", err)
 		}
 		if err := pause(ctx, try); err != nil {
-			return false, &store.UnavailableError{Op: "add", Err: err}
+			return false, t.unavailable("add", err)
 		}
 	}
 }
@@ -323,7 +323,7 @@ func (t *Table) query(ctx context.Context, q dynamodb.QueryInput, limit int) ([]
 		q.Limit = aws.Int32(int32(min(limit-len(found), 1000))) //nolint:gosec // it is small
 		out, err := t.client.Query(ctx, &q)
 		if err != nil {
-			return nil, &store.UnavailableError{Op: "list", Err: err}
+			return nil, t.unavailable("list", err)
 		}
 		for _, item := range out.Items {
 			found = append(found, fromItem(item))
@@ -343,7 +343,7 @@ func (t *Table) Born(ctx context.Context) (time.Time, error) {
 	case ok && refusal.ErrorCode() == "AccessDeniedException":
 		return time.Time{}, &store.UnavailableError{Op: "describe", Err: fmt.Errorf("give the function's role the permission dynamodb:DescribeTable on the table: %w", err)}
 	case err != nil:
-		return time.Time{}, &store.UnavailableError{Op: "describe", Err: err}
+		return time.Time{}, t.unavailable("describe", err)
 	case out.Table == nil || out.Table.CreationDateTime == nil:
 		return time.Time{}, &store.UnavailableError{Op: "describe", Err: errors.New("DynamoDB does not say when the table was made")}
 	}
