@@ -3,7 +3,6 @@
 package cloud
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"maps"
 	"os"
@@ -84,11 +83,10 @@ func refused() []gap {
 	makes := func(parameters map[string]string) func(*testing.T, *deployment) bool {
 		return func(t *testing.T, d *deployment) bool {
 			t.Helper()
-			of, _ := held(t)
-			next := &deployment{clients: d.clients, name: "cloud-" + strings.ToLower(rand.Text()[:8])}
+			next := &deployment{clients: d.clients, name: newName()}
 			all := map[string]string{"SecretArns": d.addSecret(t, "-"+next.name)}
 			maps.Copy(all, parameters)
-			return next.create(t.Context(), of, all) == nil
+			return next.create(t.Context(), d.made, all) == nil
 		}
 	}
 	return []gap{
@@ -107,23 +105,26 @@ func refused() []gap {
 		}},
 		{"`AWS::NoValue` in a list", "moto leaves `null` in the list; the tests take it out", func(t *testing.T, d *deployment) bool {
 			t.Helper()
-			statement := `{"Effect":"Allow","Action":"s3:ListBucket","Resource":"*"}`
-			of := templateFile{
-				Parameters: map[string]parameter{"Which": {Type: "String", Default: ""}},
-				Conditions: map[string]any{"Never": map[string]any{"Fn::Equals": []any{map[string]any{"Ref": "Which"}, "never"}}},
-				Resources: map[string]resource{"Policy": {Type: "AWS::IAM::ManagedPolicy", Properties: map[string]json.RawMessage{
-					"PolicyDocument": json.RawMessage(`{"Version":"2012-10-17","Statement":[` + statement + `,{"Fn::If":["Never",` + statement + `,{"Ref":"AWS::NoValue"}]}]}`),
-				}}},
+			makesPolicy := func(statement string) error {
+				var of templateFile
+				must(t, json.Unmarshal([]byte(`{"Conditions":{"Never":{"Fn::Equals":["a","b"]}},"Resources":{"Policy":{"Type":"AWS::IAM::ManagedPolicy",
+					"Properties":{"PolicyDocument":{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:ListBucket","Resource":"*"}`+statement+`]}}}}}`), &of))
+				next := &deployment{clients: d.clients, name: newName()}
+				return next.createAsItIs(t.Context(), of, nil)
 			}
-			next := &deployment{clients: d.clients, name: "cloud-" + strings.ToLower(rand.Text()[:8])}
-			return next.createOf(t.Context(), of, nil) == nil
+			must(t, makesPolicy(""))
+			return makesPolicy(`,{"Fn::If":["Never",{"Effect":"Deny","Action":"s3:ListBucket","Resource":"*"},{"Ref":"AWS::NoValue"}]}`) == nil
 		}},
 		{"a rule that leads to a topic", "moto's rules know no topics", func(t *testing.T, d *deployment) bool {
 			t.Helper()
-			_, err := d.buses.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []eventtypes.PutEventsRequestEntry{{
-				EventBusName: aws.String(d.outputs["NoticeBusName"]), Source: aws.String("aep-retrigger"), DetailType: aws.String("Run Given Up"), Detail: aws.String(`{}`),
-			}}}, func(o *eventbridge.Options) { o.RetryMaxAttempts = 1 })
-			return err == nil
+			tells := func(detailType string) error {
+				_, err := d.buses.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []eventtypes.PutEventsRequestEntry{{
+					EventBusName: aws.String(d.outputs["NoticeBusName"]), Source: aws.String("aep-retrigger"), DetailType: &detailType, Detail: aws.String(`{}`),
+				}}}, func(o *eventbridge.Options) { o.RetryMaxAttempts = 1 })
+				return err
+			}
+			must(t, tells("of which no rule knows"))
+			return tells("Run Given Up") == nil
 		}},
 	}
 }

@@ -117,7 +117,7 @@ func upload(ctx context.Context) error {
 		return fmt.Errorf("the transformed template: %w", err)
 	}
 	var code struct{ S3Bucket, S3Key string }
-	if err := prepared.transformed.property("RetriggerFunction", "Code", &code); err != nil {
+	if err := convert(prepared.transformed.Resources["RetriggerFunction"].Properties["Code"], &code); err != nil {
 		return err
 	}
 	if prepared.zip, err = call(ctx, http.MethodGet, "s3", "/"+code.S3Bucket+"/"+code.S3Key); err != nil {

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	cf "github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	cftypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -27,6 +27,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
+	"github.com/aep-retrigger/aep-retrigger/local/cloudformation"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
@@ -36,7 +37,7 @@ const region = awssim.Region
 
 // clients are those of moto.
 type clients struct {
-	stacks  *cloudformation.Client
+	stacks  *cf.Client
 	queues  *sqs.Client
 	tables  *dynamodb.Client
 	buses   *eventbridge.Client
@@ -49,7 +50,7 @@ func newClients() clients {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})}
 	return clients{
-		cloudformation.NewFromConfig(config), sqs.NewFromConfig(config), dynamodb.NewFromConfig(config),
+		cf.NewFromConfig(config), sqs.NewFromConfig(config), dynamodb.NewFromConfig(config),
 		eventbridge.NewFromConfig(config), lambda.NewFromConfig(config), secretsmanager.NewFromConfig(config),
 	}
 }
@@ -60,8 +61,10 @@ type deployment struct {
 	name string
 	// bus is that of Adobe's events.
 	bus string
-	// made is the template that the stack was made of, with what its conditions choose.
-	made templateFile
+	// made is the template that the stack was made of, and wanted are its resources with their
+	// properties worked out, for the stack's parameters.
+	made   templateFile
+	wanted map[string]cloudformation.Resource
 	// resources are the physical ids by the logical ones, of those that the parameters call for.
 	resources map[string]string
 	outputs   map[string]string
@@ -73,7 +76,7 @@ type deployment struct {
 // deploy makes a stack with those parameters besides the required ones. It is the test's own.
 func deploy(t *testing.T, parameters map[string]string) *deployment {
 	t.Helper()
-	d := &deployment{clients: newClients(), name: "cloud-" + strings.ToLower(rand.Text()[:8]), logs: &logs{}}
+	d := &deployment{clients: newClients(), name: newName(), logs: &logs{}}
 	d.addAdobe(t)
 	d.bus = "adobe-" + d.name
 	notices := "notices-" + d.name
@@ -85,39 +88,43 @@ func deploy(t *testing.T, parameters map[string]string) *deployment {
 		"SecretArns": d.addSecret(t, ""), "EventBusName": d.bus, "NoticeBusName": notices, "Architecture": samArchitectures()[runtime.GOARCH],
 	}
 	maps.Copy(all, parameters)
-	for name := range all {
-		if _, is := prepared.transformed.Parameters[name]; !is {
-			t.Fatalf("the template has no parameter %s", name)
-		}
-	}
-	of, _ := held(t)
-	must(t, d.create(t.Context(), of, all))
-	var err error
-	d.made, err = of.chosenFor(all, false)
+	d.made, _ = held(t)
+	stack, err := d.made.with(d.name, all)
 	must(t, err)
+	d.wanted = stack.Resources()
+	must(t, d.create(t.Context(), d.made, all))
 	d.describe(t)
 	return d
 }
 
-// create has moto make the stack. See refused for what stands in lists.
+// newName is that of a stack.
+func newName() string { return "cloud-" + strings.ToLower(rand.Text()[:8]) }
+
+// create has moto make the stack of a template. See refused for what is taken out of lists.
 func (d *deployment) create(ctx context.Context, of templateFile, parameters map[string]string) error {
-	of, err := of.chosenFor(parameters, true)
+	stack, err := of.with(d.name, parameters)
 	if err != nil {
 		return err
 	}
-	return d.createOf(ctx, of, parameters)
+	resources := map[string]resource{}
+	for name, r := range of.Resources {
+		r.Properties, _ = shorten(r.Properties, stack).(map[string]any)
+		resources[name] = r
+	}
+	of.Resources = resources
+	return d.createAsItIs(ctx, of, parameters)
 }
 
-func (d *deployment) createOf(ctx context.Context, of templateFile, parameters map[string]string) error {
+func (d *deployment) createAsItIs(ctx context.Context, of templateFile, parameters map[string]string) error {
 	body, err := json.Marshal(of)
 	if err != nil {
 		return err
 	}
-	in := &cloudformation.CreateStackInput{StackName: &d.name, TemplateBody: aws.String(string(body)), Capabilities: []cftypes.Capability{cftypes.CapabilityCapabilityIam}}
+	in := &cf.CreateStackInput{StackName: &d.name, TemplateBody: aws.String(string(body)), Capabilities: []cftypes.Capability{cftypes.CapabilityCapabilityIam}}
 	for key, value := range parameters {
 		in.Parameters = append(in.Parameters, cftypes.Parameter{ParameterKey: &key, ParameterValue: &value})
 	}
-	_, err = d.stacks.CreateStack(ctx, in, func(o *cloudformation.Options) { o.RetryMaxAttempts = 1 })
+	_, err = d.stacks.CreateStack(ctx, in, func(o *cf.Options) { o.RetryMaxAttempts = 1 })
 	return err
 }
 
@@ -145,7 +152,7 @@ func (d *deployment) addSecret(t *testing.T, suffix string) (arn string) {
 // describe reads what the stack consists of.
 func (d *deployment) describe(t *testing.T) {
 	t.Helper()
-	stacks, err := d.stacks.DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{StackName: &d.name})
+	stacks, err := d.stacks.DescribeStacks(t.Context(), &cf.DescribeStacksInput{StackName: &d.name})
 	must(t, err)
 	if status := stacks.Stacks[0].StackStatus; status != cftypes.StackStatusCreateComplete {
 		t.Fatalf("the stack is %s: %s", status, aws.ToString(stacks.Stacks[0].StackStatusReason))
@@ -154,7 +161,7 @@ func (d *deployment) describe(t *testing.T) {
 	for _, o := range stacks.Stacks[0].Outputs {
 		d.outputs[*o.OutputKey] = aws.ToString(o.OutputValue)
 	}
-	resources, err := d.stacks.DescribeStackResources(t.Context(), &cloudformation.DescribeStackResourcesInput{StackName: &d.name})
+	resources, err := d.stacks.DescribeStackResources(t.Context(), &cf.DescribeStackResourcesInput{StackName: &d.name})
 	must(t, err)
 	d.resources = map[string]string{}
 	for _, r := range resources.StackResources {

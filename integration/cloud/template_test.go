@@ -4,49 +4,47 @@ package cloud
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/aep-retrigger/aep-retrigger/local/cloudformation"
 )
 
-// templateFile is a template of CloudFormation.
+// templateFile is a template of CloudFormation, as it is sent.
 type templateFile struct {
-	AWSTemplateFormatVersion string               `json:",omitempty"`
-	Description              string               `json:",omitempty"`
-	Parameters               map[string]parameter `json:",omitempty"`
-	Conditions               map[string]any       `json:",omitempty"`
-	Rules                    map[string]any       `json:",omitempty"`
-	Mappings                 map[string]any       `json:",omitempty"`
-	Resources                map[string]resource  `json:",omitempty"`
-	Outputs                  map[string]any       `json:",omitempty"`
-}
-
-type parameter struct {
-	Type           string
-	Default        any      `json:",omitempty"`
-	AllowedPattern string   `json:",omitempty"`
-	AllowedValues  []any    `json:",omitempty"`
-	MinValue       *float64 `json:",omitempty"`
-	MaxValue       *float64 `json:",omitempty"`
-	MinLength      *int     `json:",omitempty"`
-	MaxLength      *int     `json:",omitempty"`
-	NoEcho         bool     `json:",omitempty"`
+	AWSTemplateFormatVersion string              `json:",omitempty"`
+	Description              string              `json:",omitempty"`
+	Parameters               map[string]any      `json:",omitempty"`
+	Conditions               map[string]any      `json:",omitempty"`
+	Rules                    map[string]any      `json:",omitempty"`
+	Mappings                 map[string]any      `json:",omitempty"`
+	Resources                map[string]resource `json:",omitempty"`
+	Outputs                  map[string]any      `json:",omitempty"`
 }
 
 type resource struct {
 	Type                string
-	Condition           string                     `json:",omitempty"`
-	DependsOn           any                        `json:",omitempty"`
-	DeletionPolicy      string                     `json:",omitempty"`
-	UpdateReplacePolicy string                     `json:",omitempty"`
-	Properties          map[string]json.RawMessage `json:",omitempty"`
+	Condition           string         `json:",omitempty"`
+	DependsOn           any            `json:",omitempty"`
+	DeletionPolicy      string         `json:",omitempty"`
+	UpdateReplacePolicy string         `json:",omitempty"`
+	Properties          map[string]any `json:",omitempty"`
 }
 
-// property reads a property of a resource.
-func (t templateFile) property(logicalID, name string, to any) error {
-	text, is := t.Resources[logicalID].Properties[name]
-	if !is {
-		return fmt.Errorf("the template has no property %s of %s", name, logicalID)
+// with is the stack that the template says, for those parameters.
+func (t templateFile) with(name string, parameters map[string]string) (*cloudformation.Stack, error) {
+	var read cloudformation.Template
+	if err := convert(t, &read); err != nil {
+		return nil, err
+	}
+	return cloudformation.New(read, name, parameters), nil
+}
+
+// convert makes one type of another by way of JSON.
+func convert(from, to any) error {
+	text, err := json.Marshal(from)
+	if err != nil {
+		return err
 	}
 	return json.Unmarshal(text, to)
 }

@@ -97,7 +97,7 @@ func TestAMessageOnTheQueueRetriggersItsRun(t *testing.T) {
 		t.Errorf("the run was re-triggered %d times, want once", n)
 	}
 	var ttl struct{ AttributeName string }
-	must(t, d.made.property("Ledger", "TimeToLiveSpecification", &ttl))
+	must(t, convert(d.wanted["Ledger"].Properties["TimeToLiveSpecification"], &ttl))
 	items, err := d.tables.Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String(d.outputs["LedgerTable"])})
 	must(t, err)
 	entries := 0
