@@ -132,19 +132,36 @@ func AWSError(err error) error {
 		action = actionOf(op.Service(), op.Operation())
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		switch code := api.ErrorCode(); {
-		case strings.Contains(code, "AccessDenied") || code == "UnauthorizedOperation" || code == "AuthorizationError":
-			return &Error{Kind: NotAllowed, Err: err, Message: fmt.Sprintf("you lack the permission %s: %s (AWS says: %s)", action, policyWith(action), api.ErrorMessage())}
-		case strings.Contains(code, "ExpiredToken") || code == "UnrecognizedClientException" || code == "InvalidClientTokenId" || code == "RequestExpired":
-			return &Error{Kind: NotAllowed, Err: err, Message: "the AWS credentials are not valid any more: log in again (AWS says: " + api.ErrorMessage() + ")"}
-		default:
-			return &Error{Kind: Failed, Err: err, Message: fmt.Sprintf("%s failed: %s: %s", action, code, api.ErrorMessage())}
-		}
+		return refusal(err, api, action)
 	}
 	if n, ok := errors.AsType[net.Error](err); ok {
 		return &Error{Kind: Failed, Err: err, Message: fmt.Sprintf("AWS can't be reached for %s: %v", cmp.Or(action, "this"), n)}
 	}
 	return &Error{Kind: Failed, Err: err, Message: err.Error()}
+}
+
+// refusal says what AWS's refusal of an action means to the person.
+func refusal(err error, api smithy.APIError, action string) error {
+	switch code := api.ErrorCode(); {
+	case strings.Contains(code, "AccessDenied") && strings.Contains(strings.ToLower(code+api.ErrorMessage()), "kms"):
+		action = keyAction(api.ErrorMessage())
+		return &Error{Kind: NotAllowed, Err: err, Message: fmt.Sprintf("you lack the permission %s on the key of KmsKeyArn: %s (AWS says: %s)", action, policyWith(action), api.ErrorMessage())}
+	case strings.Contains(code, "AccessDenied") || code == "UnauthorizedOperation" || code == "AuthorizationError":
+		return &Error{Kind: NotAllowed, Err: err, Message: fmt.Sprintf("you lack the permission %s: %s (AWS says: %s)", action, policyWith(action), api.ErrorMessage())}
+	case strings.Contains(code, "ExpiredToken") || code == "UnrecognizedClientException" || code == "InvalidClientTokenId" || code == "RequestExpired":
+		return &Error{Kind: NotAllowed, Err: err, Message: "the AWS credentials are not valid any more: log in again (AWS says: " + api.ErrorMessage() + ")"}
+	default:
+		return &Error{Kind: Failed, Err: err, Message: fmt.Sprintf("%s failed: %s: %s", action, code, api.ErrorMessage())}
+	}
+}
+
+// keyAction is the action of KMS that AWS's words name. A service calls KMS in the name of its
+// caller, who need not know of it.
+func keyAction(words string) string {
+	if strings.Contains(words, "kms:GenerateDataKey") {
+		return "kms:GenerateDataKey"
+	}
+	return "kms:Decrypt"
 }
 
 // actionOf is the IAM action of an operation. Its words differ for some services.
@@ -167,11 +184,11 @@ func actionOf(service, operation string) string {
 // policyWith says which of the template's managed policies has the action.
 func policyWith(action string) string {
 	switch action {
-	case "lambda:InvokeFunction", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage":
+	case "lambda:InvokeFunction", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage", "kms:GenerateDataKey":
 		return "the stack's operator policy has it (output OperatorPolicyArn)"
 	case "cloudformation:DescribeStacks", "cloudformation:DescribeStackResources", "dynamodb:Query", "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:DescribeTable",
 		"sqs:GetQueueAttributes", "cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms", "logs:StartQuery", "logs:FilterLogEvents", "logs:GetQueryResults",
-		"lambda:GetFunctionConfiguration", "events:DescribeRule", "events:ListTargetsByRule", "sns:ListSubscriptionsByTopic":
+		"lambda:GetFunctionConfiguration", "events:DescribeRule", "events:ListTargetsByRule", "sns:ListSubscriptionsByTopic", "kms:Decrypt":
 		return "the stack's reader and operator policies have it (outputs ReaderPolicyArn and OperatorPolicyArn)"
 	}
 	return "ask who manages the AWS account for it"
