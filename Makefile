@@ -19,7 +19,7 @@ BENCHTIME ?= 1s
 MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run up invoke test test-all explore mutants test-emulators test-browser picture fuzz bench build command fmt fmt-check vet lint vuln validate deploy ci clean
+.PHONY: help run up invoke test test-all explore mutants test-emulators test-cloud test-browser picture fuzz bench build command fmt fmt-check vet lint vuln validate deploy ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ test-emulators: ## the integration suite against moto, ElasticMQ, DynamoDB Local
 	emulators/install
 	TEST_EMULATORS=1 go test -race -timeout $(TEST_TIMEOUT) -count=1 -v ./integration/...
 
+test-cloud: ## sam build for both architectures; the stack made in moto's CloudFormation, and the function run in it
+	emulators/install sam moto rie
+	go test -race -tags cloud -timeout $(TEST_TIMEOUT) -count=1 -v ./integration/cloud
+
 test-browser: ## the console's pages in a headless Chromium, held against axe-core; pictures of them in .tools/screenshots
 	integration/browser/install
 	go test -tags browser -timeout $(TEST_TIMEOUT) -count=1 -v -run 'Browser|Keyboard|AnAddress' ./internal/console
@@ -97,7 +101,7 @@ fmt-check: ## fail if the code is not formatted
 	$(LINT) fmt --diff
 
 vet: ## go vet
-	go vet -tags slow,browser,template ./...
+	go vet -tags slow,browser,cloud,template ./...
 
 lint: ## golangci-lint, staticcheck included
 	$(LINT) run ./...
@@ -105,11 +109,12 @@ lint: ## golangci-lint, staticcheck included
 vuln: ## govulncheck; GOVULNDB names another database, exit code 3 means that none could be reached
 	.ci/vuln
 
-validate: ## cfn-lint and tests, of the template and of what SAM's transform makes of it
-	emulators/install cfn-lint
-	.tools/cfn-lint/bin/cfn-lint --include-checks I --template template.yaml
-	.tools/cfn-lint/bin/python emulators/transform template.yaml >.tools/transformed.json
-	.tools/cfn-lint/bin/cfn-lint --include-checks I --template .tools/transformed.json
+validate: ## sam validate --lint, cfn-lint and tests, of the template and of what SAM's transform makes of it
+	emulators/install sam
+	emulators/sam validate --lint --template template.yaml
+	.tools/sam/bin/cfn-lint --include-checks I --template template.yaml
+	.tools/sam/bin/python emulators/transform template.yaml >.tools/transformed.json
+	.tools/sam/bin/cfn-lint --include-checks I --template .tools/transformed.json
 	go test -tags template -count=1 ./internal/config
 
 deploy: ## build and deploy with the SAM CLI

@@ -8,26 +8,19 @@
 package integration
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
-	"net"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/aep-retrigger/aep-retrigger/local/emulator"
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
-	"github.com/aep-retrigger/aep-retrigger/local/loopback"
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
 )
 
@@ -87,48 +80,31 @@ func runSuite(m *testing.M) (int, error) {
 // startEmulators starts what emulators/install installed, on free ports of
 // loopback, and adds the backends.
 func startEmulators(ctx context.Context, dir string) (stop func(), err error) {
-	var processes []*exec.Cmd
-	var proxy *httptest.Server
+	var stops []func()
 	stop = func() {
-		if proxy != nil {
-			proxy.Close()
-		}
-		for _, p := range processes {
-			_ = p.Process.Kill()
-			_ = p.Wait()
+		for _, end := range slices.Backward(stops) {
+			end()
 		}
 	}
 	tools, err := filepath.Abs("../.tools")
 	if err != nil {
 		return stop, err
 	}
-	start := func(address, name string, args ...string) error {
-		var output bytes.Buffer
-		cmd := exec.Command(name, args...)
-		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &output, &output
-		if err := cmd.Start(); err != nil {
-			return fmt.Errorf("%w (emulators/install installs it)", err)
+	add := func(end func(), err error) error {
+		if err == nil {
+			stops = append(stops, end)
 		}
-		processes = append(processes, cmd)
-		waiting, cancel := context.WithTimeout(ctx, 2*time.Minute)
-		defer cancel()
-		if err := lambdaenv.WaitForPort(waiting, address, nil); err != nil {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			processes = processes[:len(processes)-1]
-			return fmt.Errorf("%s: %w\n%s", name, err, output.String())
-		}
-		return nil
+		return err
 	}
-	moto, motoPort, err := freePort()
-	if err != nil {
+	moto, end, err := emulator.StartMoto(ctx, tools, dir)
+	if err := add(end, err); err != nil {
 		return stop, err
 	}
-	if err := start(moto, filepath.Join(tools, "moto/bin/moto_server"), "-H", "127.0.0.1", "-p", motoPort); err != nil {
+	proxy, end, err := emulator.OneAtATime(moto)
+	if err := add(end, err); err != nil {
 		return stop, err
 	}
-	proxy = oneAtATime(moto)
-	elastic, elasticPort, err := freePort()
+	elastic, elasticPort, err := emulator.FreePort()
 	if err != nil {
 		return stop, err
 	}
@@ -138,15 +114,15 @@ func startEmulators(ctx context.Context, dir string) (stop func(), err error) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return stop, err
 	}
-	if err := start(elastic, "java", "-Dconfig.file="+config, "-cp", tools+"/elasticmq/*", "org.elasticmq.server.Main"); err != nil {
+	if err := add(emulator.Start(ctx, dir, elastic, "java", "-Dconfig.file="+config, "-cp", tools+"/elasticmq/*", "org.elasticmq.server.Main")); err != nil {
 		return stop, err
 	}
-	dynamo, dynamoPort, err := freePort()
+	dynamo, dynamoPort, err := emulator.FreePort()
 	if err != nil {
 		return stop, err
 	}
-	err = start(dynamo, "java", "-Djava.io.tmpdir="+dir, "-cp", tools+"/dynamodb-local/*", "com.amazonaws.services.dynamodbv2.local.main.ServerRunner",
-		"-inMemory", "-sharedDb", "-disableTelemetry", "-port", dynamoPort)
+	err = add(emulator.Start(ctx, dir, dynamo, "java", "-Djava.io.tmpdir="+dir, "-cp", tools+"/dynamodb-local/*", "com.amazonaws.services.dynamodbv2.local.main.ServerRunner",
+		"-inMemory", "-sharedDb", "-disableTelemetry", "-port", dynamoPort))
 	if err != nil {
 		return stop, err
 	}
@@ -156,35 +132,13 @@ func startEmulators(ctx context.Context, dir string) (stop func(), err error) {
 	}
 	prepared.backends = append(prepared.backends,
 		backend{name: "moto+RIE", options: stack.Options{
-			SQSEndpoint: "http://" + moto, SecretsEndpoint: "http://" + moto, DynamoDBEndpoint: proxy.URL, RIE: rie,
+			SQSEndpoint: "http://" + moto, SecretsEndpoint: "http://" + moto, DynamoDBEndpoint: proxy, RIE: rie,
 		}},
 		backend{name: "ElasticMQ+DynamoDB Local", options: stack.Options{
 			SQSEndpoint: "http://" + elastic, SecretsEndpoint: "http://" + moto, DynamoDBEndpoint: "http://" + dynamo,
 		}},
 	)
 	return stop, nil
-}
-
-// oneAtATime passes calls on to an address one after the other. The transactions of
-// moto's DynamoDB are not isolated: one that fails puts the whole table back as it
-// was when it began, and so undoes what others have committed meanwhile.
-func oneAtATime(address string) *httptest.Server {
-	var mu sync.Mutex
-	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address})
-	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) } // also of canceled calls
-	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		proxy.ServeHTTP(w, r)
-	}))
-}
-
-func freePort() (address, port string, err error) {
-	if address, err = loopback.FreeAddress(); err != nil {
-		return "", "", err
-	}
-	_, port, err = net.SplitHostPort(address)
-	return address, port, err
 }
 
 // start starts a stack on a backend. When the test ends, everything that the

@@ -125,6 +125,9 @@ func (s *Stack) Outputs() map[string]any {
 	return all
 }
 
+// Met reports whether a condition of the template is met.
+func (s *Stack) Met(name string) bool { return s.condition(name) }
+
 func (s *Stack) condition(name string) bool {
 	body, ok := s.template.Conditions[name]
 	if !ok {
