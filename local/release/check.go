@@ -74,7 +74,7 @@ func readFolder(folder string) (map[string][]byte, error) {
 	}
 	files := map[string][]byte{}
 	for _, entry := range entries {
-		content, err := os.ReadFile(filepath.Join(folder, entry.Name())) //nolint:gosec // the folder is what is to be checked
+		content, err := os.ReadFile(filepath.Join(folder, entry.Name()))
 		if err != nil {
 			return nil, err
 		}
@@ -183,7 +183,7 @@ func askVersion(ctx context.Context, name, version string, binary []byte) error 
 	if err := os.WriteFile(path, binary, 0o700); err != nil { //nolint:gosec // it is a program, and is to be run
 		return err
 	}
-	out, err := exec.CommandContext(ctx, path, "--version").Output() //nolint:gosec // the binary of the release
+	out, err := exec.CommandContext(ctx, path, "--version").Output()
 	if err != nil {
 		return fmt.Errorf("%s --version: %w", name, err)
 	}

@@ -69,10 +69,11 @@ func TestNoticesNameTheModulesOfTheBinaryAndNoOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := "- Go's runtime and standard library " + info.GoVersion + "\n"
+	lines := []string{"- Go's runtime and standard library " + info.GoVersion + "\n"}
 	for _, dep := range info.Deps {
-		list += "- " + dep.Path + " " + dep.Version + "\n"
+		lines = append(lines, "- "+dep.Path+" "+dep.Version+"\n")
 	}
+	list := strings.Join(lines, "")
 	licenses := "\n" + strings.Repeat("=", 80) + "\n- a line of a license\n"
 	if err := checkNotices(info, list+licenses); err != nil {
 		t.Error(err)

@@ -18,7 +18,7 @@ func ownBinary(t *testing.T) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	content, err := os.ReadFile(path) //nolint:gosec // it is this program
+	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
