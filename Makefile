@@ -19,7 +19,7 @@ BENCHTIME ?= 1s
 MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run up invoke test test-all explore mutants test-emulators test-cloud test-browser picture fuzz bench build command fmt fmt-check vet lint vuln validate deploy ci clean
+.PHONY: help run up invoke test test-all explore mutants test-emulators test-cloud test-browser picture fuzz bench build command release release-check fmt fmt-check vet lint vuln validate deploy ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,7 +92,13 @@ build: ## build the function for Lambda into dist/, with the licenses of what it
 	.ci/build $(ARCH) dist "$(VERSION)"
 
 command: ## build the command aep-retrigger for this machine into dist/
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-X main.version=$(or $(VERSION),$(shell sed -n 's/^ *SemanticVersion: *//p' template.yaml)+$(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown))" -o dist/aep-retrigger ./cmd/aep-retrigger
+	.ci/build-command host host dist/aep-retrigger "$(VERSION)"
+
+release: ## make a release into dist/release/: zips, the command for three systems, templates, SBOMs, checksums
+	.ci/release dist/release "$(VERSION)"
+
+release-check: ## make it twice, which must give the same files, and look into each of them
+	.ci/release-check
 
 fmt: ## format the code
 	$(LINT) fmt

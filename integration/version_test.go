@@ -10,9 +10,9 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
 )
 
-// TestVersionStandsInTheFirstLogRecordAndInEachCallToAdobe: Everybody who reads a log or
-// asks Adobe's support can name the commit that ran.
-func TestVersionStandsInTheFirstLogRecordAndInEachCallToAdobe(t *testing.T) {
+// TestVersionStandsInTheFirstLogRecordAndInEachCallToAdobeAndAWS: Everybody who reads a log,
+// asks Adobe's support, looks into CloudTrail or holds a binary can name the commit that ran.
+func TestVersionStandsInTheFirstLogRecordAndInEachCallToAdobeAndAWS(t *testing.T) {
 	t.Parallel()
 	const version = "1.2.3+0123456789ab"
 	binary := filepath.Join(t.TempDir(), "bootstrap")
@@ -21,6 +21,9 @@ func TestVersionStandsInTheFirstLogRecordAndInEachCallToAdobe(t *testing.T) {
 	build.Dir, build.Env = "..", append(build.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
+	}
+	if out, err := exec.CommandContext(t.Context(), binary, "--version").Output(); err != nil || string(out) != version+"\n" {
+		t.Errorf("bootstrap --version says %q (error: %v), want %s", out, err, version)
 	}
 	s := start(t, backend{}, func(o *stack.Options) { o.Binary = binary })
 	ids := failedRuns(s, 1)
@@ -39,6 +42,15 @@ func TestVersionStandsInTheFirstLogRecordAndInEachCallToAdobe(t *testing.T) {
 	for _, c := range calls {
 		if !strings.HasPrefix(c.UserAgent, "aep-retrigger/"+version+" ") {
 			t.Errorf("%s %s came with User-Agent %q, want aep-retrigger/%s first", c.Method, c.Path, c.UserAgent, version)
+		}
+	}
+	agents := stack.Agents(s)
+	if len(agents) == 0 {
+		t.Error("AWS got no calls")
+	}
+	for _, agent := range agents {
+		if !strings.Contains(agent, " aep-retrigger/"+version+" ") {
+			t.Errorf("a call to AWS came with User-Agent %q, want aep-retrigger/%s in it", agent, version)
 		}
 	}
 }

@@ -18,6 +18,10 @@ func startAWS(ts *testscript.TestScript, _ bool, refused []string) {
 	base, stop, err := loopback.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ts.Check(r.ParseForm())
 		action := actionOf(r)
+		if agent := r.UserAgent(); !strings.Contains(agent, " aep-retrigger-command/dev ") {
+			http.Error(w, "the call does not name the command and its version: "+agent, http.StatusBadRequest)
+			return
+		}
 		for _, no := range refused {
 			if strings.EqualFold(no, action) {
 				refuse(w, action)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -51,7 +52,14 @@ import (
 // and on the files beside the sources.
 var version = "dev"
 
+// product is the function's name in the User-Agent of its calls to Adobe and AWS.
+const product = "aep-retrigger"
+
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "--version" { // for whoever holds a binary; Lambda passes no argument
+		_, _ = io.WriteString(os.Stdout, version+"\n")
+		return
+	}
 	ctx := context.Background()
 	function, start, err := newHandler(ctx)
 	if err != nil {
@@ -69,7 +77,8 @@ func newHandler(ctx context.Context) (*handler.Handler, headstart.Start, error) 
 	if err != nil {
 		return nil, headstart.Start{}, err
 	}
-	amazon, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithAPIOptions(keepalive.Options()), awsconfig.WithHTTPClient(keepalive.Client()))
+	calls := append(keepalive.Options(), awsmiddleware.AddUserAgentKeyValue(product, version))
+	amazon, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithAPIOptions(calls), awsconfig.WithHTTPClient(keepalive.Client()))
 	if err != nil {
 		return nil, headstart.Start{}, err
 	}
@@ -160,7 +169,7 @@ func clients(cfg config.Config, limits *throttle.Throttle, more []flowclient.Opt
 	options := append([]flowclient.Option{
 		flowclient.WithBaseURL(cfg.FlowServiceURL), flowclient.WithIMSURL(cfg.IMSURL), flowclient.WithOp(cfg.RetriggerOp),
 		flowclient.WithAcceptedOp(new(flowclient.AcceptedOp)), // one org finds out for all
-		flowclient.WithCallTimeout(cfg.CallTimeout), flowclient.WithUserAgent("aep-retrigger/" + version),
+		flowclient.WithCallTimeout(cfg.CallTimeout), flowclient.WithUserAgent(product + "/" + version),
 	}, more...)
 	return func(orgID string, c flowclient.Credentials) (*flowclient.Client, error) {
 		tokens, err := flowclient.NewIMS(c, options...)

@@ -39,7 +39,7 @@ func newDoctor(c *command) *cobra.Command {
 
 func (c *command) doctor(cmd *cobra.Command, f *doctorFlags) error {
 	ctx := cmd.Context()
-	f.adobe.UserAgent = "aep-retrigger-command/" + c.system.Version
+	f.adobe.UserAgent = operate.Product + "/" + c.system.Version
 	var report doctor.Report
 	switch {
 	case f.file != "" && len(f.secrets) > 0:

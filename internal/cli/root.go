@@ -100,6 +100,7 @@ func (c *command) open(cmd *cobra.Command) (*operate.Operator, error) {
 // targetOf is the stack that the flags and the environment mean.
 func (c *command) targetOf(cmd *cobra.Command) operate.Target {
 	t := c.target
+	t.Version = c.system.Version
 	flags := cmd.Flags()
 	if !flags.Changed("local") && !flags.Changed("stack") && !flags.Changed("region") && !flags.Changed("profile") { // a flag is stronger than the environment
 		t.LocalFile = c.getenv(LocalVariable)

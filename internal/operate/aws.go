@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
@@ -19,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/keepalive"
 	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
@@ -34,15 +36,30 @@ type Target struct {
 	// for [LocalFile] here or above.
 	Local     bool
 	LocalFile string
+	// Version is this command's, for the User-Agent of its calls; empty for none.
+	Version string
 }
 
+// Product is the command's name in the User-Agent of its calls to AWS and Adobe.
+const Product = "aep-retrigger-command"
+
 func (t *Target) local() bool { return t.Local || t.LocalFile != "" }
+
+// calls is what each call to AWS gets: a connection that stays open, and this command's name
+// and version, which the account's CloudTrail shows.
+func (t *Target) calls() []func(*middleware.Stack) error {
+	options := keepalive.Options()
+	if t.Version != "" {
+		options = append(options, awsmiddleware.AddUserAgentKeyValue(Product, t.Version))
+	}
+	return options
+}
 
 // Open finds the stack and returns its Operator, with the AWS credentials that the person
 // has. The error is an [*Error].
 func Open(ctx context.Context, t Target) (*Operator, error) {
 	if t.local() {
-		return openLocal(t.LocalFile)
+		return openLocal(&t)
 	}
 	amazon, err := Config(ctx, t)
 	if err != nil {
@@ -72,7 +89,7 @@ func Config(ctx context.Context, t Target) (aws.Config, error) {
 	if t.local() {
 		return aws.Config{}, nil
 	}
-	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{}), awsconfig.WithAPIOptions(keepalive.Options())} // what is wrong is an error, and not a line between others
+	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{}), awsconfig.WithAPIOptions(t.calls())} // what is wrong is an error, and not a line between others
 	if t.Region != "" {
 		options = append(options, awsconfig.WithRegion(t.Region))
 	}
@@ -93,8 +110,8 @@ func Config(ctx context.Context, t Target) (aws.Config, error) {
 }
 
 // openLocal returns the Operator of the stack of make up.
-func openLocal(path string) (*Operator, error) {
-	l, err := readLocal(path)
+func openLocal(t *Target) (*Operator, error) {
+	l, err := readLocal(t.LocalFile)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +120,7 @@ func openLocal(path string) (*Operator, error) {
 		return nil, err
 	}
 	stack.Local = true
-	amazon := aws.Config{Region: l.Region, APIOptions: keepalive.Options(), Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}
+	amazon := aws.Config{Region: l.Region, APIOptions: t.calls(), Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}
 	endpoint := func(service string) *string { return aws.String(l.Endpoints[service]) }
 	return &Operator{
 		Stack:  stack,

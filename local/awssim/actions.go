@@ -15,8 +15,16 @@ type Action struct{ Name, Resource string }
 
 // Actions keeps the actions that each caller has used. It is safe for concurrent use.
 type Actions struct {
-	mu   sync.Mutex
-	used map[string]map[Action]bool // by access key
+	mu     sync.Mutex
+	used   map[string]map[Action]bool // by access key
+	agents map[string]map[string]bool // likewise
+}
+
+// Agents returns the User-Agents of the calls of the caller with an access key, in order.
+func (a *Actions) Agents(accessKey string) []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Sorted(maps.Keys(a.agents[accessKey]))
 }
 
 // Of returns the actions that the caller with an access key has used, in order.
@@ -37,11 +45,12 @@ func (a *Actions) Note(r *http.Request, body []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.used == nil {
-		a.used = map[string]map[Action]bool{}
+		a.used, a.agents = map[string]map[Action]bool{}, map[string]map[string]bool{}
 	}
 	if a.used[caller] == nil {
-		a.used[caller] = map[Action]bool{}
+		a.used[caller], a.agents[caller] = map[Action]bool{}, map[string]bool{}
 	}
+	a.agents[caller][r.UserAgent()] = true
 	for _, action := range needed(r.Header.Get("X-Amz-Target"), body) {
 		a.used[caller][action] = true
 	}

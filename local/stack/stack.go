@@ -172,6 +172,10 @@ func Variables(s *Stack) []string { return slices.Clone(s.deployed.Env) }
 // functionKey is the access key of the function. The stack's own clients have another.
 const functionKey = "function"
 
+// Agents are the User-Agents of the calls that the function of a stack has made so far to what
+// is simulated of AWS.
+func Agents(s *Stack) []string { return s.actions.Agents(functionKey) }
+
 // Actions are those of IAM that the function of a stack has used so far, on what is simulated. The
 // resources have their names in the template.
 func Actions(s *Stack) []awssim.Action {
