@@ -43,7 +43,7 @@ func TestRestoredLedgerIsSweptFromTheRestorePointOn(t *testing.T) {
 		pass(time.Minute)
 		recovered := retry("recovered", flowsim.Succeed())
 		failing := retry("failing", flowsim.Fail("CONNECTOR-1001-500", "again")) // no event told of the end
-		untold := w.Fail("f") // no event told of it
+		untold := w.Fail("f")                                                    // no event told of it
 		pass(time.Hour)
 
 		w.Memory = restored(t, backup)
