@@ -3,6 +3,7 @@ package docs_test
 import (
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -13,10 +14,15 @@ func TestNoTypeHasMoreThanTwentyMethods(t *testing.T) {
 	t.Parallel()
 	const most, client = 20, root + "/pkg/flowclient.Client"
 	counts := map[string]int{}
-	method := regexp.MustCompile(`(?m)^func \(\w* ?\*?(\w+)(?:\[[^]]*\])?\) \w`)
+	method := regexp.MustCompile(`^func \(\w* ?\*?(\w+)(?:\[[^]]*\])?\) \w`)
 	for path, text := range goFiles(t, ".go") {
-		for _, match := range method.FindAllStringSubmatch(text, -1) {
-			counts[filepath.ToSlash(filepath.Dir(path))+"."+match[1]]++
+		for line := range strings.Lines(text) {
+			if !strings.HasPrefix(line, "func (") { // the expression would take a second for all lines
+				continue
+			}
+			if match := method.FindStringSubmatch(line); match != nil {
+				counts[filepath.ToSlash(filepath.Dir(path))+"."+match[1]]++
+			}
 		}
 	}
 	if counts[client] <= 5 {

@@ -77,10 +77,12 @@ func goFiles(t *testing.T, suffix string) map[string]string {
 func testNames(t *testing.T) []string {
 	t.Helper()
 	var names []string
-	test := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 	for _, text := range goFiles(t, "_test.go") {
-		for _, match := range test.FindAllStringSubmatch(text, -1) {
-			names = append(names, match[1])
+		for line := range strings.Lines(text) {
+			if name, is := strings.CutPrefix(line, "func Test"); is {
+				name, _, _ = strings.Cut(name, "(")
+				names = append(names, "Test"+name)
+			}
 		}
 	}
 	if len(names) < 100 {

@@ -55,8 +55,14 @@ func (m withFunction) Run() int {
 // starts a stack of its own on this machine with the word stack; see [commands].
 func TestCommand(t *testing.T) {
 	t.Parallel()
+	playScripts(t, "testdata/script")
+}
+
+// playScripts plays the scripts of a folder.
+func playScripts(t *testing.T, folder string) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata/script",
+		Dir:  folder,
 		Cmds: commands(),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true") // no credentials must not mean a wait for a machine on EC2

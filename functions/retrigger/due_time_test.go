@@ -26,7 +26,7 @@ func TestRequestIsHandledWhenItIsDue(t *testing.T) {
 				inWorld(t, func(t *testing.T, w *world) {
 					w.Config.RetryDelays = []time.Duration{delay}
 					p := w.Start(-1, false)
-					for range 20 { // jitter makes each of them another delay
+					for range jitters {
 						root := w.Fail("f")
 						event := w.Adobe.FailureEvent(root)
 						if direct {

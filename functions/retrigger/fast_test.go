@@ -6,11 +6,25 @@ import (
 	"flag"
 	"os"
 	"testing"
+	"time"
 )
 
-// TestMain plays a quarter of the random histories that `make test-all` plays, unless the
+// The tests that play long or often play less of the same in `make test`; full_slow_test.go
+// has the numbers of `make test-all`.
+const (
+	// smallWorlds is how many small worlds are played, each with another seed.
+	smallWorlds = 1
+	// jitters is how many retries wait for each delay: jitter makes each of them another one.
+	jitters = 2
+	// longWait is how long a message waits whose wait must change nothing.
+	longWait = 3 * time.Hour
+	// observedFor is how long observe mode lasts.
+	observedFor = 3 * time.Hour
+)
+
+// TestMain plays a part of the random histories that `make test-all` plays, unless the
 // command says how many.
 func TestMain(m *testing.M) {
-	_ = flag.Set("rapid.checks", "25") // rapid defines it
+	_ = flag.Set("rapid.checks", "15") // rapid defines it
 	os.Exit(m.Run())
 }

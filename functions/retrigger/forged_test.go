@@ -113,9 +113,9 @@ func TestForgedOriginIsNotTrustedAfterAWait(t *testing.T) {
 					id := w.Fail("f")
 					end := wait(w)
 					w.Send(`{"runId":"` + id + `","orgId":"` + worldOrg + `","sandbox":"prod","flowId":"another","origin":` + origin + due + `}}`)
-					w.Drain(20 * time.Hour)
+					w.Drain(longWait)
 					end()
-					w.Drain(20 * time.Hour)
+					w.Drain(longWait)
 					if n := w.Adobe.Retriggers(id); n != 1 || w.Entry(id)["flowId"] != "f" || w.Entry(id)["errorText"] == "forged" {
 						t.Errorf("it was re-triggered %d times; the ledger has %v", n, w.Entry(id))
 					}

@@ -187,7 +187,7 @@ func TestWhatWaitsWhenObserveModeBeginsWaitsUntilItEnds(t *testing.T) {
 				arrange(w, id)
 				before, waiting := len(w.sent()), len(w.AWS.Messages(w.Requests))
 				w.observing(true)
-				w.Drain(3 * 24 * time.Hour)
+				w.Drain(observedFor)
 				if n := len(w.sent()) - before; n != 0 {
 					t.Errorf("%d re-triggers in observe mode", n)
 				}

@@ -115,7 +115,7 @@ func further() []dimension {
 }
 
 // TestEachCombinationOfFactsIsDecidedSafely walks through every combination of what
-// matters, each with several values of everything else.
+// matters, each with some values of everything else.
 func TestEachCombinationOfFactsIsDecidedSafely(t *testing.T) {
 	t.Parallel()
 	states := slices.DeleteFunc(ledger.States(), func(s ledger.State) bool { return s == ledger.Unconfirmed }) // it is never stored
@@ -125,7 +125,7 @@ func TestEachCombinationOfFactsIsDecidedSafely(t *testing.T) {
 			combinations, failures := 0, 0
 			first, rest := mattering(), further()
 			walk(first, func(matter []int) {
-				for range 3 {
+				for range situationsOfEach {
 					s := &situation{facts: facts(), rules: rules()}
 					set(in(state))(s)
 					names := pick(s, first, matter)

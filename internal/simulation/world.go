@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -110,12 +111,15 @@ type World struct {
 	// were added by [World.Fail].
 	Flows []string
 	Roots int
+
+	queues func() *sqs.Client
 }
 
 // New returns a World in which wire makes the function. Adobe's clock is ahead of ours by
 // skew, and Flow Service lists a new run after lag.
 func New(tb Fataler, wire func(Parts) Handler, skew, lag time.Duration) *World {
 	w := &World{TB: tb, Wire: wire, Timeout: DefaultTimeout, AWS: awssim.New(), Memory: memory.New(), Logs: &Records{}}
+	w.queues = sync.OnceValue(func() *sqs.Client { return sqs.NewFromConfig(w.Amazon(loopback.Transport{Handler: w.AWS})) })
 	w.Memory.MadeAt(time.Now().Add(-tableAge))
 	w.Adobe = flowsim.New(flowsim.Options{Now: func() time.Time { return time.Now().Add(skew) }, ListLag: lag})
 	var secrets []string
@@ -174,7 +178,7 @@ func (w *World) Send(body string) {
 
 // SQS is a client of the queues, which no process's crash concerns.
 func (w *World) SQS() *sqs.Client {
-	return sqs.NewFromConfig(w.Amazon(loopback.Transport{Handler: w.AWS}))
+	return w.queues()
 }
 
 // Put puts a body on a queue, as it is.

@@ -11,12 +11,8 @@ import (
 )
 
 // told invokes the function with an event, and returns what is said of the messages.
-func told(t *testing.T, payload []byte, env ...string) string {
+func told(t *testing.T, binary string, payload []byte, env ...string) string {
 	t.Helper()
-	binary, err := lambdaenv.Build(t.Context(), "../..", t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
 	s, err := stack.Start(t.Context(), stack.Options{Binary: binary, Env: env})
 	if err != nil {
 		t.Fatal(err)
@@ -39,6 +35,10 @@ func TestWhatBecameOfEachMessageIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	binary, err := lambdaenv.Build(t.Context(), "../..", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
 	batch := `{"Records":[{"messageId":"m1","receiptHandle":"r","body":"{\"runId\":\"a-run\"}","attributes":{"ApproximateReceiveCount":"1","SentTimestamp":"1795413600000"},"eventSource":"aws:sqs"}]}`
 	for name, tt := range map[string]struct {
 		payload string
@@ -54,7 +54,7 @@ func TestWhatBecameOfEachMessageIsTold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := told(t, []byte(tt.payload), tt.env...)
+			got := told(t, binary, []byte(tt.payload), tt.env...)
 			for _, want := range tt.want {
 				if !strings.Contains(got, want) {
 					t.Errorf("it lacks %q:\n%s", want, got)

@@ -22,11 +22,13 @@ func play(t *testing.T, seed uint64, minutes int) (done []string, adobe *flowsim
 		return nil
 	}
 	w := smallworld.New(smallworld.Parts{Adobe: adobe, OrgID: "A@AdobeOrg", Sandbox: "prod", Send: record, Invoke: record, Undelivered: record, Seed: seed}, now)
-	for range minutes * 60 {
+	for second := range minutes * 60 {
 		if err := w.Step(t.Context(), now); err != nil {
 			t.Fatal(err)
 		}
-		w.Forget(now.Add(-10 * time.Minute))
+		if second%60 == 0 {
+			w.Forget(now.Add(-10 * time.Minute))
+		}
 		now = now.Add(time.Second)
 	}
 	return done, adobe
