@@ -19,7 +19,7 @@ BENCHTIME ?= 1s
 MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run up invoke test test-all explore mutants test-emulators test-cloud test-browser picture fuzz bench build command release release-check fmt fmt-check vet lint vuln validate deploy ci clean
+.PHONY: help run up invoke test test-all explore mutants test-emulators test-cloud test-browser picture fuzz bench bench-memory build command release release-check fmt fmt-check vet lint vuln validate deploy ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ fuzz: ## fuzz every decoder for FUZZTIME
 	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$(dirname $$file)"; \
 	  done; \
 	done
+
+bench-memory: ## measure what each memory setting is worth, and draw it into docs/images/memory.svg
+	go run ./bench/curve
 
 bench: ## measure start-up, retries and memory
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout $(TEST_TIMEOUT) ./bench/... ./internal/... ./pkg/...

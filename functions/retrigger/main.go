@@ -10,6 +10,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime"
 	"slices"
@@ -36,6 +37,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
+	"github.com/aep-retrigger/aep-retrigger/internal/roots"
 	"github.com/aep-retrigger/aep-retrigger/internal/status"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
@@ -43,6 +45,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
 	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/internal/unrecognized"
+	"github.com/aep-retrigger/aep-retrigger/pkg/dialahead"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -61,6 +64,7 @@ func main() {
 		return
 	}
 	ctx := context.Background()
+	roots.OnceOnLambda(roots.Process())
 	function, start, err := newHandler(ctx)
 	if err != nil {
 		telemetry.NewLogger(os.Stdout, slog.LevelInfo).Error("the function can't start", "error", err.Error())
@@ -83,7 +87,12 @@ func newHandler(ctx context.Context) (*handler.Handler, headstart.Start, error) 
 		return nil, headstart.Start{}, err
 	}
 	table := dynamo.New(dynamodb.NewFromConfig(amazon), cfg.LedgerTable)
-	function, start := wire(cfg, amazon, table, newLedger(cfg, table), os.Stdout)
+	ims := &http.Client{Transport: flowclient.NewTransport()}
+	function, start := wire(cfg, amazon, table, newLedger(cfg, table), os.Stdout, flowclient.WithIMSHTTPClient(ims))
+	if !cfg.Paused {
+		start.ConnectIMS = func(ctx context.Context) error { return dialahead.Open(ctx, ims, cfg.IMSURL) }
+	}
+	start.Rehearse = func(ctx context.Context) error { return rehearse(ctx, cfg, amazon) }
 	log.Info("the function starts", "version", version, "go", runtime.Version(), "observe", cfg.Observe)
 	return function, start, nil
 }
