@@ -17,12 +17,12 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/aep-retrigger/aep-retrigger/internal/awsenv"
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/dataflow"
@@ -53,7 +53,7 @@ var version = "dev"
 
 func main() {
 	ctx := context.Background()
-	function, start, err := newHandler(ctx)
+	function, start, err := newHandler()
 	if err != nil {
 		telemetry.NewLogger(os.Stdout, slog.LevelInfo).Error("the function can't start", "error", err.Error())
 		os.Exit(1)
@@ -62,17 +62,18 @@ func main() {
 	lambda.Start(function)
 }
 
-func newHandler(ctx context.Context) (*handler.Handler, headstart.Start, error) {
+func newHandler() (*handler.Handler, headstart.Start, error) {
 	cfg, strays, err := config.Load(os.Environ())
 	log := telemetry.NewLogger(os.Stdout, cfg.LogLevel)
 	warn(log, strays)
 	if err != nil {
 		return nil, headstart.Start{}, err
 	}
-	amazon, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithAPIOptions(keepalive.Options()), awsconfig.WithHTTPClient(keepalive.Client()))
+	amazon, err := awsenv.Config(os.Getenv)
 	if err != nil {
 		return nil, headstart.Start{}, err
 	}
+	amazon.APIOptions, amazon.HTTPClient = keepalive.Options(), keepalive.Client()
 	table := dynamo.New(dynamodb.NewFromConfig(amazon), cfg.LedgerTable)
 	function, start := wire(cfg, amazon, table, newLedger(cfg, table), os.Stdout)
 	log.Info("the function starts", "version", version, "go", runtime.Version(), "observe", cfg.Observe)
