@@ -104,8 +104,12 @@ func shortened(text string) string {
 
 // decisionsOf reads the attribute. What can't be read is left out: no decision depends on
 // it, and it must not keep the entry from being written.
-func decisionsOf(text string) (all []Decision) {
-	if text != "" && json.Unmarshal([]byte(text), &all) != nil {
+func decisionsOf(text string) []Decision {
+	if text == "" {
+		return nil
+	}
+	var all []Decision
+	if json.Unmarshal([]byte(text), &all) != nil {
 		return nil
 	}
 	return all

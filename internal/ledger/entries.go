@@ -284,8 +284,7 @@ func runOf(r store.Record) Run {
 		Faults: f.count("faults"), LastFault: r["lastFault"], FaultAt: f.instant("faultAt"), Counted: r["counted"] != "", Superseded: r["superseded"] != "", SupersededBy: r["supersededBy"],
 		FirstSeen: f.instant("firstSeen"), ChangedAt: f.instant("changedAt"), version: r[store.AttributeRev], schema: f.count("schema"),
 	}
-	f.decode("call", &run.Call)
-	f.decode("lost", &run.Lost)
+	run.Call, run.Lost = decode[Call](&f, "call"), decode[Call](&f, "lost")
 	run.Decisions = decisionsOf(r["decisions"])
 	run.unreadable = f.unreadable
 	return run
@@ -306,10 +305,8 @@ func flowOf(r store.Record) Flow {
 		OrgID: r["orgId"], FlowID: r["flowId"], Exhausted: f.count("exhausted"), Since: f.instant("since"), BlockedUntil: f.instant("blockedUntil"),
 		Window: f.instant("window"), Sent: f.count("sent"), Listed: r[store.IndexList] == untoldList(r["orgId"]), version: r[store.AttributeRev], schema: f.count("schema"),
 	}
-	f.decode("episodes", &flow.Episodes)
-	f.decode("slot", &flow.Slot)
-	f.decode("kept", &flow.Kept)
-	f.decode("cut", &flow.Cut)
+	flow.Episodes, flow.Slot = decode[[]Episode](&f, "episodes"), decode[*Call](&f, "slot")
+	flow.Kept, flow.Cut = decode[[]Call](&f, "kept"), decode[*CutMark](&f, "cut")
 	flow.unreadable = f.unreadable
 	return flow
 }
@@ -340,8 +337,15 @@ func (f *fields) instant(name string) (t time.Time) {
 	return t
 }
 
-func (f *fields) decode(name string, into any) {
+// decode decodes an attribute of JSON. Most entries have none: a sweep reads a million of them,
+// and for those nothing is allocated.
+func decode[T any](f *fields, name string) (decoded T) {
+	if f.Record[name] == "" {
+		return decoded
+	}
+	into := new(T)
 	f.read(name, func(value string) error { return json.Unmarshal([]byte(value), into) })
+	return *into
 }
 
 // text is a value as JSON; empty for an empty one.

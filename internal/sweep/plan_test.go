@@ -135,7 +135,7 @@ func TestPlanOfAFailedRun(t *testing.T) {
 			}
 			q := asked()
 			q.rules.Policy.Rules = tt.rules
-			verdicts, limited := q.plan(f, q.consider(f))
+			verdicts, limited := q.plan(f, q.consider(f, nil), nil)
 			if len(verdicts) != 1 {
 				t.Fatalf("%d verdicts", len(verdicts))
 			}
@@ -157,7 +157,7 @@ func TestARequestTellsWhatTheListingTold(t *testing.T) {
 	t.Parallel()
 	entry := known(ledger.Skipped, "run_not_found", func(r *ledger.Run) { r.Sandbox, r.FlowID, r.FlowName = "dev", "wrong", "Old name" })
 	q, f := asked(), facts{target: prod, runs: []*flowclient.Run{listed("r")}, entries: map[string]ledger.Run{"r": *entry}, now: noon.Add(time.Microsecond)}
-	verdicts, _ := q.plan(f, q.consider(f))
+	verdicts, _ := q.plan(f, q.consider(f, nil), nil)
 	want := &event.Request{
 		RunID: "r", FlowID: "f", OrgID: org, Sandbox: "prod", Reason: "found by sweep s",
 		Origin: event.Origin{
@@ -183,7 +183,7 @@ func TestTheLimitHoldsWithinAPage(t *testing.T) {
 	done := ledger.NewRun(org, "f", "prod", "done")
 	done.State = ledger.Succeeded
 	f := facts{target: prod, runs: runs, entries: map[string]ledger.Run{"own": own, "done": done}, now: noon}
-	verdicts, limited := q.plan(f, q.consider(f))
+	verdicts, limited := q.plan(f, q.consider(f, nil), nil)
 	var got []Reason
 	for _, v := range verdicts {
 		got = append(got, v.reason)
@@ -252,7 +252,7 @@ func TestFlowServiceIsAskedAboutTheDataflowsOfRunsThatMayBeRequested(t *testing.
 	done.State = ledger.Succeeded
 	own.State, own.Reason = ledger.Deferred, "sweep s"
 	f := facts{target: prod, runs: runs, entries: map[string]ledger.Run{"done": done, "own": own}, flows: dataflows{flowKey(prod, "known"): {}}, now: noon}
-	if diff := cmp.Diff([]string{"new", "downstream"}, f.unknownFlows(asked().consider(f))); diff != "" {
+	if diff := cmp.Diff([]string{"new", "downstream"}, f.unknownFlows(asked().consider(f, nil))); diff != "" {
 		t.Errorf("the dataflows to ask about (-want +got):\n%s", diff)
 	}
 }

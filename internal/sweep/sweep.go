@@ -247,6 +247,10 @@ type work struct {
 	repeated  bool // an earlier invocation has finished the sweep
 	observed  bool // it is a dry run since the function only observes
 	birth     birth
+
+	// considered and verdicts are those of the last page, whose room the next one uses.
+	considered []considered
+	verdicts   []verdict
 }
 
 // endings finds out how the runs ended that our re-triggers made; see ends.go.
