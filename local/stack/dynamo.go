@@ -17,6 +17,7 @@ import (
 	"github.com/truora/minidyn/server"
 
 	"github.com/aep-retrigger/aep-retrigger/local/awssim"
+	"github.com/aep-retrigger/aep-retrigger/local/loopback"
 )
 
 // simulatedDynamo counts the calls of minidyn, adds the checksum that DynamoDB's
@@ -34,10 +35,13 @@ type simulatedDynamo struct {
 	actions      *awssim.Actions // those that callers have used; may be nil
 	// begun is called while a call is under way, before minidyn gets it; nil for nothing.
 	begun func(op string)
+	// latency is how long a call is under way at least, and with it a transaction.
+	latency time.Duration
 }
 
 // ServeHTTP answers one call.
 func (d *simulatedDynamo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	came := time.Now()
 	d.calls.Add(1)
 	recorder := httptest.NewRecorder()
 	body, err := io.ReadAll(r.Body)
@@ -50,7 +54,9 @@ func (d *simulatedDynamo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.actions.Note(r, body)
 	}
 	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	if refused := d.answer(op, body, recorder, r); refused != nil {
+	answers := came.Add(d.latency)
+	if refused := d.answer(op, body, recorder, r, answers); refused != nil {
+		loopback.WaitUntil(answers)
 		recorder.Header().Set("Content-Type", "application/x-amz-json-1.0")
 		recorder.WriteHeader(http.StatusBadRequest)
 		_ = json.NewEncoder(recorder).Encode(refused)
@@ -61,8 +67,9 @@ func (d *simulatedDynamo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(recorder.Body.Bytes())
 }
 
-// answer has minidyn answer a call, or returns the refusal.
-func (d *simulatedDynamo) answer(op string, body []byte, w http.ResponseWriter, r *http.Request) (refused any) {
+// answer has minidyn answer a call, which ends at the given time or later, or returns the
+// refusal.
+func (d *simulatedDynamo) answer(op string, body []byte, w http.ResponseWriter, r *http.Request, ends time.Time) (refused any) {
 	if refused := refusal(op, body); refused != nil {
 		return refused
 	}
@@ -71,21 +78,27 @@ func (d *simulatedDynamo) answer(op string, body []byte, w http.ResponseWriter, 
 		return refused
 	}
 	defer done()
+	defer loopback.WaitUntil(ends) // holding no lock of the tables
 	if d.begun != nil {
 		d.begun(op)
 	}
-	if !strings.HasSuffix(op, "Table") {
-		d.tables.RLock()
-		defer d.tables.RUnlock()
-		if !d.queryIndex(op, body, w, r) {
-			d.Server.ServeHTTP(w, r)
-		}
-		return nil
-	}
-	d.tables.Lock()
-	defer d.tables.Unlock()
-	d.table(op, body, w, r)
+	d.minidyn(op, body, w, r)
 	return nil
+}
+
+// minidyn has minidyn answer a call. Indexes are not its own.
+func (d *simulatedDynamo) minidyn(op string, body []byte, w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(op, "Table") {
+		d.tables.Lock()
+		defer d.tables.Unlock()
+		d.table(op, body, w, r)
+		return
+	}
+	d.tables.RLock()
+	defer d.tables.RUnlock()
+	if !d.queryIndex(op, body, w, r) {
+		d.Server.ServeHTTP(w, r)
+	}
 }
 
 // table has minidyn answer a call on a table. minidyn leaves out of its description when the
@@ -117,3 +130,7 @@ func (d *simulatedDynamo) table(op string, body []byte, w http.ResponseWriter, r
 // LedgerCalls returns how many calls of DynamoDB were made, where it is
 // simulated.
 func (s *Stack) LedgerCalls() int { return int(s.simulated.calls.Load()) }
+
+// LedgerHandler answers the calls of DynamoDB of a stack where it is simulated, so that they
+// can be served once more: over TLS, for example.
+func LedgerHandler(s *Stack) http.Handler { return s.simulated }

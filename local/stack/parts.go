@@ -134,7 +134,7 @@ func (s *Stack) addQueues(ctx context.Context, o Options) error {
 func (s *Stack) addLedger(ctx context.Context, o Options, config aws.Config) error {
 	endpoint := o.DynamoDBEndpoint
 	if endpoint == "" {
-		s.simulated = &simulatedDynamo{Server: server.NewServer(), actions: s.actions}
+		s.simulated = &simulatedDynamo{Server: server.NewServer(), actions: s.actions, latency: o.LedgerLatency}
 		base, stop, err := loopback.Serve(s.simulated)
 		if err != nil {
 			return err

@@ -60,6 +60,9 @@ type Options struct {
 	// SQSEndpoint, SecretsEndpoint and DynamoDBEndpoint are those of emulators;
 	// empty simulates them.
 	SQSEndpoint, SecretsEndpoint, DynamoDBEndpoint string
+	// LedgerLatency is how long each call of the simulated DynamoDB takes at least. For so
+	// long a transaction is under way, and others that share an item with it are refused.
+	LedgerLatency time.Duration
 	// RIE is the path of the Runtime Interface Emulator; empty for none.
 	RIE string
 	// Timeout is the function's; 0 means a minute.
