@@ -3,8 +3,8 @@
 // on any.
 //
 // It ends with 1 if a ratio is over its limit or a measurement failed, and with CI=true also
-// if a row can't be measured on this machine. A row that is over its limit is measured anew up
-// to twice with CI=true, and the smallest ratio counts: what else the machine does only adds.
+// if a row can't be measured on this machine. With -again 2 a row that is over its limit is
+// measured anew up to twice, and the smallest ratio counts: what else the machine does only adds.
 package main
 
 import (
@@ -24,9 +24,6 @@ import (
 
 // document has the table, between its marks.
 const document = "docs/performance.md"
-
-// again is how often a row that is over its limit is measured anew in CI.
-const again = 2
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -51,8 +48,14 @@ type options struct {
 	rows []string
 	// rounds is how often each thing is measured; 0 for as often as is good for it.
 	rounds int
+	// quick measures less and less often.
+	quick bool
+	// again is how often a row that is over its limit is measured anew.
+	again int
 	// write means that the table goes into the document.
 	write bool
+	// extra are variables of the function, to see what others than the defaults would do.
+	extra []string
 	ci    bool
 }
 
@@ -60,8 +63,14 @@ func parse(args []string, out io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("table", flag.ContinueOnError)
 	flags.SetOutput(out)
 	rows := flags.String("row", "", "measure these `rows` alone, such as 5.4,5.14")
-	flags.IntVar(&o.rounds, "rounds", 0, "measure each thing so often; 0 for as often as is good for it, 1 for the least")
+	flags.IntVar(&o.rounds, "rounds", 0, "measure each thing so often; 0 for as often as is good for it")
+	flags.BoolVar(&o.quick, "quick", false, "measure less, and less often")
+	flags.IntVar(&o.again, "again", 0, "measure a row that is over its limit anew, so often at most; the smallest ratio counts")
 	flags.BoolVar(&o.write, "write", false, "write the table into "+document)
+	flags.Func("env", "have the function a `NAME=value` that is not its default; may be repeated", func(text string) error {
+		o.extra = append(o.extra, text)
+		return nil
+	})
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -71,16 +80,16 @@ func parse(args []string, out io.Writer) (o options, err error) {
 	switch {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("%q is no flag", flags.Arg(0)) //nolint:err113 // it is printed
-	case o.rounds < 0:
-		return o, errors.New("-rounds is negative")
-	case o.write && len(o.rows) > 0:
-		return o, errors.New("-write writes all rows: leave out -row")
+	case o.rounds < 0 || o.again < 0:
+		return o, errors.New("-rounds or -again is negative")
+	case o.write && (len(o.rows) > 0 || len(o.extra) > 0):
+		return o, errors.New("-write writes all rows, on the defaults: leave out -row and -env")
 	}
 	return o, nil
 }
 
 func run(ctx context.Context, o options, out io.Writer) error {
-	l, err := newLab(ctx, o.rounds)
+	l, err := newLab(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -89,14 +98,10 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	tries := 1
-	if o.ci {
-		tries += again
-	}
 	var lines []line
 	for _, s := range chosen {
 		began := time.Now()
-		lines = append(lines, s.measure(ctx, l, tries)...)
+		lines = append(lines, s.measure(ctx, l, 1+o.again)...)
 		_, _ = fmt.Fprintf(os.Stderr, "%s: %.0f s\n", s.name, time.Since(began).Seconds())
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -23,7 +23,7 @@ type study struct {
 
 // studies are all that there are, in the order in which they are measured.
 func studies() []study {
-	return []study{startUp(), swept()}
+	return []study{startUp(), cold(), warm(), batches(), backlog(), peakMemory(), zipped(), calls(), swept()}
 }
 
 // choose returns the studies that have the rows; all without any. A study keeps only the rows
@@ -78,14 +78,17 @@ var errNoFigure = errors.New("the study has no figure for the row") //nolint:goc
 type lab struct {
 	dir    string
 	rounds int
+	quick  bool
 	// binary is the function, built for this machine as it is deployed. bare is the least
 	// function there is.
 	binary, bare string
-	noted        []string
+	// extra are variables of the function besides the defaults, "NAME=value", to try others.
+	extra []string
+	noted []string
 }
 
-func newLab(ctx context.Context, rounds int) (l *lab, err error) {
-	l = &lab{rounds: rounds}
+func newLab(ctx context.Context, o options) (l *lab, err error) {
+	l = &lab{rounds: o.rounds, quick: o.quick, extra: o.extra}
 	if l.dir, err = os.MkdirTemp("", "bench-"); err != nil {
 		return nil, err
 	}
@@ -101,16 +104,20 @@ func newLab(ctx context.Context, rounds int) (l *lab, err error) {
 
 func (l *lab) close() { _ = os.RemoveAll(l.dir) }
 
-// times is how often a thing is measured: usual, unless the command says otherwise.
+// leastRounds is how often a thing is measured at least, unless the command says otherwise.
+const leastRounds = 3
+
+// times is how often a thing is measured: usual, or a third of that, unless the command says
+// otherwise.
 func (l *lab) times(usual int) int {
-	if l.rounds > 0 {
+	switch {
+	case l.rounds > 0:
 		return l.rounds
+	case l.quick:
+		return max(usual/3, leastRounds)
 	}
 	return usual
 }
-
-// quick reports whether the least is measured.
-func (l *lab) quick() bool { return l.rounds == 1 }
 
 // note adds a text below the table, under a title. A later one of the same title replaces it.
 func (l *lab) note(title, text string) {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,7 +50,7 @@ func swept() study {
 		rows: []spec{{id: "5.14", what: "a sweep of a million failed runs, all dealt with (median of five)", against: "decoding the pages (median of five)", limit: 1.5, unit: "×"}},
 		run: func(ctx context.Context, l *lab) (map[string]figure, error) {
 			runs := sweptRuns
-			if l.quick() {
+			if l.quick {
 				runs = fewerRuns
 			}
 			page := listing()
@@ -125,7 +124,7 @@ type lister struct {
 func (l lister) RoundTrip(r *http.Request) (*http.Response, error) {
 	body := []byte(`{"items":[],"_links":{}}`)
 	token := r.URL.Query().Get("continuationToken")
-	switch n, _ := strconv.Atoi(token); { //nolint:errcheck // the first page has none
+	switch n, _ := strconv.Atoi(token); {
 	case r.URL.Path == flowsim.IMSPath:
 		body = []byte(`{"access_token":"t","token_type":"bearer","expires_in":86399}`)
 	case token == "end":
@@ -222,11 +221,4 @@ func sweepAll(ctx context.Context, page []byte, runs int) error {
 		return fmt.Errorf("a sweep of %d runs ended with %+v", runs, result) //nolint:err113 // it is printed
 	}
 	return nil
-}
-
-// heap reports how much memory is in use now, in MiB.
-func heap() float64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return float64(m.HeapInuse+m.StackInuse) / (1 << 20)
 }
