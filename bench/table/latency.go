@@ -19,9 +19,9 @@ const (
 	twoCalls  = "budget and sums are a call each"
 )
 
-// cold measures the first re-trigger of a fresh process where every call takes 20 ms, and with
+// firstRetrigger measures the first re-trigger of a fresh process where every call takes 20 ms, and with
 // the latencies that users see.
-func cold() study {
+func firstRetrigger() study {
 	const what, against = "from the start of a process to its first answer, %s (least)", "start of a bare handler, then secret → token → re-trigger → record"
 	return study{
 		name: "first re-trigger",

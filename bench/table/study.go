@@ -23,7 +23,7 @@ type study struct {
 
 // studies are all that there are, in the order in which they are measured.
 func studies() []study {
-	return []study{startUp(), cold(), warm(), batches(), backlog(), peakMemory(), zipped(), calls(), swept()}
+	return []study{startUp(), firstRetrigger(), warm(), batches(), backlog(), coldUnderQuota(), peakMemory(), zipped(), calls(), swept()}
 }
 
 // choose returns the studies that have the rows; all without any. A study keeps only the rows

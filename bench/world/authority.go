@@ -21,10 +21,11 @@ const keyBits = 2048
 // authority is what the process under test trusts, besides the authorities that this machine
 // trusts: a process on Lambda reads as many.
 type authority struct {
-	// bundle is the path of the trusted certificates, and folder that of an empty folder: Go
-	// would read all of /etc/ssl/certs besides, which on Debian holds each of them twice.
-	bundle, folder string
-	chain          tls.Certificate
+	// bundle is the path of the trusted certificates. SSL_CERT_DIR is left alone, so that Go
+	// reads all of /etc/ssl/certs besides, where each of them stands once more: on Debian as on
+	// Lambda's Amazon Linux 2023 (https://go.dev/issue/79018).
+	bundle string
+	chain  tls.Certificate
 }
 
 // newAuthority makes a root, an authority below it and one certificate for all addresses, and
@@ -46,14 +47,11 @@ func newAuthority(dir string, addresses []net.IP) (*authority, error) {
 		return nil, err
 	}
 	a := &authority{
-		bundle: filepath.Join(dir, "trusted.pem"), folder: filepath.Join(dir, "none"),
-		chain: tls.Certificate{Certificate: [][]byte{leaf.certificate.Raw, middle.certificate.Raw}, PrivateKey: leaf.key},
+		bundle: filepath.Join(dir, "trusted.pem"),
+		chain:  tls.Certificate{Certificate: [][]byte{leaf.certificate.Raw, middle.certificate.Raw}, PrivateKey: leaf.key},
 	}
 	trusted := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.certificate.Raw})
-	if err := os.WriteFile(a.bundle, append(machines(), trusted...), 0o600); err != nil {
-		return nil, err
-	}
-	return a, os.Mkdir(a.folder, 0o700)
+	return a, os.WriteFile(a.bundle, append(machines(), trusted...), 0o600)
 }
 
 // machines are the authorities that this machine trusts, where it keeps them in one file.
@@ -94,5 +92,5 @@ func issue(by *issued, template *x509.Certificate) (*issued, error) {
 
 // env is what makes a process trust the authority: of Go, of boto3 and of requests.
 func (a *authority) env() []string {
-	return []string{"SSL_CERT_FILE=" + a.bundle, "SSL_CERT_DIR=" + a.folder, "AWS_CA_BUNDLE=" + a.bundle, "REQUESTS_CA_BUNDLE=" + a.bundle}
+	return []string{"SSL_CERT_FILE=" + a.bundle, "AWS_CA_BUNDLE=" + a.bundle, "REQUESTS_CA_BUNDLE=" + a.bundle}
 }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime"
 	"slices"
@@ -42,6 +43,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/telemetry"
 	"github.com/aep-retrigger/aep-retrigger/internal/throttle"
 	"github.com/aep-retrigger/aep-retrigger/internal/unrecognized"
+	"github.com/aep-retrigger/aep-retrigger/pkg/dialahead"
 	"github.com/aep-retrigger/aep-retrigger/pkg/flowclient"
 )
 
@@ -75,7 +77,12 @@ func newHandler() (*handler.Handler, headstart.Start, error) {
 	}
 	amazon.APIOptions, amazon.HTTPClient = keepalive.Options(), keepalive.Client()
 	table := dynamo.New(dynamodb.NewFromConfig(amazon), cfg.LedgerTable)
-	function, start := wire(cfg, amazon, table, newLedger(cfg, table), os.Stdout)
+	ims := &http.Client{Transport: flowclient.NewTransport()}
+	function, start := wire(cfg, amazon, table, newLedger(cfg, table), os.Stdout, flowclient.WithIMSHTTPClient(ims))
+	if !cfg.Paused {
+		start.ConnectIMS = func(ctx context.Context) error { return dialahead.Open(ctx, ims, cfg.IMSURL) }
+	}
+	start.Rehearse = func(ctx context.Context) error { return rehearse(ctx, cfg, amazon) }
 	log.Info("the function starts", "version", version, "go", runtime.Version(), "observe", cfg.Observe)
 	return function, start, nil
 }

@@ -2,19 +2,22 @@
 // a process, it gives it a whole CPU, and afterwards a part of one that follows the memory
 // setting (a seventh at 256 MB).
 //
-// All of it is done at the same time, within [Limit], and none of it can fail the start: what
-// could not be fetched is fetched by the request, as it is by every later one.
+// It is done within [Limit], at the same time where one thing need not wait for another, and
+// none of it can fail the start: what could not be fetched is fetched by the request, as it is
+// by every later one.
 //
 //	secrets       Secrets Manager; each is used until it is older than SECRET_CACHE_TTL
 //	pauses        the shared record, with which the connection to DynamoDB is opened; it is
 //	              used for [throttle.MaxAge]
 //	tokens        IMS; each is used until it ends
-//	connections   to Flow Service and SQS, TLS included; nothing is sent over them
+//	connections   to IMS, Flow Service and SQS, TLS included; nothing is sent over them
+//	a rehearsal   a made-up request, answered within the process, so that what a process
+//	              does for the first time is not done by the first request
 //
 // All ages count from the fetch, by the wall clock. So nothing is used for longer because the
 // first request came late, or because Lambda froze the process before it.
 //
-// There is no call to Adobe while the function only observes, or is paused, nor for an org
+// Nothing is sent to Adobe while the function only observes, or is paused, nor for an org
 // that is paused, nor where the pauses are not known.
 package headstart
 
@@ -52,9 +55,11 @@ type Start struct {
 	Pauses   Pauses
 	// Observe means that the function only observes.
 	Observe bool
-	// ConnectQueues opens a connection to SQS.
-	ConnectQueues func(ctx context.Context) error
-	Log           *slog.Logger
+	// ConnectIMS and ConnectQueues open a connection to IMS and SQS; ConnectIMS may be nil.
+	ConnectIMS, ConnectQueues func(ctx context.Context) error
+	// Rehearse does what the first request will do, without an effect; nil for nothing.
+	Rehearse func(ctx context.Context) error
+	Log      *slog.Logger
 }
 
 // Run fetches what the first request needs. It returns when that is done, or after [Limit].
@@ -62,38 +67,50 @@ func (s Start) Run(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, Limit)
 	defer cancel()
 	select {
-	case <-s.all(ctx,
-		func() { s.note(ctx, "open a connection to SQS", s.ConnectQueues(ctx)) },
-		func() { s.orgs(ctx) },
-	):
+	case <-s.all(ctx, func() { s.fetch(ctx) }):
 	case <-ctx.Done():
 	}
 }
 
-// orgs fetches the secrets and the pauses, and then the token of each org.
-func (s Start) orgs(ctx context.Context) {
+// fetch first asks for the secrets, which all else waits for, and meanwhile does what a token
+// needs besides. While IMS makes the tokens, which takes longest, it does the rest.
+func (s Start) fetch(ctx context.Context) {
 	var accounts []*credentials.Account
 	var paused bool
-	<-s.all(ctx, func() {
+	first := []func(){func() {
+		paused = s.paused(ctx, "")
+	}, func() {
 		var faults []*credentials.Error
 		accounts, faults = s.Accounts.All(ctx)
 		for _, fault := range faults {
 			s.note(ctx, "read a secret", fault)
 		}
-	}, func() {
-		paused = s.paused(ctx, "")
-	})
-	var tasks []func()
+	}}
+	if s.ConnectIMS != nil && !s.Observe {
+		first = append(first, func() { s.note(ctx, "open a connection to IMS", s.ConnectIMS(ctx)) })
+	}
+	<-s.all(ctx, first...)
+	tasks := []func(){func() { s.note(ctx, "open a connection to SQS", s.ConnectQueues(ctx)) }}
+	if s.Rehearse != nil {
+		tasks = append(tasks, func() { s.rehearse(ctx) })
+	}
 	for _, account := range accounts[:min(len(accounts), maxOrgs)] {
 		if s.Observe || paused || s.paused(ctx, account.OrgID) {
 			continue
 		}
 		tasks = append(tasks,
-			func() { s.note(ctx, "fetch a token", account.Client.Authorize(ctx)) },
 			func() { s.note(ctx, "open a connection to Flow Service", account.Client.Connect(ctx)) },
+			func() { s.note(ctx, "fetch a token", account.Client.Authorize(ctx)) },
 		)
 	}
-	<-s.all(ctx, tasks...)
+	<-s.all(ctx, tasks...) // the last one begins first
+}
+
+// rehearse goes through what the first request will do.
+func (s Start) rehearse(ctx context.Context) {
+	if err := s.Rehearse(ctx); err != nil {
+		s.Log.WarnContext(ctx, "the rehearsal of the start did not go through; the first request takes longer", "error", err.Error())
+	}
 }
 
 // paused reports whether an org, or everything, is paused. Without the record it may be.

@@ -99,3 +99,27 @@ func TestTokensAreFetchedForTenOrgsAtMost(t *testing.T) {
 		t.Errorf("%d tokens were fetched, want 10", n)
 	}
 }
+
+// TestARehearsalThatFailsIsOnlySaid: the start goes on, and takes no notice of what it did.
+func TestARehearsalThatFailsIsOnlySaid(t *testing.T) {
+	t.Parallel()
+	s, log := start(accounts{})
+	rehearsed, connected := 0, 0
+	s.Rehearse = func(context.Context) error {
+		rehearsed++
+		return errors.New("no such table")
+	}
+	s.ConnectIMS = func(context.Context) error {
+		connected++
+		return errors.New("no such host")
+	}
+	s.Run(t.Context())
+	if rehearsed != 1 || connected != 1 || !strings.Contains(log.String(), "no such table") || !strings.Contains(log.String(), "no such host") {
+		t.Errorf("%d rehearsals and %d connections, want one each: %s", rehearsed, connected, log)
+	}
+	s.Observe = true
+	s.Run(t.Context())
+	if rehearsed != 2 || connected != 1 {
+		t.Errorf("observing: %d rehearsals and %d connections, want two and one", rehearsed, connected)
+	}
+}

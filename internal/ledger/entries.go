@@ -128,6 +128,7 @@ type Run struct {
 	version    string // of the entry as it was read; empty for none
 	schema     int
 	unreadable string // an attribute that can't be read
+	undecoded  string // the attribute of Decisions where these were not decoded; see Snapshot.RunsInBrief
 }
 
 // Used counts the re-triggers that were sent for the run's lineage so far, or may have been.
@@ -267,12 +268,19 @@ func (r *Run) record() store.Record {
 		"attempt": number(r.Attempt), "sends": number(r.Sends), "forgiven": number(r.Forgiven), "call": callText(r.Call), "lost": callText(r.Lost), "settled": string(r.Settled),
 		"due": stamp(r.Due), "before": string(r.Before), "earlier": string(r.Earlier), "reservedBy": r.ReservedBy, "reservedUntil": stamp(r.ReservedUntil),
 		"faults": number(r.Faults), "lastFault": r.LastFault, "faultAt": stamp(r.FaultAt), "counted": flag(r.Counted), "superseded": flag(r.Superseded), "supersededBy": r.SupersededBy, "firstSeen": stamp(r.FirstSeen),
-		"decisions":       text(r.Decisions),
+		"decisions":       r.decisionsText(),
 		store.AttributeAt: stamp(r.FirstSeen), store.IndexLineage: group(r.OrgID, r.Root), store.IndexFlow: group(r.OrgID, r.FlowID), store.IndexList: r.listed(),
 	})
 }
 
 func runOf(r store.Record) Run {
+	run := inBrief(r)
+	run.readDecisions()
+	return run
+}
+
+// inBrief is the entry whose decisions are not decoded yet.
+func inBrief(r store.Record) Run {
 	f := fields{Record: r}
 	run := Run{
 		OrgID: r["orgId"], RunID: r["runId"], FlowID: r["flowId"], Sandbox: r["sandbox"],
@@ -285,7 +293,7 @@ func runOf(r store.Record) Run {
 		FirstSeen: f.instant("firstSeen"), ChangedAt: f.instant("changedAt"), version: r[store.AttributeRev], schema: f.count("schema"),
 	}
 	run.Call, run.Lost = decode[Call](&f, "call"), decode[Call](&f, "lost")
-	run.Decisions = decisionsOf(r["decisions"])
+	run.undecoded = r["decisions"]
 	run.unreadable = f.unreadable
 	return run
 }

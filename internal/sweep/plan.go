@@ -39,7 +39,7 @@ type facts struct {
 	// runs are those of the page that are asked for; see [question.wanted].
 	runs []*flowclient.Run
 	// entries are the ledger's, by run.
-	entries map[string]ledger.Run
+	entries map[string]*ledger.Run
 	// pauses are those that keep a dataflow's runs, by dataflow.
 	pauses map[string]throttle.PauseStatus
 	flows  dataflows
@@ -170,7 +170,7 @@ func (q question) plan(f facts, all []considered, buffer []verdict) (verdicts []
 // entry is the ledger's entry of the run, or a new one.
 func (f *facts) entry(run *flowclient.Run) ledger.Run {
 	if entry, ok := f.entries[run.ID]; ok {
-		return entry
+		return *entry
 	}
 	return ledger.NewRun(f.target.OrgID, run.FlowID, f.target.Sandbox, run.ID)
 }

@@ -56,7 +56,6 @@ type Accounts interface {
 
 // Ledger knows what was done before; see [ledger.Ledger].
 type Ledger interface {
-	Runs(ctx context.Context, orgID string, runIDs ...string) (map[string]ledger.Run, error)
 	Read(ctx context.Context, keys ...string) (ledger.Snapshot, error)
 	Note(ctx context.Context, e ledger.Entries, by ledger.Asker, o ledger.Outcome) (ledger.Entries, error)
 }

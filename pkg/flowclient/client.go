@@ -113,6 +113,7 @@ func New(orgID, clientID string, tokens TokenSource, opts ...Option) (*Client, e
 	if tokens == nil {
 		return nil, errors.New("flowclient: the token source is missing")
 	}
+	s.connect(s.http)
 	return &Client{settings: s, orgID: orgID, clientID: clientID, tokens: tokens}, nil
 }
 

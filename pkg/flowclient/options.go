@@ -78,6 +78,13 @@ func WithAcceptedOp(shared *AcceptedOp) Option { return func(s *settings) { s.ac
 // are under way.
 func WithHTTPClient(client *http.Client) Option { return func(s *settings) { s.http = client } }
 
+// WithIMSHTTPClient sets the HTTP client of calls to IMS alone, for which it counts more than
+// [WithHTTPClient]. Several [IMS] may share one; with the transport of [NewTransport] a caller
+// can open a connection before the credential is known.
+func WithIMSHTTPClient(client *http.Client) Option {
+	return func(s *settings) { s.httpIMS = client }
+}
+
 // WithUserAgent puts the caller's "name/version" in front of the User-Agent.
 func WithUserAgent(product string) Option {
 	return func(s *settings) { s.userAgent = product + " " + userAgent }
@@ -134,7 +141,7 @@ type settings struct {
 	maxAttempts     int
 	backoff         func(retry int) time.Duration
 	now             func() time.Time
-	http            *http.Client
+	http, httpIMS   *http.Client
 	trust           *trust
 	limiter         Limiter                             // may be nil
 	observe         func(op string, took time.Duration) // may be nil
@@ -165,24 +172,29 @@ func newSettings(opts []Option) (settings, error) {
 		return settings{}, err
 	}
 	s.baseURL, s.imsURL = base, ims
-	client := http.Client{}
-	if s.http != nil {
-		client = *s.http
-	} else {
-		client.Transport = defaultTransport()
-	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	s.http = &client
 	return s, nil
 }
 
-// defaultTransport is the standard one with HTTP/1.1, TLS 1.2 or later, and connections that
+// connect gives the settings the HTTP client that is theirs alone: a copy of the one that was
+// set, or one with the usual transport. It follows no redirects.
+func (s *settings) connect(set *http.Client) {
+	client := http.Client{}
+	if set != nil {
+		client = *set
+	} else {
+		client.Transport = NewTransport()
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	s.http = &client
+}
+
+// NewTransport returns the transport that a client has unless it is given another: the standard one with HTTP/1.1, TLS 1.2 or later, and connections that
 // are not kept longer than they can be trusted: net/http compares the wall clock, too, when
 // it takes an idle connection.
 //
 // It does not speak HTTP/2, where one connection carries all calls: if it dies, each call
 // that is under way has an unknown outcome. With HTTP/1.1 a connection carries one call.
-func defaultTransport() *http.Transport {
+func NewTransport() *http.Transport {
 	t := &http.Transport{Proxy: http.ProxyFromEnvironment}
 	if standard, ok := http.DefaultTransport.(*http.Transport); ok {
 		t = standard.Clone()

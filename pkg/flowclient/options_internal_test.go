@@ -16,7 +16,7 @@ func TestDefaultTransport(t *testing.T) {
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	transport := defaultTransport()
+	transport := NewTransport()
 	t.Cleanup(transport.CloseIdleConnections)
 	if transport.TLSClientConfig.MinVersion != tls.VersionTLS12 || transport.IdleConnTimeout != IdleTimeout || transport.Proxy == nil {
 		t.Errorf("got %+v", transport)

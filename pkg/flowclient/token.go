@@ -1,6 +1,7 @@
 package flowclient
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -106,6 +107,7 @@ func NewIMS(c Credentials, opts ...Option) (*IMS, error) {
 	); err != nil {
 		return nil, fmt.Errorf("flowclient: %w", err)
 	}
+	s.connect(cmp.Or(s.httpIMS, s.http))
 	return &IMS{settings: s, clientID: c.ClientID, secret: hide(c.ClientSecret), scope: strings.Join(scopes, ","), token: hide("")}, nil
 }
 
