@@ -15,7 +15,8 @@ TEST_TIMEOUT := 45m
 # CI's fuzzing is short; look for longer with FUZZTIME=10000000x. It is a count, since
 # before Go 1.27 a time may end in a failure "context deadline exceeded" (go.dev/issue/75804).
 FUZZTIME ?= 100000x
-BENCHTIME ?= 1s
+# What make bench measures, and where to: see go run ./bench/table -help.
+BENCH ?= -write
 MUTANTS ?=
 
 .DEFAULT_GOAL := help
@@ -85,11 +86,11 @@ fuzz: ## fuzz every decoder for FUZZTIME
 	  done; \
 	done
 
+bench: ## measure what the function costs, as one table of ratios in docs/performance.md: some ten minutes; BENCH='-row 5.4' measures one
+	go run ./bench/table $(BENCH)
+
 bench-memory: ## measure what each memory setting is worth, and draw it into docs/images/memory.svg
 	go run ./bench/curve
-
-bench: ## measure start-up, retries and memory
-	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout $(TEST_TIMEOUT) ./bench/... ./internal/... ./pkg/...
 
 build: ## build the function for Lambda into dist/, with the licenses of what it contains
 	.ci/build $(ARCH) dist "$(VERSION)"

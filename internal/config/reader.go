@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
@@ -98,13 +99,15 @@ func (r *reader) sandbox(name string) string {
 // busName matches the name and the ARN of a bus that takes PutEvents, as
 // https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_CreateEventBus.html has them.
 // A name with a slash is of a partner's bus.
-var busName = regexp.MustCompile(`^(arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/)?[A-Za-z0-9._-]{1,256}$`)
+var busName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/)?[A-Za-z0-9._-]{1,256}$`)
+})
 
 // bus reads the name or the ARN of an event bus.
 func (r *reader) bus(name string) string {
 	text := r.text(name, "")
 	switch {
-	case text == "" || busName.MatchString(text):
+	case text == "" || busName().MatchString(text):
 		return text
 	case strings.Contains(text, "aws.partner/"):
 		r.fail(name, "is the bus of a partner event source, which takes events of the partner alone: name a bus of your own, or default")

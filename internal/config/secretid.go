@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // longestName is how long a secret's name may be. In an ARN a hyphen and six characters
@@ -14,12 +15,14 @@ const longestName = 512
 // of a secret: a client secret ("p8e-…"), a client id or an org's id (32 or 24
 // hexadecimal digits), an org or a technical account with its suffix, a token, an access
 // key, and NAME=value lines of such.
-var credentialLike = regexp.MustCompile(`(?i)^(.*=)?[a-z]8e-` +
-	`|^([0-9a-f]{24}|[0-9a-f]{32})$` +
-	`|@(adobeorg|techacct\.adobe\.com)$` +
-	`|^eyJ[a-z0-9_-]{8,}` +
-	`|^(AKIA|ASIA)[A-Z0-9]{16}$` +
-	`|client[_-]?(id|secret)=`)
+var credentialLike = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^(.*=)?[a-z]8e-` +
+		`|^([0-9a-f]{24}|[0-9a-f]{32})$` +
+		`|@(adobeorg|techacct\.adobe\.com)$` +
+		`|^eyJ[a-z0-9_-]{8,}` +
+		`|^(AKIA|ASIA)[A-Z0-9]{16}$` +
+		`|client[_-]?(id|secret)=`)
+})
 
 // checkSecretID returns an error unless the text is a secret's name or ARN, of which the
 // six characters at the end may be left out. The error does not quote the text: it may
@@ -33,7 +36,7 @@ func checkSecretID(text string) error {
 	switch {
 	case name == "" || len(name) > limit || strings.ContainsFunc(name, notInName):
 		return errors.New("is neither a name nor an ARN of a secret; is it the secret itself?")
-	case !isARN && credentialLike.MatchString(name):
+	case !isARN && credentialLike().MatchString(name):
 		return errors.New("looks like a part of a credential, not like the name of a secret: " +
 			"store the credential in Secrets Manager, and put the name of that secret here")
 	}

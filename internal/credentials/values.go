@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -74,7 +75,9 @@ func quoted(value string) bool {
 }
 
 // bareOrg is an org's id without its suffix.
-var bareOrg = regexp.MustCompile(`^[0-9A-Fa-f]{24}$`)
+var bareOrg = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[0-9A-Fa-f]{24}$`)
+})
 
 // org reads the org's id.
 func (r *reader) org() string {
@@ -86,7 +89,7 @@ func (r *reader) org() string {
 	switch fault := checkHeader(value); {
 	case fault != "":
 		r.fail(orgID, "%s %s", f.named(), fault)
-	case bareOrg.MatchString(value):
+	case bareOrg().MatchString(value):
 		r.fail(orgID, "%s has the 24 characters of an org's id, and lacks %q at its end", f.named(), orgSuffix)
 	case strings.Contains(value, "@techacct"):
 		r.fail(orgID, "%s must end in %q: its value is the id of a technical account", f.named(), orgSuffix)

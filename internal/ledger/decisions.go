@@ -55,6 +55,7 @@ func (r *Run) decided(d Decision, now time.Time) {
 	for _, text := range []*string{&d.Reason, &d.Detail, &d.By, &d.Why, &d.Code, &d.AdobeRequestID, &d.NewRunID} {
 		*text = shortened(*text)
 	}
+	r.readDecisions()
 	r.Decisions = slices.Clone(r.Decisions)
 	if n := len(r.Decisions); n > 0 && r.Decisions[n-1].repeats(d) {
 		r.Decisions = r.Decisions[:n-1]
@@ -102,11 +103,23 @@ func shortened(text string) string {
 	return cut(text, maxDecisionText-len("…")) + "…"
 }
 
-// decisionsOf reads the attribute. What can't be read is left out: no decision depends on
-// it, and it must not keep the entry from being written.
-func decisionsOf(text string) (all []Decision) {
-	if text != "" && json.Unmarshal([]byte(text), &all) != nil {
-		return nil
+// readDecisions decodes the decisions of an entry, unless they are. What can't be read is left
+// out: no decision depends on it, and it must not keep the entry from being written.
+func (r *Run) readDecisions() {
+	if r.undecoded == "" {
+		return
 	}
-	return all
+	var all []Decision
+	if json.Unmarshal([]byte(r.undecoded), &all) == nil {
+		r.Decisions = all
+	}
+	r.undecoded = ""
+}
+
+// decisionsText is the attribute.
+func (r *Run) decisionsText() string {
+	if r.undecoded != "" {
+		return r.undecoded
+	}
+	return text(r.Decisions)
 }

@@ -128,6 +128,7 @@ type Run struct {
 	version    string // of the entry as it was read; empty for none
 	schema     int
 	unreadable string // an attribute that can't be read
+	undecoded  string // the attribute of Decisions where these were not decoded; see Snapshot.RunsInBrief
 }
 
 // Used counts the re-triggers that were sent for the run's lineage so far, or may have been.
@@ -267,12 +268,19 @@ func (r *Run) record() store.Record {
 		"attempt": number(r.Attempt), "sends": number(r.Sends), "forgiven": number(r.Forgiven), "call": callText(r.Call), "lost": callText(r.Lost), "settled": string(r.Settled),
 		"due": stamp(r.Due), "before": string(r.Before), "earlier": string(r.Earlier), "reservedBy": r.ReservedBy, "reservedUntil": stamp(r.ReservedUntil),
 		"faults": number(r.Faults), "lastFault": r.LastFault, "faultAt": stamp(r.FaultAt), "counted": flag(r.Counted), "superseded": flag(r.Superseded), "supersededBy": r.SupersededBy, "firstSeen": stamp(r.FirstSeen),
-		"decisions":       text(r.Decisions),
+		"decisions":       r.decisionsText(),
 		store.AttributeAt: stamp(r.FirstSeen), store.IndexLineage: group(r.OrgID, r.Root), store.IndexFlow: group(r.OrgID, r.FlowID), store.IndexList: r.listed(),
 	})
 }
 
 func runOf(r store.Record) Run {
+	run := inBrief(r)
+	run.readDecisions()
+	return run
+}
+
+// inBrief is the entry whose decisions are not decoded yet.
+func inBrief(r store.Record) Run {
 	f := fields{Record: r}
 	run := Run{
 		OrgID: r["orgId"], RunID: r["runId"], FlowID: r["flowId"], Sandbox: r["sandbox"],
@@ -284,9 +292,8 @@ func runOf(r store.Record) Run {
 		Faults: f.count("faults"), LastFault: r["lastFault"], FaultAt: f.instant("faultAt"), Counted: r["counted"] != "", Superseded: r["superseded"] != "", SupersededBy: r["supersededBy"],
 		FirstSeen: f.instant("firstSeen"), ChangedAt: f.instant("changedAt"), version: r[store.AttributeRev], schema: f.count("schema"),
 	}
-	f.decode("call", &run.Call)
-	f.decode("lost", &run.Lost)
-	run.Decisions = decisionsOf(r["decisions"])
+	run.Call, run.Lost = decode[Call](&f, "call"), decode[Call](&f, "lost")
+	run.undecoded = r["decisions"]
 	run.unreadable = f.unreadable
 	return run
 }
@@ -306,10 +313,8 @@ func flowOf(r store.Record) Flow {
 		OrgID: r["orgId"], FlowID: r["flowId"], Exhausted: f.count("exhausted"), Since: f.instant("since"), BlockedUntil: f.instant("blockedUntil"),
 		Window: f.instant("window"), Sent: f.count("sent"), Listed: r[store.IndexList] == untoldList(r["orgId"]), version: r[store.AttributeRev], schema: f.count("schema"),
 	}
-	f.decode("episodes", &flow.Episodes)
-	f.decode("slot", &flow.Slot)
-	f.decode("kept", &flow.Kept)
-	f.decode("cut", &flow.Cut)
+	flow.Episodes, flow.Slot = decode[[]Episode](&f, "episodes"), decode[*Call](&f, "slot")
+	flow.Kept, flow.Cut = decode[[]Call](&f, "kept"), decode[*CutMark](&f, "cut")
 	flow.unreadable = f.unreadable
 	return flow
 }
@@ -340,8 +345,15 @@ func (f *fields) instant(name string) (t time.Time) {
 	return t
 }
 
-func (f *fields) decode(name string, into any) {
+// decode decodes an attribute of JSON. Most entries have none: a sweep reads a million of them,
+// and for those nothing is allocated.
+func decode[T any](f *fields, name string) (decoded T) {
+	if f.Record[name] == "" {
+		return decoded
+	}
+	into := new(T)
 	f.read(name, func(value string) error { return json.Unmarshal([]byte(value), into) })
+	return *into
 }
 
 // text is a value as JSON; empty for an empty one.

@@ -68,17 +68,35 @@ func (l *Reader) Load(ctx context.Context, ref Ref) (Entries, error) {
 
 // Runs reads the entries of runs of one org, by run id. Those without one are left out.
 func (l *Reader) Runs(ctx context.Context, orgID string, runIDs ...string) (map[string]Run, error) {
-	keys := make([]string, len(runIDs))
-	for i, id := range runIDs {
-		keys[i] = RunKey(orgID, id)
-	}
-	records, err := l.read(ctx, keys)
+	records, err := l.read(ctx, RunKeys(orgID, runIDs...))
 	found := make(map[string]Run, len(records))
 	for _, r := range records {
 		run := runOf(r)
 		found[run.RunID] = run
 	}
 	return found, err
+}
+
+// RunKeys are the keys of the entries of runs of one org.
+func RunKeys(orgID string, runIDs ...string) []string {
+	keys := make([]string, len(runIDs))
+	for i, id := range runIDs {
+		keys[i] = RunKey(orgID, id)
+	}
+	return keys
+}
+
+// RunsInBrief are the entries of the runs whose keys the snapshot was read under, by run id and
+// without [Run.Decisions]: a sweep reads those of a million runs, of which it changes few. An
+// operation on such an entry keeps its decisions.
+func (s Snapshot) RunsInBrief() map[string]*Run {
+	runs, found := make([]Run, 0, len(s)), make(map[string]*Run, len(s))
+	for _, r := range s {
+		runs = append(runs, inBrief(r))
+		run := &runs[len(runs)-1]
+		found[run.RunID] = run
+	}
+	return found
 }
 
 // OfLineage returns the runs of a lineage, the newest first. It may lag behind.

@@ -177,3 +177,34 @@ func TestTheLedgerHasAtMostTwentyMethods(t *testing.T) {
 		t.Errorf("the ledger has %d methods", n)
 	}
 }
+
+// TestAnOperationOnABriefEntryKeepsItsDecisions: a sweep reads entries without their
+// decisions, and changes some.
+func TestAnOperationOnABriefEntryKeepsItsDecisions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	note := func(e ledger.Entries, reason string) {
+		w.after(time.Minute)
+		w.must(w.Note(t.Context(), e, ledger.AMessage, ledger.Outcome{State: ledger.Deferred, Reason: reason, Due: w.now}))
+	}
+	brief := func() ledger.Entries {
+		snapshot, err := w.Read(t.Context(), ledger.RunKeys(org, "a", "without an entry")...)
+		runs := snapshot.RunsInBrief()
+		if err != nil || len(runs) != 1 || runs["a"].Decisions != nil {
+			t.Fatalf("%+v, %v", runs, err)
+		}
+		e := w.load("a")
+		e.Run = *runs["a"]
+		return e
+	}
+	note(w.load("a"), "first")
+	note(brief(), "second")
+	w.must(w.Reserve(t.Context(), brief(), ledger.AMessage, w.now.Add(time.Minute))) // which decides nothing
+	reasons := ""
+	for _, d := range w.load("a").Run.Decisions {
+		reasons += d.Reason + " "
+	}
+	if reasons != "first second " {
+		t.Errorf("decisions are %q", reasons)
+	}
+}

@@ -3,6 +3,7 @@ package notice
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -15,13 +16,15 @@ const (
 
 // credentialLike finds what looks like a token, a key or a password. A source may quote its
 // connection in an error.
-var credentialLike = regexp.MustCompile(`(?i)\bbearer\s+[\w.~+/=-]{8,}` +
-	`|\beyJ[\w-]{8,}(\.[\w-]*)*` + // a JSON web token
-	`|\b[a-z]8e-[\w-]{8,}` + // a client secret of Adobe's
-	`|\b(AKIA|ASIA)[A-Z0-9]{16}\b` +
-	`|//[^\s/@:]+:[^\s/@]+@` + // a URL with a password
-	`|\b[\w-]*(password|passwd|pwd|secret|token|signature|credential|access_?key|account_?key|api_?key|sig)\s*=\s*("[^"]*"|'[^']*'|[^\s&;,"']+)` +
-	`|["'][\w-]*(password|passwd|pwd|secret|token|signature|credential|access_?key|account_?key|api_?key)["']\s*:\s*("[^"]*"|'[^']*')`)
+var credentialLike = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)\bbearer\s+[\w.~+/=-]{8,}` +
+		`|\beyJ[\w-]{8,}(\.[\w-]*)*` + // a JSON web token
+		`|\b[a-z]8e-[\w-]{8,}` + // a client secret of Adobe's
+		`|\b(AKIA|ASIA)[A-Z0-9]{16}\b` +
+		`|//[^\s/@:]+:[^\s/@]+@` + // a URL with a password
+		`|\b[\w-]*(password|passwd|pwd|secret|token|signature|credential|access_?key|account_?key|api_?key|sig)\s*=\s*("[^"]*"|'[^']*'|[^\s&;,"']+)` +
+		`|["'][\w-]*(password|passwd|pwd|secret|token|signature|credential|access_?key|account_?key|api_?key)["']\s*:\s*("[^"]*"|'[^']*')`)
+})
 
 const redacted = "[redacted]"
 
@@ -35,7 +38,7 @@ func plain(text string) string {
 // with U+FFFD for each character that can't be seen, and cut to so many bytes.
 func shown(text string, most int) string {
 	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "\uFFFD")), " ")
-	text = credentialLike.ReplaceAllString(text, redacted)
+	text = credentialLike().ReplaceAllString(text, redacted)
 	text = strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) && r != '\u200C' && r != '\u200D' || r&0xFFFE == 0xFFFE {
 			return '\uFFFD'

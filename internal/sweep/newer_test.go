@@ -43,7 +43,7 @@ func TestPlanLeavesRunsThatWereRetriedByHand(t *testing.T) {
 			"by-hand": {Answer: retry.Yes, By: retry.ListedRun{ID: "h", Status: "success"}}, "not": {Answer: retry.No}, "unclear": {Answer: retry.No, Unclear: "no window"},
 		},
 	}
-	verdicts, limited := q.plan(f, q.consider(f))
+	verdicts, limited := q.plan(f, q.consider(f, nil), nil)
 	var got []string
 	for _, v := range verdicts {
 		got = append(got, fmt.Sprint(v.run.ID, " ", v.reason, " ", v.by))
@@ -64,7 +64,7 @@ func TestTenDataflowsOfAPageAreAskedAboutRetriesByHand(t *testing.T) {
 			r.Metrics.Duration.CompletedAt = flowclient.Millis(noon.Add(-time.Minute).UnixMilli())
 		}))
 	f := facts{target: prod, runs: runs, now: noon}
-	flows, of := newerQuestions(asked().consider(f))
+	flows, of := newerQuestions(asked().consider(f, nil))
 	if len(flows) != maxAsked || flows[0] != "f0" || len(of) != maxAsked || len(of["f0"]) != 2 {
 		t.Errorf("asked are %v: %v", flows, slices.Collect(maps.Keys(of)))
 	}

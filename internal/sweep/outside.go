@@ -103,14 +103,15 @@ func (o outside) withAccount(orgID string, call func(*credentials.Account) error
 }
 
 // entries reads the ledger's entries of runs.
-func (o outside) entries(orgID string, runs []*flowclient.Run) (map[string]ledger.Run, error) {
+func (o outside) entries(orgID string, runs []*flowclient.Run) (map[string]*ledger.Run, error) {
 	ctx, cancel := context.WithTimeout(o.ctx, maxCall)
 	defer cancel()
 	ids := make([]string, len(runs))
 	for i, run := range runs {
 		ids[i] = run.ID
 	}
-	return o.ledger.Runs(ctx, orgID, ids...)
+	snapshot, err := o.ledger.Read(ctx, ledger.RunKeys(orgID, ids...)...)
+	return snapshot.RunsInBrief(), err
 }
 
 // pauses tells what keeps each run's dataflow from being retried.

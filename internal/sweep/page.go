@@ -98,7 +98,8 @@ func (w *work) deal(target Target, runs []*flowclient.Run) error {
 		return err
 	}
 	f.now = w.Now()
-	all := q.consider(f)
+	all := q.consider(f, w.considered)
+	w.considered = all
 	if w.dataflows == nil || len(w.dataflows) >= maxDataflows {
 		w.dataflows = dataflows{}
 	}
@@ -110,7 +111,8 @@ func (w *work) deal(target Target, runs []*flowclient.Run) error {
 	if f.newer, err = w.learnNewer(target, f, all); err != nil {
 		return err
 	}
-	verdicts, limited := q.plan(f, all)
+	verdicts, limited := q.plan(f, all, w.verdicts)
+	w.verdicts = verdicts
 	w.p.Report.Limited = w.p.Report.Limited || limited
 	requests, byHand := w.countAll(target, verdicts)
 	if w.req.DryRun {

@@ -39,7 +39,7 @@ type facts struct {
 	// runs are those of the page that are asked for; see [question.wanted].
 	runs []*flowclient.Run
 	// entries are the ledger's, by run.
-	entries map[string]ledger.Run
+	entries map[string]*ledger.Run
 	// pauses are those that keep a dataflow's runs, by dataflow.
 	pauses map[string]throttle.PauseStatus
 	flows  dataflows
@@ -64,9 +64,10 @@ type considered struct {
 // asks reports whether the run is requested unless somebody has retried it by hand.
 func (c *considered) asks() bool { return !c.own && c.step.Do == retry.AskNewer }
 
-// consider decides on each of the page's failed runs.
-func (q question) consider(f facts) []considered {
-	all := make([]considered, len(f.runs))
+// consider decides on each of the page's failed runs. The result lies in the buffer, if that is
+// large enough.
+func (q question) consider(f facts, buffer []considered) []considered {
+	all := blank(buffer, len(f.runs))
 	var on retry.Facts
 	for i, run := range f.runs {
 		c := &all[i]
@@ -76,6 +77,14 @@ func (q question) consider(f facts) []considered {
 			c.step = q.decide(&f, c, &on)
 		}
 	}
+	return all
+}
+
+// blank returns so many zero values, which lie in the buffer if that is large enough: a run and
+// what is decided on it take a kilobyte, and one buffer serves all pages.
+func blank[T any](buffer []T, n int) []T {
+	all := slices.Grow(buffer[:0], n)[:n]
+	clear(all)
 	return all
 }
 
@@ -126,9 +135,9 @@ type verdict struct {
 // plan says for each of the failed runs whether it is requested: what is not skipped is,
 // since a delivery of the request decides again, with the entry of the dataflow at hand.
 // limited means that the sweep ends here: it may request no more runs. It is pure: the same
-// facts lead to the same plan.
-func (q question) plan(f facts, all []considered) (verdicts []verdict, limited bool) {
-	verdicts = make([]verdict, len(all))
+// facts lead to the same plan. The verdicts lie in the buffer, if that is large enough.
+func (q question) plan(f facts, all []considered, buffer []verdict) (verdicts []verdict, limited bool) {
+	verdicts = blank(buffer, len(all))
 	var on retry.Facts
 	for i := range all {
 		c, v := &all[i], &verdicts[i]
@@ -161,7 +170,7 @@ func (q question) plan(f facts, all []considered) (verdicts []verdict, limited b
 // entry is the ledger's entry of the run, or a new one.
 func (f *facts) entry(run *flowclient.Run) ledger.Run {
 	if entry, ok := f.entries[run.ID]; ok {
-		return entry
+		return *entry
 	}
 	return ledger.NewRun(f.target.OrgID, run.FlowID, f.target.Sandbox, run.ID)
 }

@@ -126,16 +126,16 @@ func TestPlanOfAFailedRun(t *testing.T) {
 				tt.run = listed("r")
 			}
 			f := facts{
-				target: prod, runs: []*flowclient.Run{tt.run}, entries: map[string]ledger.Run{}, requested: tt.requested, now: noon,
+				target: prod, runs: []*flowclient.Run{tt.run}, entries: map[string]*ledger.Run{}, requested: tt.requested, now: noon,
 				pauses: map[string]throttle.PauseStatus{"f": tt.pause},
 				flows:  dataflows{flowKey(prod, "f"): {name: "Orders", streaming: tt.streaming}},
 			}
 			if tt.entry != nil {
-				f.entries["r"] = *tt.entry
+				f.entries["r"] = tt.entry
 			}
 			q := asked()
 			q.rules.Policy.Rules = tt.rules
-			verdicts, limited := q.plan(f, q.consider(f))
+			verdicts, limited := q.plan(f, q.consider(f, nil), nil)
 			if len(verdicts) != 1 {
 				t.Fatalf("%d verdicts", len(verdicts))
 			}
@@ -156,8 +156,8 @@ func TestPlanOfAFailedRun(t *testing.T) {
 func TestARequestTellsWhatTheListingTold(t *testing.T) {
 	t.Parallel()
 	entry := known(ledger.Skipped, "run_not_found", func(r *ledger.Run) { r.Sandbox, r.FlowID, r.FlowName = "dev", "wrong", "Old name" })
-	q, f := asked(), facts{target: prod, runs: []*flowclient.Run{listed("r")}, entries: map[string]ledger.Run{"r": *entry}, now: noon.Add(time.Microsecond)}
-	verdicts, _ := q.plan(f, q.consider(f))
+	q, f := asked(), facts{target: prod, runs: []*flowclient.Run{listed("r")}, entries: map[string]*ledger.Run{"r": entry}, now: noon.Add(time.Microsecond)}
+	verdicts, _ := q.plan(f, q.consider(f, nil), nil)
 	want := &event.Request{
 		RunID: "r", FlowID: "f", OrgID: org, Sandbox: "prod", Reason: "found by sweep s",
 		Origin: event.Origin{
@@ -182,8 +182,8 @@ func TestTheLimitHoldsWithinAPage(t *testing.T) {
 	own.State, own.Reason = ledger.Deferred, "sweep s"
 	done := ledger.NewRun(org, "f", "prod", "done")
 	done.State = ledger.Succeeded
-	f := facts{target: prod, runs: runs, entries: map[string]ledger.Run{"own": own, "done": done}, now: noon}
-	verdicts, limited := q.plan(f, q.consider(f))
+	f := facts{target: prod, runs: runs, entries: map[string]*ledger.Run{"own": &own, "done": &done}, now: noon}
+	verdicts, limited := q.plan(f, q.consider(f, nil), nil)
 	var got []Reason
 	for _, v := range verdicts {
 		got = append(got, v.reason)
@@ -251,8 +251,8 @@ func TestFlowServiceIsAskedAboutTheDataflowsOfRunsThatMayBeRequested(t *testing.
 	done, own := ledger.NewRun(org, "over", "prod", "done"), ledger.NewRun(org, "mine", "prod", "own")
 	done.State = ledger.Succeeded
 	own.State, own.Reason = ledger.Deferred, "sweep s"
-	f := facts{target: prod, runs: runs, entries: map[string]ledger.Run{"done": done, "own": own}, flows: dataflows{flowKey(prod, "known"): {}}, now: noon}
-	if diff := cmp.Diff([]string{"new", "downstream"}, f.unknownFlows(asked().consider(f))); diff != "" {
+	f := facts{target: prod, runs: runs, entries: map[string]*ledger.Run{"done": &done, "own": &own}, flows: dataflows{flowKey(prod, "known"): {}}, now: noon}
+	if diff := cmp.Diff([]string{"new", "downstream"}, f.unknownFlows(asked().consider(f, nil))); diff != "" {
 		t.Errorf("the dataflows to ask about (-want +got):\n%s", diff)
 	}
 }

@@ -56,7 +56,6 @@ type Accounts interface {
 
 // Ledger knows what was done before; see [ledger.Ledger].
 type Ledger interface {
-	Runs(ctx context.Context, orgID string, runIDs ...string) (map[string]ledger.Run, error)
 	Read(ctx context.Context, keys ...string) (ledger.Snapshot, error)
 	Note(ctx context.Context, e ledger.Entries, by ledger.Asker, o ledger.Outcome) (ledger.Entries, error)
 }
@@ -247,6 +246,10 @@ type work struct {
 	repeated  bool // an earlier invocation has finished the sweep
 	observed  bool // it is a dry run since the function only observes
 	birth     birth
+
+	// considered and verdicts are those of the last page, whose room the next one uses.
+	considered []considered
+	verdicts   []verdict
 }
 
 // endings finds out how the runs ended that our re-triggers made; see ends.go.

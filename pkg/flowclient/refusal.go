@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // refusal reads an answer that is not 2xx to a call of op; the caller adds resource and
@@ -83,19 +84,23 @@ func parseRefusal(body []byte) said {
 
 // codeInText finds a code that a text calls so, as <error_code>403003</error_code> does,
 // or that is the whole text. A number of three digits is none: it is the HTTP status.
-var codeInText = regexp.MustCompile(`(?i)\b(?:error[ _-]?)?code\b["'\\>:=\s]{1,8}((?:[a-z]+-)?\d{4,6}(?:-\d{3})?)\b|^\s*((?:[a-z]+-)?\d{4,6}(?:-\d{3})?)\s*$`)
+var codeInText = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)\b(?:error[ _-]?)?code\b["'\\>:=\s]{1,8}((?:[a-z]+-)?\d{4,6}(?:-\d{3})?)\b|^\s*((?:[a-z]+-)?\d{4,6}(?:-\d{3})?)\s*$`)
+})
 
 // codeWithStatus finds a code that ends with an HTTP status: "[FLOW-1388-400] not enabled".
-var codeWithStatus = regexp.MustCompile(`(?i)\b(?:[a-z]+-)?\d{4}-(\d{3})\b`)
+var codeWithStatus = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)\b(?:[a-z]+-)?\d{4}-(\d{3})\b`)
+})
 
 // codeWithin returns the code that the text of an answer with this status has in it, or
 // nothing. A code that the text does not call so must end with the answer's own status:
 // the text may quote others.
 func codeWithin(text string, status int) string {
-	if found := codeInText.FindStringSubmatch(text); found != nil {
+	if found := codeInText().FindStringSubmatch(text); found != nil {
 		return found[1] + found[2]
 	}
-	for _, found := range codeWithStatus.FindAllStringSubmatch(text, -1) {
+	for _, found := range codeWithStatus().FindAllStringSubmatch(text, -1) {
 		if found[1] == strconv.Itoa(status) {
 			return found[0]
 		}
@@ -104,11 +109,13 @@ func codeWithin(text string, status int) string {
 }
 
 // longNumber is in every numbered code of Adobe's.
-var longNumber = regexp.MustCompile(`\d{4}`)
+var longNumber = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\d{4}`)
+})
 
 // numbered reports whether a code is one of Adobe's numbers, and neither a word such as
 // Forbidden nor the HTTP status.
-func numbered(code string) bool { return longNumber.MatchString(code) }
+func numbered(code string) bool { return longNumber().MatchString(code) }
 
 // Limits on how deep, and at how many elements of a list or fields of an object, a refusal
 // is read.

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -33,7 +34,9 @@ const (
 
 // tokenLike finds what looks like a bearer token or a JSON web token, known or
 // not.
-var tokenLike = regexp.MustCompile(`(?i:\bbearer\s+)[\w.~+/=-]{16,}|\beyJ[\w-]{8,}(\.[\w-]*)*`)
+var tokenLike = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i:\bbearer\s+)[\w.~+/=-]{16,}|\beyJ[\w-]{8,}(\.[\w-]*)*`)
+})
 
 // scrubber removes these secrets from texts. It finds a secret of which a part is
 // encoded (%2B, \u002b, \/, &#43;, in each other up to four times) or broken by white
@@ -70,7 +73,7 @@ func (s scrubber) scrub(text string) string {
 		}
 		text = b.String() + text[at:]
 	}
-	return tokenLike.ReplaceAllString(text, redacted)
+	return tokenLike().ReplaceAllString(text, redacted)
 }
 
 // cause returns an error that quotes no secret: the given one if it does not.

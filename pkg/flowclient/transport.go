@@ -1,6 +1,7 @@
 package flowclient
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -112,7 +113,7 @@ func read(resp *http.Response) reply {
 	if answer.ok() {
 		limit = MaxAnswer
 	}
-	answer.body, answer.err = io.ReadAll(io.LimitReader(resp.Body, limit))
+	answer.body, answer.err = readAll(io.LimitReader(resp.Body, limit), min(resp.ContentLength, limit))
 	if answer.err != nil {
 		return answer
 	}
@@ -125,6 +126,17 @@ func read(resp *http.Response) reply {
 		answer.err = err
 	}
 	return answer
+}
+
+// readAll reads to the end. The length is what the other side says that it is, or negative: a
+// page of runs is some 100 KB, and [io.ReadAll] would copy it a dozen times.
+func readAll(r io.Reader, length int64) ([]byte, error) {
+	var buffer bytes.Buffer
+	if length > 0 {
+		buffer.Grow(int(length) + bytes.MinRead) // without which the buffer would grow to see the end
+	}
+	_, err := buffer.ReadFrom(r)
+	return buffer.Bytes(), err
 }
 
 // withoutURL removes the URL that net/http puts around an error.
