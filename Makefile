@@ -43,10 +43,11 @@ invoke: ## run one event: make invoke EVENT=events/request.json
 
 CORES = $(shell getconf _NPROCESSORS_ONLN)
 
-# Some tests wait, for a deadline or for another process: one package more than there are
-# cores is tested at a time, and some more of its tests.
+# Some tests wait, for a deadline or for another process, and a program with -race sleeps a
+# second at its end: two packages more than there are cores are tested at a time, and some more
+# of their tests. The garbage collector works less often, as in explore.
 test: ## the tests that take seconds
-	go test -race -p $$(( $(CORES) + 1 )) -parallel $$(( 3 * $(CORES) )) -timeout $(TEST_TIMEOUT) ./...
+	GOGC=400 go test -race -p $$(( $(CORES) + 2 )) -parallel $$(( 3 * $(CORES) )) -timeout $(TEST_TIMEOUT) ./...
 
 test-all: ## all tests, those that take minutes, too
 	go test -race -tags slow -timeout $(TEST_TIMEOUT) ./...

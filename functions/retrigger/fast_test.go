@@ -12,8 +12,6 @@ import (
 // The tests that play long or often play less of the same in `make test`; full_slow_test.go
 // has the numbers of `make test-all`.
 const (
-	// smallWorlds is how many small worlds are played, each with another seed.
-	smallWorlds = 1
 	// jitters is how many retries wait for each delay: jitter makes each of them another one.
 	jitters = 2
 	// longWait is how long a message waits whose wait must change nothing.
