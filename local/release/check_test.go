@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
 )
@@ -90,24 +91,47 @@ func TestNoticesNameTheModulesOfTheBinaryAndNoOthers(t *testing.T) {
 // checks one, and .ci/selftest changes it.
 func TestReleaseThatIsNotWholeIsRefused(t *testing.T) {
 	t.Parallel()
-	files := release(t, "aep-retrigger-function_0.1.0_arm64.zip", "bootstrap", 0o600)
-	files["aep-retrigger_0.1.0_plan9_arm64.tar.gz"] = nil
-	files["aep-retrigger-template_0.1.0_x86_64.yaml"] = []byte("      CodeUri: ./aep-retrigger-function_0.1.0_arm64.zip\n")
+	const zip = "aep-retrigger-function_0.1.0_arm64.zip"
+	content, err := archiveOf(zip, time.Unix(0, 0), []file{{licenseFile, nil}, {"bootstrap", nil}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	folder := t.TempDir()
-	for name, content := range files {
+	for name, content := range map[string][]byte{
+		zip: content, "aep-retrigger_0.1.0_plan9_arm64.tar.gz": nil, sumsFile: []byte("0  a\n"),
+		"aep-retrigger-template_0.1.0_x86_64.yaml": []byte("      CodeUri: ./" + zip + "\n"),
+	} {
 		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	another := "0.1.0+" + strings.Repeat("f", 12) // someVersion stands in this test's binary
-	err := check(t.Context(), io.Discard, origin{another, "go1.1"}, folder)
+	err = check(t.Context(), io.Discard, origin{someVersion, "go1.1"}, folder)
 	if err == nil {
 		t.Fatal("it is taken for a release")
 	}
 	for _, want := range []string{
 		"aep-retrigger_0.1.0_darwin_arm64.tar.gz is missing", "plan9_arm64.tar.gz is no file of a release", "SHA256SUMS is not that of the files",
-		"_x86_64.yaml does not lead to aep-retrigger-function_0.1.0_x86_64.zip", "the binary lacks its version " + another, "the SBOM is not of version", "want go1.1", `the binary has CGO_ENABLED=`,
+		"_x86_64.yaml does not lead to aep-retrigger-function_0.1.0_x86_64.zip", zip + `: its files are ["LICENSE" "bootstrap"]`,
 	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error lacks %q:\n%v", want, err)
+		}
+	}
+}
+
+func TestBinaryOfAnotherVersionOrPlatformIsRefused(t *testing.T) {
+	t.Parallel()
+	binary := ownBinary(t)
+	info, err := buildinfo.Read(bytes.NewReader(binary))
+	if err != nil {
+		t.Fatal(err)
+	}
+	another := "0.1.0+" + strings.Repeat("f", 12)
+	err = archive{program: commandProgram, system: "plan9", architecture: "mips"}.checkBinary(t.Context(), origin{another, "go1.1"}, info, binary)
+	if err == nil {
+		t.Fatal("it is taken")
+	}
+	for _, want := range []string{"want go1.1", "lacks its version " + another, `want "plan9"`, `want "mips"`, `the binary has -trimpath="", want "true"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %q:\n%v", want, err)
 		}

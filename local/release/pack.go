@@ -107,16 +107,22 @@ func packOne(version string, at time.Time, folder string) (archive, sbom []byte,
 	if sbom == nil {
 		return nil, nil, errors.New("there is no binary in it")
 	}
+	archive, err = archiveOf(folder, at, files)
+	return archive, sbom, err
+}
+
+// archiveOf returns an archive of files, in their order, of the kind that its name says.
+func archiveOf(name string, at time.Time, files []file) (archive []byte, err error) {
 	var buffer bytes.Buffer
 	switch {
-	case strings.HasSuffix(folder, ".zip"):
+	case strings.HasSuffix(name, ".zip"):
 		err = writeZip(&buffer, at, files)
-	case strings.HasSuffix(folder, ".tar.gz"):
+	case strings.HasSuffix(name, ".tar.gz"):
 		err = writeTarball(&buffer, at, files)
 	default:
 		err = errors.New("archives end in .zip or .tar.gz")
 	}
-	return buffer.Bytes(), sbom, err
+	return buffer.Bytes(), err
 }
 
 func writeZip(w io.Writer, at time.Time, files []file) error {
