@@ -20,7 +20,7 @@ BENCH ?= -write
 MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run up invoke test test-all explore mutants test-emulators test-browser picture fuzz bench build command build-RetriggerFunction fmt fmt-check vet lint vuln validate deploy ci clean
+.PHONY: help run up invoke test test-all explore mutants test-emulators test-browser picture fuzz bench bench-memory build command build-RetriggerFunction fmt fmt-check vet lint vuln validate deploy ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ fuzz: ## fuzz every decoder for FUZZTIME
 
 bench: ## measure what the function costs, as one table of ratios in docs/performance.md: some ten minutes; BENCH='-row 5.4' measures one
 	go run ./bench/table $(BENCH)
+
+bench-memory: ## measure what each memory setting is worth, and draw it into docs/images/memory.svg
+	go run ./bench/curve
 
 build: ## build the function for Lambda into dist/, with the licenses of what it contains
 	.ci/build $(ARCH) dist "$(VERSION)"

@@ -12,7 +12,7 @@ import (
 
 // TestREADMEShowsTheConsoleInLightAndDark checks that the pictures of README.md are there, that
 // words say what they show, that they are small enough to be fetched, and that no other picture
-// lies beside them. `make picture` makes them.
+// of the console lies beside them. `make picture` makes them.
 func TestREADMEShowsTheConsoleInLightAndDark(t *testing.T) {
 	t.Parallel()
 	const most = 200_000 // bytes
@@ -36,7 +36,7 @@ func TestREADMEShowsTheConsoleInLightAndDark(t *testing.T) {
 		}
 	}
 	slices.Sort(shown)
-	there, err := filepath.Glob("images/*")
+	there, err := filepath.Glob("images/*.png")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,5 +51,18 @@ func TestREADMEShowsTheConsoleInLightAndDark(t *testing.T) {
 		if len(strings.Fields(alt)) < 5 {
 			t.Errorf("%s lacks words for those who can't see it", image)
 		}
+	}
+}
+
+// TestPerformanceShowsTheCurveOfTheMemorySetting that template.yaml has; `make bench-memory`
+// draws it.
+func TestPerformanceShowsTheCurveOfTheMemorySetting(t *testing.T) {
+	t.Parallel()
+	if !strings.Contains(read(t, "docs/performance.md"), "](images/memory.svg)") {
+		t.Error("docs/performance.md does not show the curve")
+	}
+	set := regexp.MustCompile(`(?m)^ *MemorySize: (\d+)$`).FindStringSubmatch(read(t, "template.yaml"))
+	if set == nil || !strings.Contains(read(t, "docs/images/memory.svg"), "set: "+set[1]+" MB") {
+		t.Errorf("template.yaml sets %v, and the curve marks another", set)
 	}
 }

@@ -191,7 +191,7 @@ func (s *samples) start(ctx context.Context, w *world.World, command world.Comma
 	if err != nil {
 		return process, err
 	}
-	answer, err := Invoke(ctx, w, process)
+	answer, err := Invoke(ctx, w, process, 1)
 	s.readies[i], s.totals[i] = append(s.readies[i], ready), append(s.totals[i], ready+answer.Wall)
 	if i == 0 {
 		s.first = append(s.first, answer)
@@ -202,7 +202,7 @@ func (s *samples) start(ctx context.Context, w *world.World, command world.Comma
 // invoke invokes a process that has answered once, and freezes it.
 func (s *samples) invoke(ctx context.Context, w *world.World, process *world.Process) error {
 	for n := range warmInvocations {
-		answer, err := Invoke(ctx, w, process)
+		answer, err := Invoke(ctx, w, process, 1)
 		if err != nil {
 			return err
 		}
@@ -226,7 +226,7 @@ func (s *samples) thaw(ctx context.Context, w *world.World, frozen time.Duration
 		if err := errors.Join(w.Forget(ctx), process.Thaw()); err != nil {
 			return err
 		}
-		answer, err := Invoke(ctx, w, process)
+		answer, err := Invoke(ctx, w, process, 1)
 		if err != nil {
 			return err
 		}
@@ -244,15 +244,15 @@ func done(payload []byte) bool {
 	return json.Compact(&compact, payload) == nil && compact.String() == world.Done
 }
 
-// Invoke has a process re-trigger one run, and fails if it does not.
-func Invoke(ctx context.Context, w *world.World, p *world.Process) (world.Answer, error) {
+// Invoke has a process re-trigger so many runs of one batch, and fails if it does not.
+func Invoke(ctx context.Context, w *world.World, p *world.Process, runs int) (world.Answer, error) {
 	before := w.Retriggers()
-	answer, err := p.Invoke(ctx, w.Batch(1))
+	answer, err := p.Invoke(ctx, w.Batch(runs))
 	switch {
 	case err != nil:
 		return answer, err
-	case answer.Failed || !done(answer.Payload) || w.Retriggers() != before+1:
-		return answer, fmt.Errorf("the run was not re-triggered: %s\n%s", answer.Payload, p.Log()) //nolint:err113 // it is printed
+	case answer.Failed || !done(answer.Payload) || w.Retriggers() != before+runs:
+		return answer, fmt.Errorf("not all of %d runs were re-triggered: %s\n%s", runs, answer.Payload, p.Log()) //nolint:err113 // it is printed
 	}
 	return answer, nil
 }

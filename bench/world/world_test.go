@@ -14,16 +14,12 @@ import (
 // start starts a world and one process in it, which is ready.
 func start(t *testing.T, o world.Options, program string, cpus float64) (*world.World, *world.Process) {
 	t.Helper()
-	binary, err := world.Build(t.Context(), "../..", program, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
 	w, err := world.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
-	p, err := w.Launch(t.Context(), world.Command{Path: binary, CPUs: cpus, QuotaAfterInit: true})
+	p, err := w.Launch(t.Context(), world.Command{Path: built[program], CPUs: cpus, QuotaAfterInit: true})
 	if err != nil {
 		t.Fatal(err)
 	}

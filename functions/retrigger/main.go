@@ -36,6 +36,7 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/policy"
 	"github.com/aep-retrigger/aep-retrigger/internal/requestqueue"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
+	"github.com/aep-retrigger/aep-retrigger/internal/roots"
 	"github.com/aep-retrigger/aep-retrigger/internal/status"
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 	"github.com/aep-retrigger/aep-retrigger/internal/store/dynamo"
@@ -55,6 +56,7 @@ var version = "dev"
 
 func main() {
 	ctx := context.Background()
+	roots.OnceOnLambda(roots.Process())
 	function, start, err := newHandler()
 	if err != nil {
 		telemetry.NewLogger(os.Stdout, slog.LevelInfo).Error("the function can't start", "error", err.Error())
