@@ -33,7 +33,7 @@ func batches() study {
 			if err != nil {
 				return nil, err
 			}
-			floor, err := l.build(ctx, "floor", "./bench/floor")
+			floor, err := world.Build(ctx, ".", "bench/floor", l.dir)
 			if err != nil {
 				return nil, err
 			}

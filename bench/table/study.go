@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
+	"github.com/aep-retrigger/aep-retrigger/bench/world"
 )
 
 // study measures rows that belong together.
@@ -92,8 +90,8 @@ func newLab(ctx context.Context, o options) (l *lab, err error) {
 	if l.dir, err = os.MkdirTemp("", "bench-"); err != nil {
 		return nil, err
 	}
-	if l.binary, err = lambdaenv.Build(ctx, ".", l.dir); err == nil {
-		l.bare, err = l.build(ctx, "bare", "./bench/bare")
+	if l.binary, err = world.Build(ctx, ".", "functions/retrigger", l.dir); err == nil {
+		l.bare, err = world.Build(ctx, ".", "bench/bare", l.dir)
 	}
 	if err != nil {
 		l.close()
@@ -126,14 +124,3 @@ func (l *lab) note(title, text string) {
 }
 
 func (l *lab) notes() string { return strings.Join(l.noted, "") }
-
-// build builds a program of this module, as the function is built.
-func (l *lab) build(ctx context.Context, name, folder string) (string, error) {
-	binary := filepath.Join(l.dir, name)
-	build := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", binary, folder)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build %s: %w\n%s", folder, err, out)
-	}
-	return binary, nil
-}

@@ -200,11 +200,7 @@ func TestAnOperationOnABriefEntryKeepsItsDecisions(t *testing.T) {
 	note(w.load("a"), "first")
 	note(brief(), "second")
 	w.must(w.Reserve(t.Context(), brief(), ledger.AMessage, w.now.Add(time.Minute))) // which decides nothing
-	reasons := ""
-	for _, d := range w.load("a").Run.Decisions {
-		reasons += d.Reason + " "
-	}
-	if reasons != "first second " {
-		t.Errorf("decisions are %q", reasons)
+	if all := w.load("a").Run.Decisions; len(all) != 2 || all[0].Reason != "first" || all[1].Reason != "second" {
+		t.Errorf("decisions are %+v", all)
 	}
 }

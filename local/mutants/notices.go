@@ -20,7 +20,7 @@ func notices() []mutant {
 		},
 		{
 			id: "N4", what: "what looks like a credential stays in a notice",
-			edits: []edit{{inNotice, "	text = credentialLike.ReplaceAllString(text, redacted)\n", ""}}, tests: all,
+			edits: []edit{{inNotice, "	text = credentialLike().ReplaceAllString(text, redacted)\n", ""}}, tests: all,
 		},
 		{
 			id: "N5", what: "nobody asks whether the bus is there",
