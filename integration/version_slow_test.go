@@ -18,7 +18,7 @@ func TestVersionStandsInTheFirstLogRecordAndInEachCallToAdobeAndAWS(t *testing.T
 	t.Parallel()
 	const version = "1.2.3+0123456789ab"
 	binary := filepath.Join(t.TempDir(), "bootstrap")
-	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false",
+	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc,nethttpomithttp2", "-trimpath", "-buildvcs=false",
 		"-ldflags", "-s -w -buildid= -X main.version="+version, "-o", binary, "./functions/retrigger")
 	build.Dir, build.Env = "..", append(build.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -74,11 +74,15 @@ func peak(ctx context.Context, w *world.World, c world.Command, messages int, wa
 	return p.PeakMemory(), nil
 }
 
+// megabyte is Lambda's: its quota of 250 MB is 262,144,000 bytes in its error messages
+// (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+const megabyte = 1 << 20
+
 // zipped measures what is deployed.
 func zipped() study {
 	return study{
 		name: "zip",
-		rows: []spec{{id: "5.12", what: "the zip for arm64, with its licenses", against: "", limit: 4.5, unit: "MB"}},
+		rows: []spec{{id: "5.12", what: "the zip for arm64, with its licenses (in Lambda's MB of 2^20 bytes)", against: "", limit: 4.5, unit: "MB"}},
 		run: func(ctx context.Context, l *lab) (map[string]figure, error) {
 			folder := filepath.Join(l.dir, "arm64")
 			if out, err := exec.CommandContext(ctx, ".ci/build", "arm64", folder).CombinedOutput(); err != nil {
@@ -88,7 +92,7 @@ func zipped() study {
 			if err != nil {
 				return nil, err
 			}
-			return map[string]figure{"5.12": {ratio: float64(size) / 1e6, value: fmt.Sprintf("%d bytes", size)}}, nil
+			return map[string]figure{"5.12": {ratio: float64(size) / megabyte, value: fmt.Sprintf("%d bytes", size)}}, nil
 		},
 	}
 }

@@ -13,7 +13,7 @@ import (
 // and of the program's folder below it: "functions/retrigger" or "bench/floor".
 func Build(ctx context.Context, root, of, dir string) (string, error) {
 	binary := filepath.Join(dir, filepath.Base(of))
-	build := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", binary, "./"+of)
+	build := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc,nethttpomithttp2", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", binary, "./"+of)
 	build.Dir = root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

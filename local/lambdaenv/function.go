@@ -323,7 +323,7 @@ const buildGrace = 5 * time.Second
 // Root is the root of the module. The version is "dev".
 func Build(ctx context.Context, root, dir string) (string, error) {
 	binary := dir + "/bootstrap"
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", binary, "./functions/retrigger")
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc,nethttpomithttp2", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", binary, "./functions/retrigger")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // go deletes its temporary folder

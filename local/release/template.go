@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"regexp"
-	"strings"
 )
 
 // templateFor returns the template that deploys a zip of the function without building it:
@@ -18,7 +17,8 @@ func templateFor(template, zip, lambda string) (string, error) {
 		{"the function's code", `(?m)^      CodeUri: \.$`, "      CodeUri: ./" + zip, 1},
 		{"how the function is built", `(?m)^    Metadata:\n(?:      .*\n)+`, "", 1},
 		{"the files of the repository", `(?m)^    (?:LicenseUrl|ReadmeUrl): .*\n`, "", 2},
-		{"the architecture", `(?m)^( *Architectures: \[|  Architecture:\n    Type: String\n    Default: )arm64(\]?)$`, "${1}" + lambda + "${2}", 1},
+		{"the architecture", `(?m)^(  Architecture:\n    Type: String\n    Default: )arm64$`, "${1}" + lambda, 1},
+		{"the other architecture", `AllowedValues: \[arm64, x86_64\]`, "AllowedValues: [" + lambda + "]", 1},
 	} {
 		pattern := regexp.MustCompile(change.pattern)
 		if n := len(pattern.FindAllStringIndex(template, -1)); n != change.times {
@@ -26,6 +26,5 @@ func templateFor(template, zip, lambda string) (string, error) {
 		}
 		template = pattern.ReplaceAllString(template, change.now)
 	}
-	// Where the architecture is a parameter, it has the one value that the zip is for.
-	return strings.Replace(template, "AllowedValues: [arm64, x86_64]", "AllowedValues: ["+lambda+"]", 1), nil
+	return template, nil
 }
