@@ -62,7 +62,7 @@ func startCaller(t *testing.T, w *wire) (process *os.Process, ask func()) {
 	if err := os.WriteFile(trusted, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	caller := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this very binary
+	caller := exec.CommandContext(t.Context(), os.Args[0])
 	caller.Env = append(os.Environ(), callerOf+"=https://"+w.address, "SSL_CERT_FILE="+trusted)
 	caller.Stderr = os.Stderr
 	input, err := caller.StdinPipe()
