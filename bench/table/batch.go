@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,16 +16,11 @@ import (
 // batchSize is how many messages the template lets a batch have.
 const batchSize = 10
 
-// allAtOnce are settings that the template does not have as its defaults yet. With those that it
-// has, five of ten runs are worked on at once: two waves, which take 2.05 times as long as the
-// floor's one before anything else is counted.
-func allAtOnce() []string { return []string{"MAX_CONCURRENT_RUNS=10", "CONCURRENT_CALLS=20"} }
-
 // batches measures a batch of ten on the template's defaults.
 func batches() study {
 	return study{
 		name: "batch of ten",
-		rows: []spec{{id: "5.4", what: "a batch of ten on the template's defaults (and " + strings.Join(allAtOnce(), ", ") + "), users' latencies (least)", against: "the floor's batch of ten (least)", limit: 2, unit: "×"}},
+		rows: []spec{{id: "5.4", what: "a batch of ten on the template's defaults, users' latencies (least)", against: "the floor's batch of ten (least)", limit: 2, unit: "×"}},
 		run: func(ctx context.Context, l *lab) (map[string]figure, error) {
 			defaults, err := templateDefaults("template.yaml")
 			if err != nil {
@@ -41,7 +35,7 @@ func batches() study {
 				return nil, err
 			}
 			defer w.Close()
-			own, err := leastWarm(ctx, w, world.Command{Path: l.binary, Env: slices.Concat(defaults, allAtOnce(), l.extra)}, batchSize, l.times(8))
+			own, err := leastWarm(ctx, w, world.Command{Path: l.binary, Env: slices.Concat(defaults, l.extra)}, batchSize, l.times(8))
 			if err != nil {
 				return nil, err
 			}
@@ -70,7 +64,7 @@ func backlog() study {
 			if l.quick {
 				messages, of = fewer, fmt.Sprintf(" (%d messages)", fewer)
 			}
-			took, err := workOff(ctx, world.Command{Path: l.binary, Env: slices.Concat(defaults, allAtOnce(), l.extra)}, messages, config.DefaultQueueConcurrency)
+			took, err := workOff(ctx, world.Command{Path: l.binary, Env: slices.Concat(defaults, l.extra)}, messages, config.DefaultQueueConcurrency)
 			if err != nil {
 				return nil, err
 			}

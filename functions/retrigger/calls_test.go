@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,23 +14,28 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
-// countedTable counts the calls of the ledger's table.
+// countedTable counts the calls of the ledger's table. A sweep makes several at once.
 type countedTable struct {
 	store.Table
+	mu    *sync.Mutex
 	calls *calls
 }
 
 func (c countedTable) Read(ctx context.Context, keys ...string) ([]store.Record, error) {
+	c.mu.Lock()
 	c.calls.Reads++
+	c.mu.Unlock()
 	return c.Table.Read(ctx, keys...)
 }
 
 func (c countedTable) Commit(ctx context.Context, writes ...store.Write) error {
+	c.mu.Lock()
 	if slices.ContainsFunc(writes, func(w store.Write) bool { return len(w.Sums) == 0 }) {
 		c.calls.Commits++
 	} else { // sums and pulses are for one invocation, not for each run
 		c.calls.Sums++
 	}
+	c.mu.Unlock()
 	return c.Table.Commit(ctx, writes...)
 }
 
@@ -91,7 +97,7 @@ func TestCallsPerRetry(t *testing.T) {
 			t.Parallel()
 			inWorld(t, func(t *testing.T, w *world) {
 				var got calls
-				w.Mutate = func(t store.Table) store.Table { return countedTable{t, &got} }
+				w.Mutate = func(t store.Table) store.Table { return countedTable{t, new(sync.Mutex), &got} }
 				p := w.Start(-1, false)
 				w.invoke(p, `{"runId":"no-such-run","orgId":"`+worldOrg+`","dryRun":true}`) // it has a token now
 				tt.begin(w)

@@ -74,9 +74,9 @@ func names() []string {
 
 // Defaults of the optional variables.
 const (
-	// DefaultMaxConcurrentRuns is low because an HTTP 500 of Flow Service may
-	// mean too many simultaneous calls, and its rate limit is not published.
-	DefaultMaxConcurrentRuns = 5
+	// DefaultMaxConcurrentRuns is a batch of the request queue: with less its runs would wait
+	// for each other's calls. How many calls are sent is bounded by [ConcurrentCalls].
+	DefaultMaxConcurrentRuns = 10
 	// DefaultCallTimeout bounds one HTTP call to Flow Service or IMS.
 	DefaultCallTimeout = 10 * time.Second
 	// DefaultReconcileAfter is the time that Flow Service gets to list a new run.
@@ -88,9 +88,10 @@ const (
 	// https://developer.adobe.com/adobe-admin-apis-storage-management/guides/overview/limits)
 	// or 2 (Analytics, https://developer.adobe.com/analytics-apis/docs/2.0/guides/faq/);
 	// after a 429 the pace is halved as far as is needed. An HTTP 500 of Flow Service
-	// may mean too many calls at once.
+	// may mean too many calls at once. With 0.3 s for a call, 20 a second are six at once;
+	// 20 at once let two batches of ten begin together.
 	DefaultCallsPerSecond  = 20
-	DefaultConcurrentCalls = 10
+	DefaultConcurrentCalls = 20
 	// DefaultQueueConcurrency is among how many environments those are divided: those
 	// that work on the queue, of which Lambda starts two at least. A scheduled sweep, or a
 	// person, has an environment besides them, and goes over by one share.

@@ -139,7 +139,7 @@ func New(tb Fataler, wire func(Parts) Handler, skew, lag time.Duration) *World {
 		BreakerThreshold: policy.DefaultBreakerThreshold, BreakerCooldown: policy.DefaultBreakerCooldown,
 		ReconcileAfter: config.DefaultReconcileAfter, ExtraSend: true, ExtraSendAfter: ledger.LostCallWindow, FaultInterval: ledger.DefaultFaultInterval, SweepSince: config.DefaultSweepSince, SweepLimit: config.DefaultSweepLimit,
 		FlowServiceURL: "http://127.0.0.1" + flowsim.FlowServicePath, IMSURL: "http://127.0.0.1", RetriggerOp: "re-trigger",
-		LogLevel: slog.LevelInfo, MaxConcurrentRuns: 5, CallTimeout: 10 * time.Second, SecretCacheTTL: time.Hour,
+		LogLevel: slog.LevelInfo, MaxConcurrentRuns: 10, CallTimeout: 10 * time.Second, SecretCacheTTL: time.Hour,
 	}
 	w.Told = func(id string) { w.Send(string(w.Adobe.FailureEvent(id))) }
 	return w
