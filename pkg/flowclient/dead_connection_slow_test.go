@@ -1,3 +1,5 @@
+//go:build slow
+
 package flowclient_test
 
 import (

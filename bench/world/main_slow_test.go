@@ -1,3 +1,5 @@
+//go:build slow
+
 package world_test
 
 import (
