@@ -23,6 +23,6 @@ const (
 // TestMain plays a part of the random histories that `make test-all` plays, unless the
 // command says how many.
 func TestMain(m *testing.M) {
-	_ = flag.Set("rapid.checks", "15") // rapid defines it
+	_ = flag.Set("rapid.checks", "10") // rapid defines it
 	os.Exit(m.Run())
 }
