@@ -108,7 +108,10 @@ func measure(ctx context.Context, w *world.World, binary string, settings []int,
 			if all[memory] == nil {
 				all[memory] = new(samples)
 			}
-			if err := all[memory].start(ctx, w, world.Command{Path: binary, CPUs: quota.OfMemory(memory), QuotaAfterInit: true}); err != nil {
+			command := world.Command{Path: binary, CPUs: quota.OfMemory(memory), QuotaAfterInit: true, Env: []string{
+				"CALLS_PER_SECOND=0", // else a batch right after another one waits for the limit, not for the CPU
+			}}
+			if err := all[memory].start(ctx, w, command); err != nil {
 				return nil, fmt.Errorf("%d MB: %w", memory, err)
 			}
 		}
