@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/aep-retrigger/aep-retrigger/local/stack"
+
+	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
 )
 
 // TestVersionStandsInTheFirstLogRecordAndInEachCallToAdobeAndAWS: Everybody who reads a log,
@@ -18,7 +20,7 @@ func TestVersionStandsInTheFirstLogRecordAndInEachCallToAdobeAndAWS(t *testing.T
 	t.Parallel()
 	const version = "1.2.3+0123456789ab"
 	binary := filepath.Join(t.TempDir(), "bootstrap")
-	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc,nethttpomithttp2", "-trimpath", "-buildvcs=false",
+	build := exec.CommandContext(t.Context(), "go", "build", "-tags", lambdaenv.Tags, "-trimpath", "-buildvcs=false",
 		"-ldflags", "-s -w -buildid= -X main.version="+version, "-o", binary, "./functions/retrigger")
 	build.Dir, build.Env = "..", append(build.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

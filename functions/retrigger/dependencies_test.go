@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
 )
 
 // TestTheFunctionIsMadeOfWhatIsListed compares the modules and packages of the function with
@@ -16,7 +18,7 @@ import (
 // command reaches Lambda.
 func TestTheFunctionIsMadeOfWhatIsListed(t *testing.T) {
 	t.Parallel()
-	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-tags", "lambda.norpc,nethttpomithttp2", "-f", "{{with .Module}}{{.Path}}\t{{end}}{{if not .Standard}}{{.ImportPath}}{{end}}", ".")
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-tags", lambdaenv.Tags, "-f", "{{with .Module}}{{.Path}}\t{{end}}{{if not .Standard}}{{.ImportPath}}{{end}}", ".")
 	list.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0")
 	out, err := list.Output()
 	if err != nil {

@@ -318,20 +318,33 @@ func WaitForPort(ctx context.Context, address string, exited <-chan struct{}) er
 // buildGrace is how long a build that is ended may clean up.
 const buildGrace = 5 * time.Second
 
+// Tags are the build tags of the deployment (.ci/build).
+const Tags = "lambda.norpc,nethttpomithttp2"
+
 // Build compiles the function for this machine, with the flags of the deployment
 // (.ci/build), into the directory dir, and returns the path of the bootstrap.
 // Root is the root of the module. The version is "dev".
 func Build(ctx context.Context, root, dir string) (string, error) {
 	binary := dir + "/bootstrap"
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc,nethttpomithttp2", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", binary, "./functions/retrigger")
+	if err := BuildProgram(ctx, root, "functions/retrigger", binary); err != nil {
+		return "", fmt.Errorf("build the function: %w", err)
+	}
+	return binary, nil
+}
+
+// BuildProgram compiles a program of the module as [Build] does the function. Of is the
+// program's folder below the root, such as "functions/retrigger". The error has
+// what the compiler says.
+func BuildProgram(ctx context.Context, root, of, binary string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", Tags, "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", binary, "./"+of)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // go deletes its temporary folder
 	cmd.WaitDelay = buildGrace
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the function: %w\n%s", err, out)
+		return fmt.Errorf("%w\n%s", err, out)
 	}
-	return binary, nil
+	return nil
 }
 
 var (
