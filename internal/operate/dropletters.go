@@ -61,21 +61,15 @@ func Drop(ctx context.Context, o *Operator, p Plan, because Because, progress fu
 }
 
 // gone tells the function of letters whose messages are gone: those that have expired, and those
-// that were not found though no message is hidden.
+// that were not found though all messages of the queue were seen.
 func (d *dropping) gone(ctx context.Context, done Done, expired []DeadLetter) (Done, error) {
 	var gone []string
 	for i := range expired {
 		gone = append(gone, expired[i].ID())
 	}
-	if len(done.NotFound) > 0 {
-		queue, err := queueOf(ctx, d.o, d.o.Stack.DeadLetterQueueURL)
-		if err != nil {
-			return done, err
-		}
-		if queue.Invisible == 0 {
-			gone = append(gone, done.NotFound...)
-			done.NotFound = []string{}
-		}
+	if done.sawAll {
+		gone = append(gone, done.NotFound...)
+		done.NotFound = []string{}
 	}
 	for ids := range slices.Chunk(gone, maxTold) {
 		d.deleted = ids

@@ -201,6 +201,36 @@ func TestAMessageThatSomebodyElseHasReceivedIsWaitedFor(t *testing.T) {
 	}
 }
 
+// TestAMessageThatComesBackBetweenTheLastReceiveAndTheCountIsSent: it is neither received nor
+// hidden then.
+func TestAMessageThatComesBackBetweenTheLastReceiveAndTheCountIsSent(t *testing.T) {
+	t.Parallel()
+	l := newLetters(t)
+	l.dead("orders", "forbidden", 12)
+	l.receive(600)
+	plan := l.plan(operate.LetterFilter{}, 0)
+	l.Queues = beforeCounts{Queues: l.sqs, do: func() { l.sim.Advance(10 * time.Minute) }}
+	if done, err := l.sendAgain(t.Context(), plan); err != nil || len(done.Letters) != 12 || len(done.NotFound) != 0 {
+		t.Errorf("%+v, %v", done, err)
+	}
+}
+
+// TestCtrlCDuringAReceiveGivesItsMessagesBack: SQS has hidden them already.
+func TestCtrlCDuringAReceiveGivesItsMessagesBack(t *testing.T) {
+	t.Parallel()
+	l := newLetters(t)
+	l.dead("orders", "forbidden", 15)
+	ctx, cancel := context.WithCancel(t.Context())
+	l.Queues = afterReceives{Queues: l.sqs, do: cancel}
+	done, err := operate.SendAgain(ctx, l.Operator, l.plan(operate.LetterFilter{}, 0), operate.Redrive{PerSecond: 10_000})
+	if !errors.Is(err, context.Canceled) || len(done.Letters) != 0 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if l.hidden() != 0 {
+		t.Errorf("%d letters are hidden", l.hidden())
+	}
+}
+
 func TestAnExpiredLetterIsNotSent(t *testing.T) {
 	t.Parallel()
 	l := newLetters(t)

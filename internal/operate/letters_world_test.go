@@ -137,3 +137,32 @@ func (l *letters) receive(visibility int32) int {
 	}
 	return len(out.Messages)
 }
+
+// beforeCounts does something before each count of messages.
+type beforeCounts struct {
+	operate.Queues
+
+	do func()
+}
+
+func (q beforeCounts) GetQueueAttributes(ctx context.Context, in *sqs.GetQueueAttributesInput, options ...func(*sqs.Options)) (*sqs.GetQueueAttributesOutput, error) {
+	q.do()
+	return q.Queues.GetQueueAttributes(ctx, in, options...)
+}
+
+// afterReceives does something when SQS has handed messages over, before their answer is read:
+// a receive whose context has ended then fails, as it does in net/http.
+type afterReceives struct {
+	operate.Queues
+
+	do func()
+}
+
+func (q afterReceives) ReceiveMessage(ctx context.Context, in *sqs.ReceiveMessageInput, options ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error) {
+	out, err := q.Queues.ReceiveMessage(ctx, in, options...)
+	q.do()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return out, err
+}

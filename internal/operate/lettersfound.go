@@ -116,7 +116,7 @@ func work(ctx context.Context, o *Operator, w *wanted, long time.Duration, do fu
 	p := newPass(o, long)
 	defer func() {
 		p.giveBack(ctx)
-		done.NotFound = w.missing()
+		done.NotFound, done.sawAll = w.missing(), p.sawAll
 	}()
 	for w.left != 0 || w.leftover != nil {
 		messages, err := p.next(ctx)

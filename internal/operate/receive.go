@@ -109,6 +109,8 @@ type pass struct {
 	repeats int
 	waits   time.Duration // for how long the pass waits for messages that are hidden by others
 	until   time.Time     // when that ends; zero while there are new messages
+	// sawAll says at its end that the queue has no message that the pass has not seen.
+	sawAll bool
 }
 
 // newPass returns a pass that takes about so long; its messages come back by themselves soon
@@ -131,9 +133,13 @@ const (
 	maxHeld = 100_000
 )
 
-// next receives up to ten messages that the pass has not seen; none at its end.
+// next receives up to ten messages that the pass has not seen; none at its end. When the context
+// ends, its error is returned after the receive that is under way.
 func (p *pass) next(ctx context.Context) ([]Message, error) {
 	for len(p.held) < maxHeld {
+		if err := ctx.Err(); err != nil {
+			return nil, p.o.fault(err)
+		}
 		in := sqs.ReceiveMessageInput{
 			QueueUrl: &p.o.Stack.DeadLetterQueueURL, MaxNumberOfMessages: batchSize, VisibilityTimeout: int32(p.hidden.Seconds()),
 			MessageAttributeNames: []string{"All"}, MessageSystemAttributeNames: []types.MessageSystemAttributeName{"All"},
@@ -141,7 +147,7 @@ func (p *pass) next(ctx context.Context) ([]Message, error) {
 		if p.idle > 0 {
 			in.WaitTimeSeconds = 1
 		}
-		out, err := p.o.Queues.ReceiveMessage(ctx, &in)
+		out, err := p.receive(ctx, &in)
 		if err != nil {
 			return nil, p.o.fault(err)
 		}
@@ -166,6 +172,14 @@ func (p *pass) next(ctx context.Context) ([]Message, error) {
 	return nil, nil
 }
 
+// receive asks SQS for messages. It goes on when the context ends: SQS hides what it hands over,
+// and nobody could give back the messages of an answer that was not read.
+func (p *pass) receive(ctx context.Context, in *sqs.ReceiveMessageInput) (*sqs.ReceiveMessageOutput, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
+	defer cancel()
+	return p.o.Queues.ReceiveMessage(ctx, in)
+}
+
 // fresh are the messages that the pass has not seen. The timeout of the others has ended, and
 // their newest handle counts.
 func (p *pass) fresh(received []types.Message) (fresh []Message) {
@@ -181,9 +195,10 @@ func (p *pass) fresh(received []types.Message) (fresh []Message) {
 	return fresh
 }
 
-// over reports whether the pass has seen what it can. Messages that it does not hold may be
-// hidden: somebody else has received them, or the answer of a receive was lost on its way and
-// the AWS client has asked again. It waits for them as long as its own receives hide.
+// over reports whether the pass has seen what it can: it holds all that the queue has. Others may
+// be hidden: somebody else has received them, or the answer of a receive was lost on its way and
+// the AWS client has asked again. Or they were hidden at the last receive, and no longer are. It
+// waits for them as long as its own receives hide.
 func (p *pass) over(ctx context.Context) (bool, error) {
 	if p.until.IsZero() {
 		p.until = p.o.Now().Add(p.waits)
@@ -192,7 +207,8 @@ func (p *pass) over(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	queue, err := queueOf(ctx, p.o, p.o.Stack.DeadLetterQueueURL)
-	return queue.Invisible <= len(p.held), err
+	p.sawAll = err == nil && queue.All() <= len(p.held)
+	return p.sawAll, err
 }
 
 // batchSize is the most that SQS hands over, or takes, in one call.

@@ -132,6 +132,8 @@ type Done struct {
 	Leftover int
 	// Looked counts the messages that were received.
 	Looked int
+
+	sawAll bool // what was not found is not on the queue at all
 }
 
 // SendAgain sends the dead letters of a plan to the request queue, each as it is and with its
