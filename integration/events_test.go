@@ -120,7 +120,7 @@ func TestBatchThatCannotBeAnsweredIsNotStarted(t *testing.T) {
 }
 
 // TestBatchOfTenTakesFewCalls: The function reads the ledger once and writes the org's
-// budget and the sums of the day once for a batch of ten. Each run takes two transactions
+// budget once for a batch of ten, and once in five minutes the org's pulse. Each run takes two transactions
 // and one call of Flow Service; a duplicate takes none.
 func TestBatchOfTenTakesFewCalls(t *testing.T) {
 	t.Parallel()
@@ -136,7 +136,7 @@ func TestBatchOfTenTakesFewCalls(t *testing.T) {
 		"token": s.Adobe.Count(flowsim.OpToken), "retrigger": s.Adobe.Count(flowsim.OpRetrigger), "run": s.Adobe.Count(flowsim.OpRun), "runs": s.Adobe.Count(flowsim.OpRuns),
 		"GetSecretValue": s.AWS.Count("GetSecretValue"), "SendMessage": s.AWS.Count("SendMessage"), "ledger": s.LedgerCalls() - began,
 	}
-	want := map[string]int{"token": 1, "retrigger": 10, "run": 0, "runs": 0, "GetSecretValue": 1, "SendMessage": 10, "ledger": 24} // messages: those sent by the test; the ledger's: the start reads the pauses; then one read, one budget, two for each run, one for the sums of the day
+	want := map[string]int{"token": 1, "retrigger": 10, "run": 0, "runs": 0, "GetSecretValue": 1, "SendMessage": 10, "ledger": 24} // messages: those sent by the test; the ledger's: the start reads the pauses; then one read, one budget, two for each run, one for the org's pulse
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("calls for 10 retries (-want +got):\n%s", diff)
 	}

@@ -32,6 +32,7 @@ func startUp() study {
 		rows: []spec{
 			{id: "5.6", what: "CPU time of a start, without what it fetches (least)", against: "a bare handler to its first `/next` (least)", limit: 2, unit: "×", known: "the AWS SDK's clients describe their services when they are imported", ceiling: 3.6},
 			{id: "5.6a", what: "the same with what it fetches, to its first `/next`", against: "the same", unit: "×"},
+			{id: "5.6b", what: "the same of a handler that only links `config` and `secretsmanager` of the AWS SDK, which the function must have", against: "the same", unit: "×"},
 		},
 		run: func(ctx context.Context, l *lab) (map[string]figure, error) {
 			if !world.CPUIsMeasured {
@@ -44,9 +45,11 @@ func startUp() study {
 			if err := l.noteImports(ctx, l.times(15)); err != nil {
 				return nil, err
 			}
-			own := c.ownLine + max(0, c.bareNext-c.bareLine)
+			next := max(0, c.bareNext-c.bareLine)
+			own, linked := c.ownLine+next, c.linkedLine+next
 			return map[string]figure{
 				"5.6":  {ratio: ratio(own, c.bareNext), value: millis(own), base: millis(c.bareNext)},
+				"5.6b": {ratio: ratio(linked, c.bareNext), value: millis(linked), base: millis(c.bareNext)},
 				"5.6a": {ratio: ratio(c.ownNext, c.bareNext), value: millis(c.ownNext) + "; " + millis(c.ownWall) + " by the clock", base: millis(c.bareNext) + "; " + millis(c.bareWall) + " by the clock"},
 			}, nil
 		},
@@ -59,11 +62,15 @@ func millis(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Mi
 
 // starts are the least CPU times until the log's first line and until the first call of the
 // Runtime API, and the least time until the latter by the clock.
-type starts struct{ ownLine, ownNext, ownWall, bareLine, bareNext, bareWall time.Duration }
+type starts struct{ ownLine, ownNext, ownWall, bareLine, bareNext, bareWall, linkedLine time.Duration }
 
 func measureStarts(ctx context.Context, l *lab, rounds int) (c starts, err error) {
 	const forever = time.Hour
-	c = starts{forever, forever, forever, forever, forever, forever}
+	c = starts{forever, forever, forever, forever, forever, forever, forever}
+	linked, err := world.Build(ctx, ".", "bench/sdk", l.dir)
+	if err != nil {
+		return c, err
+	}
 	services, err := stack.Start(ctx, stack.Options{Binary: l.binary})
 	if err != nil {
 		return c, err
@@ -98,6 +105,11 @@ func measureStarts(ctx context.Context, l *lab, rounds int) (c starts, err error
 			}
 			*p.next, *p.wall = min(*p.next, cpu), min(*p.wall, wall)
 		}
+		cpu, err := cpuUntilLine(ctx, linked, env)
+		if err != nil {
+			return c, err
+		}
+		c.linkedLine = min(c.linkedLine, cpu)
 	}
 	return c, nil
 }

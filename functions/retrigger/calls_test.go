@@ -32,8 +32,8 @@ func (c countedTable) Commit(ctx context.Context, writes ...store.Write) error {
 	c.mu.Lock()
 	if slices.ContainsFunc(writes, func(w store.Write) bool { return len(w.Sums) == 0 }) {
 		c.calls.Commits++
-	} else { // sums and pulses are for one invocation, not for each run
-		c.calls.Sums++
+	} else { // once in five minutes
+		c.calls.Pulses++
 	}
 	c.mu.Unlock()
 	return c.Table.Commit(ctx, writes...)
@@ -41,7 +41,7 @@ func (c countedTable) Commit(ctx context.Context, writes ...store.Write) error {
 
 // calls are those that the function makes: to Flow Service (a token is at hand), and to the
 // ledger's table.
-type calls struct{ Retriggers, Runs, Listings, Dataflows, Reads, Commits, Sums int }
+type calls struct{ Retriggers, Runs, Listings, Dataflows, Reads, Commits, Pulses int }
 
 // measured is of how many calls to Flow Service the metric has the time.
 func measured(w *world) (n int) {
@@ -68,20 +68,20 @@ func TestCallsPerRetry(t *testing.T) {
 		do    func(w *world, p *process)
 		want  calls
 	}{
-		"a first retry at once":                {func(w *world) { w.Told(w.Fail("f")) }, deliver, calls{Retriggers: 1, Reads: 1, Commits: 2, Sums: 1}},
-		"an attempt ten minutes later":         {func(w *world) { w.Told(late(w)) }, deliver, calls{Retriggers: 1, Listings: 1, Reads: 1, Commits: 2, Sums: 1}},
-		"a person's request ten minutes later": {func(w *world) { w.Send(`{"runId":"` + late(w) + `","flowId":"f","orgId":"` + worldOrg + `"}`) }, deliver, calls{Retriggers: 1, Runs: 1, Listings: 1, Dataflows: 1, Reads: 1, Commits: 2, Sums: 1}},
+		"a first retry at once":                {func(w *world) { w.Told(w.Fail("f")) }, deliver, calls{Retriggers: 1, Reads: 1, Commits: 2, Pulses: 1}},
+		"an attempt ten minutes later":         {func(w *world) { w.Told(late(w)) }, deliver, calls{Retriggers: 1, Listings: 1, Reads: 1, Commits: 2, Pulses: 1}},
+		"a person's request ten minutes later": {func(w *world) { w.Send(`{"runId":"` + late(w) + `","flowId":"f","orgId":"` + worldOrg + `"}`) }, deliver, calls{Retriggers: 1, Runs: 1, Listings: 1, Dataflows: 1, Reads: 1, Commits: 2, Pulses: 1}},
 		"a forced request ten minutes later": {func(w *world) {
 			w.Send(`{"runId":"` + late(w) + `","force":true,"flowId":"f","orgId":"` + worldOrg + `"}`)
-		}, deliver, calls{Retriggers: 1, Runs: 1, Dataflows: 1, Reads: 1, Commits: 2, Sums: 1}},
-		"a run that was retried by hand": {func(w *world) { id := late(w); flowsim.RetryByHand(w.Adobe, id); w.Told(id) }, deliver, calls{Listings: 1, Reads: 2, Commits: 1, Sums: 1}},
+		}, deliver, calls{Retriggers: 1, Runs: 1, Dataflows: 1, Reads: 1, Commits: 2, Pulses: 1}},
+		"a run that was retried by hand": {func(w *world) { id := late(w); flowsim.RetryByHand(w.Adobe, id); w.Told(id) }, deliver, calls{Listings: 1, Reads: 2, Commits: 1, Pulses: 1}},
 		"an event that is delivered twice costs the second time no more than the read": {func(*world) {}, func(w *world, p *process) {
 			id := w.Fail("f")
 			for range 2 {
 				w.Told(id)
 				w.Poll(p)
 			}
-		}, calls{Retriggers: 1, Reads: 2, Commits: 2, Sums: 1}},
+		}, calls{Retriggers: 1, Reads: 2, Commits: 2, Pulses: 1}},
 		"three runs of one dataflow, one after the other": {func(w *world) { w.Fail("f"); w.Fail("f"); late(w) }, func(w *world, p *process) {
 			for _, r := range w.Adobe.Runs() {
 				if r.Of == "" {
@@ -89,7 +89,7 @@ func TestCallsPerRetry(t *testing.T) {
 					w.Poll(p)
 				}
 			}
-		}, calls{Retriggers: 3, Listings: 1, Reads: 3, Commits: 6, Sums: 3}},
+		}, calls{Retriggers: 3, Listings: 1, Reads: 3, Commits: 6, Pulses: 1}},
 		"a sweep of three runs of one dataflow": {func(w *world) { w.Fail("f"); w.Fail("f"); late(w); w.Send(onlySweep) }, deliver, calls{Listings: 2, Dataflows: 1, Reads: 4, Commits: 7}},
 		"a sweep of a run retried by hand":      {func(w *world) { flowsim.RetryByHand(w.Adobe, late(w)); w.Send(onlySweep) }, deliver, calls{Listings: 2, Dataflows: 1, Reads: 5, Commits: 4}},
 	} {

@@ -145,16 +145,16 @@ func TestDuplicateDeliveryDoesNotChangeAnOpenClaim(t *testing.T) {
 	})
 }
 
-// TestRetryTakesFewCalls: A warm process makes five calls for an event, the last of them for
-// the sums of the day. A request by hand
-// takes six, since the run is read, and seven where it names no dataflow.
+// TestRetryTakesFewCalls: A warm process makes four calls for an event where the org has no
+// budget: read, claim, re-trigger and record. A request by hand takes five, since the run is read,
+// and six where it names no dataflow.
 func TestRetryTakesFewCalls(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		w.Config.SecretIDs = w.Config.SecretIDs[:1]
 		p := w.Start(-1, false)
 		w.invoke(p, string(w.Adobe.FailureEvent(w.Fail("f")))) // warm
-		for request, want := range map[string]int{"event": 5, `{"runId":%q}`: 7, `{"runId":%q,"flowId":"f"}`: 6} {
+		for request, want := range map[string]int{"event": 4, `{"runId":%q}`: 6, `{"runId":%q,"flowId":"f"}`: 5} {
 			id := w.Fail("f")
 			payload := string(w.Adobe.FailureEvent(id))
 			if request != "event" {

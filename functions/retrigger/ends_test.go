@@ -197,11 +197,11 @@ func TestADayHasItsSums(t *testing.T) {
 	})
 }
 
-func TestSumsThatCantBeWrittenFailNoRetry(t *testing.T) {
+func TestPulseThatCantBeWrittenFailsNoRetry(t *testing.T) {
 	t.Parallel()
 	for name, mutate := range map[string]func(store.Table) store.Table{
-		"the ledger does not answer": func(t store.Table) store.Table { return sumless{t, false} },
-		"a defect":                   func(t store.Table) store.Table { return sumless{t, true} },
+		"the ledger does not answer": func(t store.Table) store.Table { return pulseless{t, false} },
+		"a defect":                   func(t store.Table) store.Table { return pulseless{t, true} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

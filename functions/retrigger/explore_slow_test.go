@@ -3,10 +3,12 @@
 package main
 
 import (
+	"context"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation"
 	"github.com/aep-retrigger/aep-retrigger/internal/simulation/explore"
@@ -51,6 +53,14 @@ func TestTheExplorerFindsMutants(t *testing.T) {
 			p.Store = changedCommits{p.Store, withoutEpisodes}
 			return function(p)
 		}, "told or listed"},
+		{"the org's budget has no limit", func(p parts) simulation.Handler {
+			p.Store = limitless{p.Store}
+			return function(p)
+		}, "within the budget"},
+		{"a record counts twice", func(p parts) simulation.Handler {
+			p.Store = changedCommits{p.Store, countedTwice}
+			return function(p)
+		}, "counted once"},
 	} {
 		t.Run(tt.mutant, func(t *testing.T) {
 			t.Parallel()
@@ -60,6 +70,8 @@ func TestTheExplorerFindsMutants(t *testing.T) {
 				setup.Messages, setup.Refuse = []int{0}, notYet()
 			case "told or listed":
 				setup.Messages, setup.Attempts, setup.Configure = []int{0}, 1, withNotices
+			case "within the budget":
+				setup.Runs, setup.Messages, setup.Attempts, setup.Configure = []string{"f", "g"}, []int{0, 1}, 1, withBudgetOfOne
 			}
 			r := explore.Explore(t, setup)
 			if r.Broken == nil || !strings.Contains(tt.invariants, r.Broken.Invariant) {
@@ -68,6 +80,23 @@ func TestTheExplorerFindsMutants(t *testing.T) {
 			t.Logf("%s; a history that shows it:\n%s", r, r.Broken)
 		})
 	}
+}
+
+// limitless is a store whose counters have no limit.
+type limitless struct{ store.Table }
+
+func (s limitless) Add(ctx context.Context, key string, n, _ int, ttl time.Time) (bool, error) {
+	return s.Table.Add(ctx, key, n, 0, ttl)
+}
+
+// countedTwice adds twice what is added to a sum.
+func countedTwice(writes []store.Write) []store.Write {
+	for i := range writes {
+		for name := range writes[i].Sums {
+			writes[i].Sums[name] *= 2
+		}
+	}
+	return writes
 }
 
 // withoutFaults counts no fault.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
 	"github.com/aep-retrigger/aep-retrigger/internal/retry"
@@ -44,6 +45,7 @@ func bounds() []bound {
 		{"two runs of a dataflow without data windows, one after the other, two faults", explore.Setup{Runs: runs, Messages: two, Attempts: 1, Faults: 2, Together: 1, AtOnce: 1, Windows: flowsim.WindowsHidden}, false},
 		{"one delivery whose call may arrive late, one fault", explore.Setup{Runs: run, Messages: one, Attempts: 2, Faults: 1, Together: 1, Late: true}, false},
 		{"one delivery of a run that Adobe does not re-trigger yet, one fault", explore.Setup{Runs: run, Messages: one, Attempts: 1, Faults: 1, Together: 1, Refuse: notYet()}, true},
+		{"two runs of two dataflows and a budget of one, one fault", explore.Setup{Runs: []string{"f", "g"}, Messages: two, Attempts: 1, Faults: 1, Together: 2, Configure: withBudgetOfOne}, false},
 		{"three deliveries of a run, one fault", explore.Setup{Runs: run, Messages: three, Attempts: 2, Faults: 1, Together: 3}, false},
 		{"one delivery and two weeks, two faults", explore.Setup{Runs: run, Messages: one, Attempts: 2, Faults: 2, Together: 1, Weeks: 2}, false},
 		{"two runs of a dataflow and a week, one fault", explore.Setup{Runs: runs, Messages: two, Attempts: 2, Faults: 1, Together: 1, Weeks: 1}, false},
@@ -52,6 +54,9 @@ func bounds() []bound {
 
 // withNotices lets the function send notices, and its breaker open with the second lineage.
 func withNotices(c *config.Config) { c.NoticeBus, c.BreakerThreshold = simulation.NoticeBus, 2 }
+
+// withBudgetOfOne lets the org have one re-trigger in an hour.
+func withBudgetOfOne(c *config.Config) { c.OrgBudget, c.BudgetWindow = 1, time.Hour }
 
 // notYet is Adobe's answer to a re-trigger that came too early.
 func notYet() *flowsim.Fault {

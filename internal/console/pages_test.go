@@ -62,7 +62,7 @@ func TestOverviewSaysThatTheDeploymentIsPaused(t *testing.T) {
 	if body := w.sees("/"); strings.Contains(body, words) {
 		t.Error("it says so of one that is not")
 	}
-	w.must(ledger.AddUp(w.Context(), w.table, w.now, nil, []ledger.Pulse{{OrgID: org, LastEvent: w.now, Schema: ledger.Schema, Paused: true}}))
+	w.must(ledger.WritePulses(w.Context(), w.table, w.now, ledger.Pulse{OrgID: org, LastEvent: w.now, Schema: ledger.Schema, Paused: true}))
 	w.sees("/", words, "and the deployment's, of everything")
 }
 
@@ -278,7 +278,7 @@ func TestOrgsAreNamedWhereThereAreSeveral(t *testing.T) {
 	if body := w.sees("/dataflows"); strings.Contains(body, row) {
 		t.Error("the one org is named in each row")
 	}
-	w.must(ledger.AddUp(w.Context(), w.table, w.now, nil, []ledger.Pulse{{OrgID: "OTHER@AdobeOrg", Mode: "observe", Version: "0.1.0", Schema: ledger.Schema}}))
+	w.must(ledger.WritePulses(w.Context(), w.table, w.now, ledger.Pulse{OrgID: "OTHER@AdobeOrg", Mode: "observe", Version: "0.1.0", Schema: ledger.Schema}))
 	w.sees("/dataflows", row)
 	w.sees("/", "OTHER@AdobeOrg", ">observes<")
 }

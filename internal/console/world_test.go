@@ -135,7 +135,6 @@ func (w *world) retrigger(f failed, child string) {
 	e.Because(ledger.Decision{Rule: 4, HTTPStatus: http.StatusOK, AdobeRequestID: "request-" + child})
 	_, err = w.ledger.Confirm(w.Context(), c, e, child)
 	w.must(err)
-	w.sum(f, ledger.Sum{Retriggered: 1})
 }
 
 // giveUp makes a dead letter of the run.
@@ -145,7 +144,6 @@ func (w *world) giveUp(f failed, reason, detail string) {
 	e.Because(ledger.Decision{Rule: 15, Detail: detail})
 	_, err := w.ledger.Note(w.Context(), e, ledger.AnEvent, ledger.Outcome{State: ledger.DeadLettered, Reason: reason, GivenUp: true})
 	w.must(err)
-	w.sum(f, ledger.Sum{GivenUp: 1})
 }
 
 // succeed records that a run of ours succeeded.
@@ -162,15 +160,15 @@ func (w *world) sum(f failed, add ledger.Sum) {
 	w.Helper()
 	s := ledger.NewSum(org, f.Flow, f.Name, f.Code, w.now)
 	s.Retriggered, s.GivenUp, s.Recovered = add.Retriggered, add.GivenUp, add.Recovered
-	w.must(ledger.AddUp(w.Context(), w.table, w.now, []ledger.Sum{s}, nil))
+	w.must(w.table.Commit(w.Context(), s.Write()))
 }
 
 // pulse tells that the function works for the org.
 func (w *world) pulse() {
 	w.Helper()
-	w.must(ledger.AddUp(w.Context(), w.table, w.now, nil, []ledger.Pulse{{
+	w.must(ledger.WritePulses(w.Context(), w.table, w.now, ledger.Pulse{
 		OrgID: org, Sandbox: sandbox, LastEvent: w.now.Add(-2 * time.Minute), LastSweep: w.now.Add(-25 * time.Minute), Version: "0.1.0+1a2b3c4d5e6f", Mode: "retry", Schema: ledger.Schema,
-	}}))
+	}))
 }
 
 // get returns a page and its status.

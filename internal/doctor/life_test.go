@@ -35,7 +35,7 @@ func (a answers) Invoke(context.Context, *lambda.InvokeInput, ...func(*lambda.Op
 func orgs(t *testing.T, pulses ...ledger.Pulse) store.Reader {
 	t.Helper()
 	table := memory.New()
-	if err := ledger.AddUp(t.Context(), table, now, nil, pulses); err != nil {
+	if err := ledger.WritePulses(t.Context(), table, now, pulses...); err != nil {
 		t.Fatal(err)
 	}
 	return table

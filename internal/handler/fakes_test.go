@@ -136,7 +136,7 @@ func (e *engine) Close(context.Context, *retry.Batch) {}
 
 func (e *engine) Received(context.Context, []store.Record) {}
 
-func (e *engine) AddUp(_ context.Context, results []retry.Result, _ []retry.Swept) {
+func (e *engine) Pulse(_ context.Context, results []retry.Result, _ []retry.Swept) {
 	e.addedUp += len(results)
 }
 

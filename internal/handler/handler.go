@@ -46,7 +46,7 @@ type Engine interface {
 	Refuse(ctx context.Context, payload []byte, fault *event.Error) retry.Result
 	Close(ctx context.Context, b *retry.Batch)
 	Received(ctx context.Context, letters []store.Record)
-	AddUp(ctx context.Context, results []retry.Result, swept []retry.Swept)
+	Pulse(ctx context.Context, results []retry.Result, swept []retry.Swept)
 }
 
 // Sweeper works on sweeps; see [sweep.Sweeper].
@@ -146,8 +146,7 @@ const answerTime = 500 * time.Millisecond
 // from requests that become due.
 const sweepTime = 30 * time.Second
 
-// finish tells what became of the deliveries: in the log, the metrics, the day's sums and the
-// pulses of orgs.
+// finish tells what became of the deliveries: in the log, the metrics and the pulses of orgs.
 func (h *Handler) finish(ctx context.Context, deliveries []delivery) {
 	h.report.report(ctx, deliveries)
 	var all []retry.Result
@@ -161,7 +160,7 @@ func (h *Handler) finish(ctx context.Context, deliveries []delivery) {
 		swept = append(swept, deliveries[i].sweepResult.Swept...)
 	}
 	h.engine.Received(ctx, letters)
-	h.engine.AddUp(ctx, all, swept)
+	h.engine.Pulse(ctx, all, swept)
 }
 
 // Invoke implements Lambda's Handler. For an SQS batch the answer is a partial

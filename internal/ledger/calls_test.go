@@ -183,7 +183,7 @@ func TestEveryEntryLivesAsLongAsTheLedgerSays(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
 	b.confirm("root", "child", ledger.AnEvent)
-	records := b.table.Records()
+	records := slices.DeleteFunc(b.table.Records(), func(r store.Record) bool { return r["day"] != "" }) // a sum has a life of its own
 	if len(records) != 3 {
 		t.Errorf("%d records, want those of two runs and their dataflow", len(records))
 	}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -21,7 +22,7 @@ type change struct {
 	next Entries
 	// child is the entry of a second run that changes with them; nil for none.
 	child *childWrite
-	// sum is added with them; nil for none.
+	// sum is added with them, in place of what the operation counts otherwise; nil for that.
 	sum *Sum
 }
 
@@ -61,8 +62,8 @@ func (l *Ledger) commit(ctx context.Context, c change) (Entries, error) {
 		child.next.decided(becauseOf(&next.Run, &child.next), c.now)
 		add(RunKey(child.next.OrgID, child.next.RunID), child.old.version, nil, child.next.record())
 	}
-	if c.sum != nil {
-		writes = append(writes, c.sum.write())
+	if sum := cmp.Or(c.sum, counted(c.op, &next.Run, c.now)); sum != nil {
+		writes = append(writes, sum.Write())
 	}
 	if err := l.writes.Commit(ctx, writes...); err != nil {
 		return c.old, err

@@ -115,7 +115,7 @@ func TestAnOrgIsListedWithItsLastSignsOfLife(t *testing.T) {
 	write := func(p ledger.Pulse) {
 		t.Helper()
 		p.Version, p.Mode, p.Schema = "1.0", "retry", ledger.Schema
-		if err := ledger.AddUp(t.Context(), w.table, w.now, nil, []ledger.Pulse{p}); err != nil {
+		if err := ledger.WritePulses(t.Context(), w.table, w.now, p); err != nil {
 			t.Fatal(err)
 		}
 	}

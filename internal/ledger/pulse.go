@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -33,6 +34,8 @@ const (
 	pulseTTL = 90 * 24 * time.Hour
 	// maxOrgs is how many pulses are read. An environment serves a handful of orgs.
 	maxOrgs = 1000
+	// maxPulses is how many pulses one transaction writes.
+	maxPulses = 25
 
 	orgsList = "orgs"
 	// pulseCount counts the writes of a pulse. A write of sums needs a sum.
@@ -42,8 +45,27 @@ const (
 // OrgKey is the key of an org's pulse in the store.
 func OrgKey(orgID string) string { return "org#" + orgID }
 
-// write changes what the pulse knows, and leaves the rest. It has no condition: of two that
-// come together the later one counts.
+// WritePulses writes pulses, each at most once. A pulse changes what it knows, and leaves the
+// rest. It has no condition: of two that come together the later one counts. After an error some
+// of them may be missing.
+func WritePulses(ctx context.Context, table Committer, now time.Time, pulses ...Pulse) error {
+	for some := range slices.Chunk(pulses, maxPulses) {
+		writes := make([]store.Write, len(some))
+		for i := range some {
+			writes[i] = some[i].write(now)
+		}
+		if err := table.Commit(ctx, writes...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Committer is the part of a [store.Table] that writes.
+type Committer interface {
+	Commit(ctx context.Context, writes ...store.Write) error
+}
+
 func (p *Pulse) write(now time.Time) store.Write {
 	return store.Write{Key: OrgKey(p.OrgID), Sums: map[string]int{pulseCount: 1}, New: compact(store.Record{
 		"orgId": p.OrgID, "sandbox": p.Sandbox, "lastEvent": stamp(p.LastEvent), "lastSweep": stamp(p.LastSweep),

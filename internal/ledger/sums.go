@@ -1,9 +1,6 @@
 package ledger
 
 import (
-	"context"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +8,8 @@ import (
 )
 
 // Sum is what was done in a day for the runs of one dataflow that failed with one code, and
-// whether it helped. The numbers are only ever added to.
+// whether it helped. The numbers are only ever added to, each in the transaction that writes
+// what it counts.
 type Sum struct {
 	OrgID string
 	// Day is the day in UTC, such as 2026-11-26.
@@ -25,7 +23,7 @@ type Sum struct {
 	// how long they took together, each from when its first failure was seen to the end of
 	// the run that succeeded. Attempts are the re-triggers that they needed.
 	Recovered, Minutes, Attempts int
-	// Retriggered counts re-triggers, GivenUp dead letters of runs.
+	// Retriggered counts re-triggers of which we know the new run, GivenUp dead letters of runs.
 	Retriggered, GivenUp int
 }
 
@@ -37,8 +35,6 @@ const (
 	SumTTL = 400 * 24 * time.Hour
 	// maxCode is how many characters of a code a sum has.
 	maxCode = 64
-	// maxSums is how many sums one transaction adds to.
-	maxSums = 25
 )
 
 // NewSum returns the empty sum of a day, for an error code as the source writes it.
@@ -78,8 +74,25 @@ func (s *Sum) key() string {
 // daysList is the list of an org's sums.
 func daysList(orgID string) string { return "days#" + orgID }
 
-// write adds the sum to its item.
-func (s *Sum) write() store.Write {
+// counted is what an operation adds to the sums of its day, for the run as it is then; nil for
+// nothing. A re-trigger counts when the run that it made is recorded, whoever finds that out.
+func counted(op Operation, r *Run, now time.Time) *Sum {
+	s := NewSum(r.OrgID, r.FlowID, r.FlowName, r.ErrorCode, now)
+	switch {
+	case op == OpConfirm || op == OpLink:
+		s.Retriggered = 1
+	case op == OpNote && r.State == DeadLettered:
+		s.GivenUp = 1
+	default:
+		return nil
+	}
+	return &s
+}
+
+// Write adds the sum to its item. It is part of the transaction that writes what it counts, so
+// that each thing counts exactly once. The transactions of one dataflow write or check its entry
+// and meet there anyway; those of others have other items.
+func (s *Sum) Write() store.Write {
 	numbers := map[string]int{
 		sumRecovered: s.Recovered, sumMinutes: s.Minutes, sumAttempts: s.Attempts, sumRetriggered: s.Retriggered, sumGivenUp: s.GivenUp,
 	}
@@ -89,47 +102,4 @@ func (s *Sum) write() store.Write {
 		"orgId": s.OrgID, "day": s.Day, "flowId": s.FlowID, "flowName": s.FlowName, "errorCode": s.ErrorCode,
 		store.IndexList: daysList(s.OrgID), store.AttributeAt: order, store.AttributeTTL: store.TTL(day.Add(SumTTL)),
 	})}
-}
-
-// and returns the two sums of one item as one.
-func (s Sum) and(other Sum) Sum {
-	if s.FlowName == "" {
-		s.FlowName = other.FlowName
-	}
-	s.Recovered, s.Minutes, s.Attempts = s.Recovered+other.Recovered, s.Minutes+other.Minutes, s.Attempts+other.Attempts
-	s.Retriggered, s.GivenUp = s.Retriggered+other.Retriggered, s.GivenUp+other.GivenUp
-	return s
-}
-
-// AddUp adds the sums to those that the table has, the sums of one item in one write, and
-// writes the pulses beside them. It makes a transaction for each 25 items, which has no
-// condition and has nothing to do with those of entries: no claim and no record of an answer
-// meets it. After an error some of the sums may be missing.
-func AddUp(ctx context.Context, table Committer, now time.Time, sums []Sum, pulses []Pulse) error {
-	byKey := map[string]Sum{}
-	for _, s := range sums {
-		if before, ok := byKey[s.key()]; ok {
-			s = before.and(s)
-		}
-		byKey[s.key()] = s
-	}
-	writes := make([]store.Write, 0, len(byKey)+len(pulses))
-	for _, key := range slices.Sorted(maps.Keys(byKey)) {
-		s := byKey[key]
-		writes = append(writes, s.write())
-	}
-	for i := range pulses {
-		writes = append(writes, pulses[i].write(now))
-	}
-	for some := range slices.Chunk(writes, maxSums) {
-		if err := table.Commit(ctx, some...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Committer is the part of a [store.Table] that writes.
-type Committer interface {
-	Commit(ctx context.Context, writes ...store.Write) error
 }

@@ -43,7 +43,10 @@ func TestARecoveryIsAddedOnceToTheSumsOfItsDay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := []ledger.Sum{{OrgID: org, Day: "2026-02-28", FlowID: flow, FlowName: "Orders", ErrorCode: "CONNECTOR-1001-500", Recovered: 1, Minutes: 1, Attempts: 2}}
+	want := []ledger.Sum{
+		{OrgID: org, Day: "2026-02-28", FlowID: flow, FlowName: "Orders", ErrorCode: "CONNECTOR-1001-500", Recovered: 1, Minutes: 1, Attempts: 2},
+		{OrgID: org, Day: "2026-03-01", FlowID: flow, FlowName: "Orders", ErrorCode: ledger.NoCode, Retriggered: 2},
+	}
 	if diff := cmp.Diff(want, w.days()); diff != "" {
 		t.Errorf("the sums (-want +got):\n%s", diff)
 	}
@@ -79,52 +82,41 @@ func TestNothingIsAddedWhereARunDoesNotSucceed(t *testing.T) {
 	if _, _, err := w.Succeed(t.Context(), stale, ledger.Recovery{At: w.now}); !isConflict(err) {
 		t.Errorf("error = %v", err)
 	}
-	if sums := w.days(); len(sums) != 0 {
+	if sums := w.days(); len(sums) != 1 || sums[0].Recovered != 0 {
 		t.Errorf("the sums are %+v", sums)
 	}
 }
 
-func TestSumsOfOneItemAreAddedInOneWrite(t *testing.T) {
+func TestEachRetriggerAndEachDeadLetterIsCountedInTheTransactionThatWritesIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	sum := func(flowID, code string, retriggered, givenUp int) ledger.Sum {
-		s := ledger.NewSum(org, flowID, "", code, w.now)
-		s.Retriggered, s.GivenUp = retriggered, givenUp
-		return s
+	for _, id := range []string{"a", "b", "late", "dead"} {
+		w.put(id, func(e *ledger.Entries) {
+			e.Run.FlowName, e.Run.ErrorCode, e.Run.State = "Orders", "C-1", ledger.Returned
+		})
 	}
-	named := sum("f", "C-1", 1, 0)
-	named.FlowName = "Orders"
-	commits := 0
-	w.table.each = func() { commits++ }
-	for range 2 {
-		if err := ledger.AddUp(t.Context(), w.table, w.now, []ledger.Sum{sum("f", "C-1", 1, 0), named, sum("f", "C-2", 0, 1), sum("g", "", 1, 1)}, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if commits != 2 {
-		t.Errorf("there were %d writes, want one each time", commits)
-	}
-	want := []ledger.Sum{
-		{OrgID: org, Day: "2026-03-01", FlowID: "f", FlowName: "Orders", ErrorCode: "C-1", Retriggered: 4},
-		{OrgID: org, Day: "2026-03-01", FlowID: "f", ErrorCode: "C-2", GivenUp: 2},
-		{OrgID: org, Day: "2026-03-01", FlowID: "g", ErrorCode: ledger.NoCode, Retriggered: 2, GivenUp: 2},
-	}
-	if diff := cmp.Diff(want, w.days(), cmp.Transformer("sorted", bySum)); diff != "" {
+	w.made("a", "a2")
+	call := w.lose("b")
+	w.must(w.Link(t.Context(), w.load("b"), ledger.NewRun(org, flow, sandbox, "b2"), call))
+	w.lose("late")
+	w.settle("late", ledger.Searched)
+	e := w.reserve("dead")
+	w.must(w.Note(t.Context(), e, ledger.AnEvent, ledger.Outcome{State: ledger.DeadLettered, Reason: "forbidden"}))
+	want := []ledger.Sum{{OrgID: org, Day: "2026-03-01", FlowID: flow, FlowName: "Orders", ErrorCode: "C-1", Retriggered: 2, GivenUp: 1}}
+	if diff := cmp.Diff(want, w.days()); diff != "" {
 		t.Errorf("the sums (-want +got):\n%s", diff)
-	}
-	w.table.unmade = 1
-	if err := ledger.AddUp(t.Context(), w.table, w.now, []ledger.Sum{named}, nil); !errors.As(err, new(*store.UnavailableError)) {
-		t.Errorf("error = %v", err)
 	}
 }
 
-// bySum are sums by their dataflow and code: those of a day come in any order.
-func bySum(sums []ledger.Sum) map[string]ledger.Sum {
-	all := map[string]ledger.Sum{}
-	for _, s := range sums {
-		all[s.FlowID+" "+s.ErrorCode] = s
+func TestARetriggerWhoseRecordIsWrittenAgainIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c, e := w.claim("a")
+	w.table.twice = func() {} // the AWS client sends it again
+	w.must(w.Confirm(t.Context(), c, e, "b"))
+	if sums := w.days(); len(sums) != 1 || sums[0].Retriggered != 1 {
+		t.Errorf("the sums are %+v", sums)
 	}
-	return all
 }
 
 func TestACodeInASumIsShortAndPlain(t *testing.T) {
@@ -145,7 +137,7 @@ func TestSumsAreKeptLongerThanAYearAndAreReadFromADayOn(t *testing.T) {
 	for day := range 5 {
 		s := ledger.NewSum(org, flow, "", "C", w.now.Add(time.Duration(day)*24*time.Hour))
 		s.Retriggered = 1
-		if err := ledger.AddUp(t.Context(), w.table, w.now, []ledger.Sum{s}, nil); err != nil {
+		if err := w.table.Commit(t.Context(), s.Write()); err != nil {
 			t.Fatal(err)
 		}
 	}

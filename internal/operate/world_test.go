@@ -57,7 +57,7 @@ type reading struct{ store.Reader }
 // beat writes a pulse, as the function does.
 func (w *world) beat(p ledger.Pulse) {
 	w.Helper()
-	if err := ledger.AddUp(w.Context(), w.table, w.now, nil, []ledger.Pulse{p}); err != nil {
+	if err := ledger.WritePulses(w.Context(), w.table, w.now, p); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -99,11 +99,6 @@ func (w *world) defers(flowID, name, runID string) {
 func (w *world) gives(flowID, name, runID, reason string) {
 	w.Helper()
 	w.note(w.entries(flowID, name, runID), ledger.Outcome{State: ledger.DeadLettered, Reason: reason, GivenUp: true, Exhausted: true, Breaker: ledger.Breaker{Threshold: 2, Cooldown: 24 * time.Hour}}, ledger.Decision{})
-	sum := ledger.NewSum(org, flowID, name, "CONNECTOR-1001-500", w.now)
-	sum.GivenUp = 1
-	if err := ledger.AddUp(w.Context(), w.table, w.now, []ledger.Sum{sum}, nil); err != nil {
-		w.Fatal(err)
-	}
 }
 
 // queues has the counts of the dead-letter queue. Everything else would be a call that

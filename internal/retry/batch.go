@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ type share struct {
 	wants int       // requests of the org in the batch
 	left  int       // reserved, and not used
 	begin time.Time // of the window
+	spent time.Time // until when the org has none left; zero while it has some, as far as is known
 }
 
 // Extra is a record that is read together with a batch's entries.
@@ -57,14 +59,19 @@ func (e *Engine) Read(ctx context.Context, requests []event.Request, extra ...Ex
 	}()
 	b = &Batch{keys: map[string]bool{}, runs: map[string]ledger.Run{}, flows: map[string]ledger.Flow{}, budgets: map[string]*share{}}
 	keys := needed(extra)
+	window := e.budgets.begin()
 	for _, r := range requests {
-		if e.budgetOf(b, r.OrgID) != nil {
-			b.budgets[r.OrgID].wants++
+		part := e.budgetOf(b, r.OrgID)
+		if part != nil {
+			part.wants++
 		}
 		if r.OrgID == "" || r.Due.After(e.Now()) {
 			continue
 		}
 		keys = append(keys, ledger.Ref{OrgID: r.OrgID, FlowID: r.FlowID, RunID: r.RunID}.Keys()...)
+		if part != nil {
+			keys = append(keys, e.budgets.key(r.OrgID, window))
+		}
 	}
 	if len(keys) == 0 {
 		return b
@@ -87,6 +94,9 @@ func (e *Engine) Read(ctx context.Context, requests []event.Request, extra ...Ex
 	b.snapshot = snapshot
 	for _, key := range keys {
 		b.keys[key] = true
+	}
+	for orgID, part := range b.budgets {
+		part.spent = e.budgets.spent(snapshot[e.budgets.key(orgID, window)], window)
 	}
 	return b
 }
@@ -117,6 +127,22 @@ func (e *Engine) budgetOf(b *Batch, orgID string) *share {
 		b.budgets[orgID] = &share{}
 	}
 	return b.budgets[orgID]
+}
+
+// budgetSpent is until when the org has no re-trigger left, as far as the batch knows.
+func (b *Batch) budgetSpent(orgID string) time.Time {
+	if b == nil {
+		return time.Time{}
+	}
+	b.mu.Lock()
+	part := b.budgets[orgID]
+	b.mu.Unlock()
+	if part == nil {
+		return time.Time{}
+	}
+	part.mu.Lock()
+	defer part.mu.Unlock()
+	return part.spent
 }
 
 // entries returns those of a run, if they were read for the batch: as a request of the
@@ -164,7 +190,8 @@ func (b *Batch) learn(e ledger.Entries) {
 // transaction, since DynamoDB cancels transactions that meet in one item.
 //
 // Rule 23: one addition reserves the re-triggers of a whole batch, and what the batch does
-// not send is given back.
+// not send is given back. It is made beside the claims. The counter is read with the batch's
+// entries, so that nothing is claimed where it is spent.
 //
 // Windows begin at whole multiples of their length, so that at the border of two of them
 // twice the budget may follow in short order. What a process has reserved when it crashes
@@ -183,12 +210,23 @@ func (b *budgets) key(orgID string, begin time.Time) string {
 	return "org-budget#" + orgID + "#" + begin.Format(time.RFC3339)
 }
 
+// begin is when the window of now began.
+func (b *budgets) begin() time.Time { return b.now().Truncate(b.window).UTC() }
+
+// spent is until when the counter of a window leaves no re-trigger; zero where it leaves some.
+func (b *budgets) spent(counter store.Record, begin time.Time) time.Time {
+	if n, err := strconv.Atoi(counter[store.AttributeCount]); err == nil && n >= b.limit {
+		return begin.Add(b.window)
+	}
+	return time.Time{}
+}
+
 // take takes one re-trigger of the org's budget. spent is until when it has none left. The
 // first request of a batch reserves for all of them, in one call.
 func (b *budgets) take(ctx context.Context, s *share, orgID string) (spent time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	begin := b.now().Truncate(b.window).UTC()
+	begin := b.begin()
 	if s.left > 0 && s.begin.Equal(begin) {
 		s.left--
 		return time.Time{}, nil
@@ -209,6 +247,7 @@ func (b *budgets) take(ctx context.Context, s *share, orgID string) (spent time.
 			return time.Time{}, nil
 		}
 	}
+	s.spent = until
 	return until, nil
 }
 
@@ -223,7 +262,7 @@ func (s *share) putBack(begin time.Time) {
 
 // giveBack returns what a batch has not used. Where that fails, fewer are sent in the window.
 func (b *budgets) giveBack(ctx context.Context, log *slog.Logger, orgID string, begin time.Time, n int) {
-	if !begin.Equal(b.now().Truncate(b.window).UTC()) {
+	if !begin.Equal(b.begin()) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

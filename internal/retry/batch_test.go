@@ -146,6 +146,86 @@ func TestNearTheLimitABatchTakesWhatIsLeft(t *testing.T) {
 	})
 }
 
+func TestNothingIsClaimedWhereTheOrgsBudgetIsSpent(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.options.OrgBudget = 3
+		w.others(3)
+		w.table.onCommit = func(writes []store.Write) (before, after error) {
+			if writesState(writes, ledger.InFlight) {
+				w.Error("it is claimed")
+			}
+			return nil, nil
+		}
+		w.want(w.batch(w.engine(), w.fail("run"))[0], Deferred, BudgetSpent)
+	})
+}
+
+// TestARunIsReleasedWhereOthersHaveTakenTheLastOfTheBudgetMeanwhile, between the look and the
+// claim, and nothing is sent.
+func TestARunIsReleasedWhereOthersHaveTakenTheLastOfTheBudgetMeanwhile(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.options.OrgBudget = 3
+		e, requests := w.engine(), []event.Request{w.fail("run")}
+		b := e.Read(w.Context(), requests)
+		w.others(3)
+		r := w.deliverTo(e, requests[0], Delivery{Name: "m", Batch: b})
+		e.Close(w.Context(), b)
+		w.want(r, Deferred, BudgetSpent)
+		if entry := w.entries("run"); w.adobe.Count(flowsim.OpRetrigger) != 0 || entry.Flow.Slot != nil || entry.Run.Sends != 0 || w.budget() != "3" {
+			t.Errorf("%d re-triggers, %s of the budget are used; the entries are %+v", w.adobe.Count(flowsim.OpRetrigger), w.budget(), entry)
+		}
+		pass(2 * time.Hour)
+		w.want(w.deliver(byHand("run")), Retriggered, "")
+	})
+}
+
+func TestARunIsReleasedWhereTheOrgsBudgetCantBeTaken(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.options.OrgBudget = 3
+		w.table.onAdd = func(int) error { return errDown }
+		req := w.fail("run")
+		w.want(w.batch(w.engine(), req)[0], Returned, LedgerUnavailable)
+		w.table.onAdd = func(int) error { panic("a defect") }
+		w.want(w.batch(w.engine(), req)[0], Returned, LedgerUnavailable)
+		if w.adobe.Count(flowsim.OpRetrigger) != 0 {
+			t.Error("it is sent")
+		}
+		w.table.onAdd = nil
+		w.want(w.batch(w.engine(), req)[0], Retriggered, "")
+	})
+}
+
+// TestTheOrgsBudgetIsTakenWhileTheRunIsClaimed, and the org's pulse is written during the call:
+// an event takes as long as read, claim, call and record.
+func TestTheOrgsBudgetIsTakenWhileTheRunIsClaimed(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.options.OrgBudget = 3
+		e := w.engine()
+		w.want(w.batch(e, w.fail("warm"))[0], Retriggered, "") // the token is there now
+		pass(ledger.PulseInterval)
+		second := func() { pass(time.Second) }
+		w.table.onRead = func() error { second(); return nil }
+		w.table.onAdd = func(int) error { second(); return nil }
+		w.table.onCommit = func([]store.Write) (before, after error) { second(); return nil, nil }
+		w.table.onPulse = func([]store.Write) (before, after error) { pass(time.Second / 2); return nil, nil }
+		w.adobe.onCall = func(*http.Request) { second() }
+		req, began := w.fail("run"), time.Now()
+		results := w.batch(e, req)
+		e.Pulse(w.Context(), results, nil)
+		w.want(results[0], Retriggered, "")
+		if took := time.Since(began); took != 4*time.Second {
+			t.Errorf("it takes %s", took)
+		}
+		if last := pulseOf(w).LastEvent; last.Before(began) {
+			t.Errorf("the last pulse is of %s", last)
+		}
+	})
+}
+
 func TestOneMoreReTriggerWaitsForTheOrgsBudget(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {

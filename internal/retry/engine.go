@@ -366,6 +366,9 @@ func (w *attempt) look(batch *Batch) *Result {
 	}
 	w.facts.Pause = Pause{Wait: status.Wait, Released: status.Released, Detail: status.Detail}
 	w.facts.SlowDown = w.throttle.Busy(req.OrgID)
+	if spent := batch.budgetSpent(req.OrgID); !spent.IsZero() {
+		w.facts.BudgetSpent = spent
+	}
 	w.facts.Parent = nil
 	w.names.put(req.OrgID, w.facts.Entries.Run.FlowID, w.facts.Entries.Run.FlowName)
 	w.describe()

@@ -28,7 +28,7 @@ func TestAnOrgHasAPulseOnceInFiveMinutes(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		commits := 0
-		w.table.onCommit = func([]store.Write) (before, after error) { commits++; return nil, nil }
+		w.table.onPulse = func([]store.Write) (before, after error) { commits++; return nil, nil }
 		w.options.Version = "1.2.3"
 		e := w.engine()
 		told := Skip(event.Skip{Reason: event.RunInProgress, RunID: "a", OrgID: org, Sandbox: sandbox})
@@ -45,11 +45,11 @@ func TestAnOrgHasAPulseOnceInFiveMinutes(t *testing.T) {
 			{[]Result{told, told}, nil, 4 * time.Minute, 0, 0},
 			{[]Result{told}, nil, time.Minute, 1, 5 * time.Minute},
 			{nil, []Swept{{org, "dev"}}, time.Hour, 1, 5 * time.Minute}, // whenever the last one was
-			{[]Result{hand}, nil, time.Minute, 1, 5 * time.Minute},      // with the sums
+			{[]Result{hand}, nil, time.Minute, 1, 5 * time.Minute},      // beside something else
 			{[]Result{told}, nil, 0, 1, 67 * time.Minute},               // an event does not wait for five minutes after something else
 		} {
 			before := commits
-			e.AddUp(w.Context(), step.results, step.swept)
+			e.Pulse(w.Context(), step.results, step.swept)
 			if p := pulseOf(w); commits-before != step.writes || !p.LastEvent.Equal(began.Add(step.event).Truncate(time.Millisecond)) || p.Version != "1.2.3" || p.Mode != "retry" || p.Schema != ledger.Schema {
 				w.Errorf("after %s: %d writes, want %d, and the pulse is %+v", time.Since(began), commits-before, step.writes, p)
 			}
@@ -68,7 +68,7 @@ func TestWhatShowsNothingOfAnOrgIsNoPulse(t *testing.T) {
 		dry := byHand(w.fail("a").RunID)
 		dry.DryRun = true
 		waits := Return(byHand("b"), NotDue, "it waits")
-		e.AddUp(w.Context(), []Result{
+		e.Pulse(w.Context(), []Result{
 			w.deliverTo(e, dry, Delivery{}), waits, Counted(&event.Error{Reason: event.InvalidField, OrgID: org}), Skip(event.Skip{Reason: event.ForeignEvent}),
 		}, nil)
 		if p := pulseOf(w); p != (ledger.Pulse{}) {
@@ -84,17 +84,17 @@ func TestThePulseTellsOfAPausedDeployment(t *testing.T) {
 	inWorld(t, func(w *world) {
 		waits := Return(byHand("b"), Paused, "PAUSED is true")
 		waits.OrgID = org
-		w.engine().AddUp(w.Context(), []Result{waits}, nil)
+		w.engine().Pulse(w.Context(), []Result{waits}, nil)
 		if p := pulseOf(w); p != (ledger.Pulse{}) {
 			w.Errorf("a pause of an org's or a dataflow's makes the pulse %+v", p)
 		}
 		w.options.Paused = true
-		w.engine().AddUp(w.Context(), []Result{waits}, nil)
+		w.engine().Pulse(w.Context(), []Result{waits}, nil)
 		if p := pulseOf(w); !p.Paused || !p.LastEvent.IsZero() {
 			w.Errorf("while everything is paused the pulse is %+v", p)
 		}
 		w.options.Paused = false
-		w.engine().AddUp(w.Context(), nil, []Swept{{org, sandbox}})
+		w.engine().Pulse(w.Context(), nil, []Swept{{org, sandbox}})
 		if p := pulseOf(w); p.Paused {
 			w.Errorf("afterwards the pulse is %+v", p)
 		}
@@ -106,13 +106,15 @@ func TestAPulseThatCantBeWrittenIsLoggedAndTriedAgain(t *testing.T) {
 	inWorld(t, func(w *world) {
 		e := w.engine()
 		told := Skip(event.Skip{Reason: event.RunInProgress, RunID: "a", OrgID: org})
-		w.table.onCommit = func([]store.Write) (before, after error) { return errDown, nil }
-		e.AddUp(w.Context(), []Result{told}, nil)
-		if log := w.log.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, "pulses=1") {
+		w.table.onPulse = func([]store.Write) (before, after error) { return errDown, nil }
+		e.Pulse(w.Context(), []Result{told}, nil)
+		w.table.onPulse = func([]store.Write) (before, after error) { panic("a defect") }
+		e.Pulse(w.Context(), []Result{told}, nil)
+		if log := w.log.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, "pulses=1") || !strings.Contains(log, "panic while writing pulses") {
 			w.Errorf("the log is %s", log)
 		}
-		w.table.onCommit = nil
-		e.AddUp(w.Context(), []Result{told}, nil)
+		w.table.onPulse = nil
+		e.Pulse(w.Context(), []Result{told}, nil)
 		if pulseOf(w).LastEvent.IsZero() {
 			w.Error("there is no pulse")
 		}

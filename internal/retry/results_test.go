@@ -85,6 +85,14 @@ func (res *results) budget() string {
 	return ""
 }
 
+// others lets other processes take so much of the org's budget.
+func (res *results) others(n int) {
+	res.Helper()
+	if _, err := res.table.Table.Add(res.Context(), "org-budget#"+org+"#"+time.Now().UTC().Truncate(time.Hour).Format(time.RFC3339), n, 0, time.Now().Add(time.Hour)); err != nil {
+		res.Fatal(err)
+	}
+}
+
 func (res *results) wantNotices(want ...notice.Kind) {
 	res.Helper()
 	var got []notice.Kind

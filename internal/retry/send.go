@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
@@ -27,11 +28,7 @@ func (w caller) send() *Result {
 	case !w.timeToCall():
 		return w.apply(Step{Do: End, Outcome: Returned, Reason: Deadline, Detail: flowclient.ErrNoTime.Error(), Fault: true})
 	}
-	taken, end := w.takeBudget()
-	if end != nil || !taken {
-		return end
-	}
-	if end := w.claim(account.ClientID); end != nil || !w.claimed.Valid() {
+	if end := w.claimInBudget(account.ClientID); end != nil || !w.claimed.Valid() {
 		return end
 	}
 	if f.Entries.Run.Parent != "" && f.Request.CreatedClient != "" && f.Request.CreatedClient != account.ClientID {
@@ -41,6 +38,9 @@ func (w caller) send() *Result {
 	if w.extra {
 		w.Log.WarnContext(w.ctx, "an earlier re-trigger of this run left no trace: one more is sent", "runId", f.Request.RunID, "flowId", f.Request.FlowID, "sends", f.Entries.Run.Sends)
 	}
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(w.pulse)
 	made, err := w.retrigger(account)
 	return w.record(made, err)
 }
@@ -101,28 +101,76 @@ func (w caller) post(claim ledger.Claim, client *flowclient.Client) (flowclient.
 	return client.Retrigger(w.ctx, claim.Call().Sandbox, claim.Call().RunID)
 }
 
-// takeBudget takes one re-trigger of the org's budget. It reports false where none is left:
-// the decision is then made anew, with that fact.
-func (w caller) takeBudget() (taken bool, end *Result) {
-	f := &w.facts
-	if !w.budgets.bound() || f.Request.Force {
-		return true, nil
+// claimInBudget claims the run and takes one re-trigger of the org's budget, both at once: each
+// is a call of the table. Without an end and without a claim the decision is made anew.
+//
+// Rule 23: the look knows whether the budget is spent. Where another process has taken the last
+// of it meanwhile, the claim is released before anything is sent. A request without a batch, such
+// as that of a person for a run that waits, was not looked at so: it takes the budget first, so
+// that the run's entry stays as it is where there is none.
+func (w caller) claimInBudget(clientID string) *Result {
+	take := sync.OnceValues(w.takeBudget)
+	if w.delivery.Batch == nil {
+		switch spent, err := take(); {
+		case err != nil:
+			return new(w.unavailable(err))
+		case !spent.IsZero():
+			w.facts.BudgetSpent = spent
+			return nil
+		}
+	}
+	var beside sync.WaitGroup
+	beside.Go(func() { _, _ = take() })
+	end := w.claim(clientID)
+	beside.Wait()
+	spent, err := take()
+	switch claimed := end == nil && w.claimed.Valid(); {
+	case claimed && err == nil && spent.IsZero():
+		return nil
+	case !claimed:
+		if err == nil && spent.IsZero() {
+			w.returnBudget()
+		}
+		return end
+	case err != nil:
+		if end := w.releaseUnsent(LedgerUnavailable, err.Error()); end != nil {
+			return end
+		}
+		return new(w.unavailable(err))
+	}
+	w.facts.BudgetSpent = spent
+	return w.releaseUnsent(BudgetSpent, "the org has had its re-triggers")
+}
+
+// takeBudget takes one re-trigger of the org's budget. spent is until when there is none; then,
+// and after an error, none was taken. It is called beside the claim and reads of the attempt only
+// what that leaves alone.
+func (w caller) takeBudget() (spent time.Time, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errPanic, p)
+		}
+	}()
+	r := &w.facts.Request
+	if !w.budgets.bound() || r.Force {
+		return time.Time{}, nil
 	}
 	part := &share{}
 	if b := w.delivery.Batch; b != nil {
-		part = w.budgetOf(b, f.Request.OrgID)
+		part = w.budgetOf(b, r.OrgID)
 	}
 	ctx, cancel := w.asking()
 	defer cancel()
-	spent, err := w.budgets.take(ctx, part, f.Request.OrgID)
-	switch {
-	case err != nil:
-		return false, new(w.unavailable(err))
-	case !spent.IsZero():
-		f.BudgetSpent = spent
-		return false, nil
-	}
-	return true, nil
+	return w.budgets.take(ctx, part, r.OrgID)
+}
+
+// errPanic means that the function itself failed while it took a part of a budget.
+var errPanic = errors.New("the function failed")
+
+// releaseUnsent releases a claim under which nothing was sent.
+func (w caller) releaseUnsent(reason Reason, detail string) *Result {
+	w.why.is(&w.facts, Step{Rule: 23, Detail: detail + "; nothing was sent"})
+	return w.unclaim(reason)
 }
 
 // returnBudget returns a re-trigger that was not sent, or took no effect.
@@ -131,7 +179,7 @@ func (w caller) returnBudget() {
 	if !w.budgets.bound() || f.Request.Force {
 		return
 	}
-	begin := w.Now().Truncate(w.budgets.window).UTC()
+	begin := w.budgets.begin()
 	if b := w.delivery.Batch; b != nil {
 		w.budgetOf(b, f.Request.OrgID).putBack(begin)
 		return
@@ -156,10 +204,8 @@ func (w caller) claim(clientID string) *Result {
 		w.claimed, f.Entries = claimed, after
 		return nil
 	case conflicts(err):
-		w.returnBudget()
 		return w.look(nil)
 	case !errors.As(err, new(*store.UnavailableError)):
-		w.returnBudget()
 		return new(w.unavailable(err))
 	}
 	again, cancelAgain := w.recording()
@@ -169,16 +215,12 @@ func (w caller) claim(clientID string) *Result {
 	case failed != nil: // if it is written, its lease ends, and a search finds nothing
 		return new(w.unavailable(err))
 	case !claimed.Holds(fresh.Flow):
-		w.returnBudget()
 		f.Entries = fresh
 		if w.unclaimed { // twice
 			return new(w.unavailable(err))
 		}
 		w.unclaimed = true
 		return nil
-	case !w.timeToCall():
-		w.claimed, f.Entries = claimed, fresh
-		return w.record(flowclient.Retriggered{}, flowclient.ErrNoTime)
 	}
 	w.claimed, f.Entries = claimed, fresh
 	return nil
@@ -285,9 +327,14 @@ func (w *attempt) retriggered(newRunID string, reason Reason, message string) Re
 
 // release records that the call took no effect.
 func (w caller) release(reason Reason) *Result {
+	w.returnBudget()
+	return w.unclaim(reason)
+}
+
+// unclaim releases the claim.
+func (w caller) unclaim(reason Reason) *Result {
 	ctx, cancel := w.recording()
 	defer cancel()
-	w.returnBudget()
 	after, err := w.ledger.Release(ctx, w.claimed, w.why.of(w.facts.Entries), string(reason), w.BudgetWindow)
 	w.claimed, w.sending, w.extra = ledger.Claim{}, false, false
 	switch {

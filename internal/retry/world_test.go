@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -148,11 +149,13 @@ func laterOf(w *world, d time.Duration) *ledger.Ledger {
 
 func pass(d time.Duration) { <-time.After(d) }
 
-// table is a table with faults.
+// table is a table with faults. A pulse is written beside a call, so that its commits are told
+// apart.
 type table struct {
 	store.Table
 	onRead   func() error
 	onCommit func([]store.Write) (before, after error)
+	onPulse  func([]store.Write) (before, after error)
 	onAdd    func(n int) error
 	reads    int
 }
@@ -169,8 +172,12 @@ func (t *table) Read(ctx context.Context, keys ...string) ([]store.Record, error
 
 func (t *table) Commit(ctx context.Context, writes ...store.Write) error {
 	var before, after error
-	if t.onCommit != nil {
-		before, after = t.onCommit(writes)
+	on := t.onCommit
+	if strings.HasPrefix(writes[0].Key, ledger.OrgKey("")) {
+		on = t.onPulse
+	}
+	if on != nil {
+		before, after = on(writes)
 	}
 	if before != nil {
 		return &store.UnavailableError{Op: "commit", Err: before}

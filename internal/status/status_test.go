@@ -112,7 +112,7 @@ func TestSignsOfLifeAreThoseOfTheOrgs(t *testing.T) {
 		{OrgID: "A@AdobeOrg", Sandbox: "dev", LastEvent: w.now, LastSweep: w.now.Add(-time.Hour)},
 		{OrgID: "Z@AdobeOrg", Sandbox: "stage", LastEvent: w.now},
 	}
-	if err := ledger.AddUp(t.Context(), w.table, w.now, nil, pulses); err != nil {
+	if err := ledger.WritePulses(t.Context(), w.table, w.now, pulses...); err != nil {
 		t.Fatal(err)
 	}
 	r := w.reporter.Report(t.Context())

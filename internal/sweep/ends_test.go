@@ -145,7 +145,7 @@ func TestASweepFindsThatARunThatWeMadeHasSucceeded(t *testing.T) {
 			t.Errorf("the run's result is %+v", got)
 		}
 		sums, err := ledger.Lists{Table: s.table}.Days(t.Context(), org, time.Time{}, 10)
-		want := []ledger.Sum{{OrgID: org, Day: time.Now().UTC().Format(time.DateOnly), FlowID: "f", ErrorCode: "C-1", Recovered: 1, Attempts: 1}}
+		want := []ledger.Sum{{OrgID: org, Day: time.Now().UTC().Format(time.DateOnly), FlowID: "f", ErrorCode: "C-1", Recovered: 1, Attempts: 1, Retriggered: 1}}
 		if diff := gocmp.Diff(want, sums); diff != "" || err != nil {
 			t.Errorf("the sums (-want +got):\n%s%v", diff, err)
 		}

@@ -150,7 +150,7 @@ func review() []mutant {
 		},
 		{
 			id: "M02b", what: "a call without effect stays counted in its org's budget",
-			edits: []edit{{inRetry, "	w.returnBudget()\n	after, err := w.ledger.Release", "	after, err := w.ledger.Release"}},
+			edits: []edit{{inRetry, "	w.returnBudget()\n	return w.unclaim(reason)", "	return w.unclaim(reason)"}},
 			tests: []tests{world("ReleasedCall")},
 		},
 		{

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 	"github.com/aep-retrigger/aep-retrigger/internal/notice"
@@ -15,12 +16,14 @@ const mostSteps = 300
 // check judges what Adobe has seen so far.
 func (h *history) check() {
 	roots, lineages, made := map[string]string{}, map[string]int{}, map[string]int{}
+	windows := map[time.Time]int{}
 	for _, r := range h.world.Adobe.Runs() { // parents stand before their children
 		root := r.ID
 		if r.Of != "" {
 			root = roots[r.Of]
 			lineages[root]++
 			made[r.Of]++
+			windows[r.CreatedAt.Truncate(h.world.Config.BudgetWindow)]++
 		}
 		roots[r.ID] = root
 		if n := made[r.Of]; n > 1 {
@@ -30,25 +33,36 @@ func (h *history) check() {
 			h.violated("bounded", "the lineage of %s has had %d re-triggers, %d are allowed", name(root), n, h.Attempts)
 		}
 	}
-	h.checkRecovered()
+	for begin, n := range windows {
+		if most := h.world.Config.OrgBudget; most > 0 && n > most {
+			h.violated("within the budget", "in the window from %s on %d re-triggers were sent, %d are allowed", begin.Format(time.TimeOnly), n, most)
+		}
+	}
+	h.checkSums()
 	if len(h.steps) > mostSteps {
 		h.violated("it ends", "after %d steps nothing is at rest", len(h.steps))
 	}
 }
 
-// checkRecovered judges the sums: each lineage is counted as recovered at most once, and only
-// if a run that a re-trigger made has succeeded in truth.
-func (h *history) checkRecovered() {
-	recovered, ended := 0, map[string]string{}
+// checkSums judges the sums: each lineage is counted as recovered at most once, and only
+// if a run that a re-trigger made has succeeded in truth. No more re-triggers are counted than
+// Adobe has accepted.
+func (h *history) checkSums() {
+	recovered, retriggered, ended := 0, 0, map[string]string{}
 	for _, r := range h.world.Memory.Records() {
 		n, _ := strconv.Atoi(r["recovered"]) // of a sum; 0 for any other item
 		recovered += n
+		n, _ = strconv.Atoi(r["retriggered"])
+		retriggered += n
 		if r["state"] == "succeeded" {
 			ended[r["runId"]] = r["root"]
 		}
 	}
 	counted := map[string]bool{}
 	for _, r := range h.world.Adobe.Runs() {
+		if r.Of != "" {
+			retriggered--
+		}
 		root, known := ended[r.ID]
 		if !known {
 			continue
@@ -57,6 +71,9 @@ func (h *history) checkRecovered() {
 			h.violated("recovered once", "run %s of %s is counted as the success of %s, and is %s", name(r.ID), name(r.Of), name(root), r.Status)
 		}
 		counted[root] = true
+	}
+	if retriggered > 0 {
+		h.violated("counted once", "the sums have %d re-triggers more than Adobe has accepted", retriggered)
 	}
 	if recovered != len(ended) {
 		h.violated("recovered once", "the sums have %d recoveries, and %d runs have succeeded", recovered, len(ended))

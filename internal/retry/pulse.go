@@ -11,20 +11,34 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/ledger"
 )
 
-// AddUp adds re-triggers and dead letters to the sums of the day, which with the recoveries
-// say whether retrying helped, and writes the pulses of the orgs that are due: those of the
-// results, and of the orgs that a sweep is done with. It is one write for an invocation,
-// after everything else was done: where the write fails, or the process dies before it, these
-// results are missing in the sums, and nothing else.
-func (e *Engine) AddUp(ctx context.Context, results []Result, swept []Swept) {
-	now := e.Now()
-	sums, pulses := sumsOf(results, now), e.pulses.due(results, swept, e.Paused, now)
-	if len(sums)+len(pulses) == 0 {
+// Pulse writes the pulses that are due: those of the results' orgs, and of the orgs that a sweep
+// is done with. It is called after everything else was done, and makes one call at most, usually
+// none. Where the write fails, the log says so.
+func (e *Engine) Pulse(ctx context.Context, results []Result, swept []Swept) {
+	var signs []sign
+	for i := range results {
+		if r := &results[i]; r.pulsates(e.Paused) {
+			signs = append(signs, sign{pulse{r.OrgID, r.fromAdobe()}, r.Sandbox})
+		}
+	}
+	e.writePulses(ctx, e.pulses.due(signs, swept, e.Now()))
+}
+
+// pulse writes the org's pulse, if it is due: the function works for the org, since it sends a
+// re-trigger. It is written beside the call, which takes longer, so that nothing waits for it.
+func (w caller) pulse() {
+	r := &w.facts.Request
+	w.writePulses(w.ctx, w.pulses.due([]sign{{pulse{r.OrgID, r.Source == event.FromAdobe}, r.Sandbox}}, nil, w.Now()))
+}
+
+func (e *Engine) writePulses(ctx context.Context, pulses []ledger.Pulse) {
+	if len(pulses) == 0 {
 		return
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			e.Log.ErrorContext(ctx, "panic while adding up", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			e.pulses.missed(pulses)
+			e.Log.ErrorContext(ctx, "panic while writing pulses", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
 	}()
 	mode := "retry"
@@ -37,37 +51,14 @@ func (e *Engine) AddUp(ctx context.Context, results []Result, swept []Swept) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if err := ledger.AddUp(ctx, e.budgets.table, now, sums, pulses); err != nil {
+	if err := ledger.WritePulses(ctx, e.budgets.table, e.Now(), pulses...); err != nil {
 		e.pulses.missed(pulses)
-		e.Log.WarnContext(ctx, "the sums of the day lack what this invocation has done", "count", len(sums), "pulses", len(pulses), "error", err.Error())
+		e.Log.WarnContext(ctx, "the pulses of orgs could not be written", "pulses", len(pulses), "error", err.Error())
 	}
 }
 
 // Swept is an org that a scheduled sweep is done with, and one of its sandboxes.
 type Swept struct{ OrgID, Sandbox string }
-
-// sumsOf are the sums of the results. A duplicate is in none of them: the delivery that
-// re-triggered the run, or gave it up, has counted it. Input that can't be read as a request
-// is not of a run.
-func sumsOf(results []Result, now time.Time) (sums []ledger.Sum) {
-	for i := range results {
-		r := &results[i]
-		if r.OrgID == "" || r.facts.Request.RunID == "" || r.Reason == ReasonDuplicate {
-			continue
-		}
-		sum := ledger.NewSum(r.OrgID, r.FlowID, r.FlowName, r.ErrorCode, now)
-		switch r.Outcome {
-		case Retriggered:
-			sum.Retriggered = 1
-		case DeadLettered:
-			sum.GivenUp = 1
-		default:
-			continue
-		}
-		sums = append(sums, sum)
-	}
-	return sums
-}
 
 // pulses remembers when this process has written the pulse of an org last, so that no
 // duplicate costs a write.
@@ -87,9 +78,14 @@ type pulse struct {
 // name orgs.
 const maxPulses = 1000
 
-// due are the pulses that are to be written now, one for each org. While the deployment has
-// paused everything, a message that waits for that is a sign of life, too: others may not come.
-func (p *pulses) due(results []Result, swept []Swept, paused bool, now time.Time) (due []ledger.Pulse) {
+// sign is a sign of life of an org, in one of its sandboxes.
+type sign struct {
+	pulse
+	sandbox string
+}
+
+// due are the pulses that are to be written now, one for each org.
+func (p *pulses) due(signs []sign, swept []Swept, now time.Time) (due []ledger.Pulse) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of := func(orgID string) *ledger.Pulse {
@@ -101,21 +97,16 @@ func (p *pulses) due(results []Result, swept []Swept, paused bool, now time.Time
 		due = append(due, ledger.Pulse{OrgID: orgID})
 		return &due[len(due)-1]
 	}
-	for i := range results {
-		r := &results[i]
-		if !r.pulsates(paused) {
+	for _, s := range signs {
+		if last, known := p.written[s.pulse]; known && now.Sub(last) < ledger.PulseInterval && !now.Before(last) {
 			continue
 		}
-		kind := pulse{orgID: r.OrgID, event: r.fromAdobe()}
-		if last, known := p.written[kind]; known && now.Sub(last) < ledger.PulseInterval && !now.Before(last) {
-			continue
-		}
-		p.note(kind, now)
-		one := of(r.OrgID)
-		one.Sandbox = r.Sandbox
-		if kind.event {
+		p.note(s.pulse, now)
+		one := of(s.orgID)
+		one.Sandbox = s.sandbox
+		if s.event {
 			one.LastEvent = now
-			p.note(pulse{orgID: r.OrgID}, now)
+			p.note(pulse{orgID: s.orgID}, now)
 		}
 	}
 	for _, s := range swept {
@@ -146,7 +137,8 @@ func (p *pulses) missed(missed []ledger.Pulse) {
 }
 
 // pulsates reports whether the result shows that the function works for its org. A dry run
-// changes nothing, and a message that waits shows nothing but that the deployment is paused.
+// changes nothing. A message that waits shows nothing, unless the deployment has paused
+// everything: others may not come then.
 func (r *Result) pulsates(paused bool) bool {
 	switch {
 	case r.OrgID == "", r.facts.Request.RunID == "" && !r.toldBySkip, r.Reason == OrgUnknown, r.Reason == LedgerUnavailable, r.facts.Request.DryRun:

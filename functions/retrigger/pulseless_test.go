@@ -7,14 +7,14 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/internal/store"
 )
 
-// sumless is a store that can't add to sums.
-type sumless struct {
+// pulseless is a store that can't write pulses.
+type pulseless struct {
 	store.Table
 
 	panics bool
 }
 
-func (s sumless) Commit(ctx context.Context, writes ...store.Write) error {
+func (s pulseless) Commit(ctx context.Context, writes ...store.Write) error {
 	if len(writes[0].Sums) == 0 {
 		return s.Table.Commit(ctx, writes...)
 	}
