@@ -172,12 +172,11 @@ func (t *table) Read(ctx context.Context, keys ...string) ([]store.Record, error
 
 func (t *table) Commit(ctx context.Context, writes ...store.Write) error {
 	var before, after error
-	on := t.onCommit
-	if strings.HasPrefix(writes[0].Key, ledger.OrgKey("")) {
-		on = t.onPulse
-	}
-	if on != nil {
-		before, after = on(writes)
+	switch isPulse := strings.HasPrefix(writes[0].Key, ledger.OrgKey("")); {
+	case isPulse && t.onPulse != nil:
+		before, after = t.onPulse(writes)
+	case !isPulse && t.onCommit != nil:
+		before, after = t.onCommit(writes)
 	}
 	if before != nil {
 		return &store.UnavailableError{Op: "commit", Err: before}
