@@ -44,8 +44,6 @@ func (s storeCalls) Commit(ctx context.Context, writes ...store.Write) (err erro
 		keys[i] = w.Key
 	}
 	c := &call{what: "store: write " + described(writes), mutates: true, kinds: kinds(keys)}
-	// No decision reads a sum, and additions commute.
-	c.local = !slices.ContainsFunc(writes, func(w store.Write) bool { return len(w.Sums) == 0 })
 	c.effect = func() string {
 		err = s.table.Commit(context.WithoutCancel(ctx), writes...)
 		if conflict, ok := errors.AsType[*store.ConflictError](err); ok {
