@@ -13,8 +13,8 @@ import (
 	"github.com/aep-retrigger/aep-retrigger/local/flowsim"
 )
 
-// elsewhere makes a run of a dataflow of its own fail.
-func (w *world) elsewhere(name string) event.Request {
+// failElsewhere makes a run of a dataflow of its own fail.
+func failElsewhere(w *world, name string) event.Request {
 	w.adobe.AddFlow(flowsim.Flow{ID: "flow-" + name, OrgID: org, Sandbox: sandbox})
 	now := time.Now()
 	w.adobe.AddRun(flowsim.Run{ID: name, FlowID: "flow-" + name, Status: flowsim.Failed, CreatedClient: "a-schedule", CreatedAt: now, CompletedAt: now})
@@ -25,7 +25,7 @@ func TestWhereTheClaimFailsForADefectTheBudgetIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.options.OrgBudget = 3
-		e, requests := w.engine(), []event.Request{w.fail("run"), w.elsewhere("other")}
+		e, requests := w.engine(), []event.Request{w.fail("run"), failElsewhere(w, "other")}
 		taken := false
 		w.table.onAdd = func(int) error { pass(time.Second); taken = true; return nil }
 		w.table.onCommit = func(writes []store.Write) (before, after error) {
@@ -51,7 +51,7 @@ func TestWhatARefusedRunPutsBackIsThereForTheOthersOfItsBatch(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.options.OrgBudget = 1
-		e, requests := w.engine(), []event.Request{w.fail("refused"), w.elsewhere("early"), w.elsewhere("late")}
+		e, requests := w.engine(), []event.Request{w.fail("refused"), failElsewhere(w, "early"), failElsewhere(w, "late")}
 		b := e.Read(w.Context(), requests)
 		deliver := func(i int) Result {
 			return w.deliverTo(e, requests[i], Delivery{Name: strconv.Itoa(i), Batch: b})
@@ -109,7 +109,7 @@ func TestABudgetIsGivenBackToItsOwnWindow(t *testing.T) {
 			inWorld(t, func(w *world) {
 				w.options.OrgBudget = 1
 				pass(time.Until(time.Now().Truncate(time.Hour).Add(time.Hour - time.Second)))
-				e, requests := w.engine(), []event.Request{w.fail("refused"), w.elsewhere("early"), w.elsewhere("late")}
+				e, requests := w.engine(), []event.Request{w.fail("refused"), failElsewhere(w, "early"), failElsewhere(w, "late")}
 				var b *Batch
 				if inBatch {
 					b = e.Read(w.Context(), requests)
