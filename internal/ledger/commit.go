@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -62,7 +63,8 @@ func (l *Ledger) commit(ctx context.Context, c change) (Entries, error) {
 		child.next.decided(becauseOf(&next.Run, &child.next), c.now)
 		add(RunKey(child.next.OrgID, child.next.RunID), child.old.version, nil, child.next.record())
 	}
-	if sum := cmp.Or(c.sum, counted(c.op, &next.Run, c.now)); sum != nil {
+	changes := slices.ContainsFunc(writes, func(w store.Write) bool { return !w.Check })
+	if sum := cmp.Or(c.sum, counted(c.op, &next.Run, c.now)); sum != nil && changes { // otherwise it is written, and counted, already
 		writes = append(writes, sum.Write())
 	}
 	if err := l.writes.Commit(ctx, writes...); err != nil {

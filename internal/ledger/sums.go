@@ -90,8 +90,8 @@ func counted(op Operation, r *Run, now time.Time) *Sum {
 }
 
 // Write adds the sum to its item. It is part of the transaction that writes what it counts, so
-// that each thing counts exactly once. The transactions of one dataflow write or check its entry
-// and meet there anyway; those of others have other items.
+// that each thing counts exactly once. Re-triggers and dead letters of one dataflow write or check
+// its entry and meet there anyway; those of others have other items.
 func (s *Sum) Write() store.Write {
 	numbers := map[string]int{
 		sumRecovered: s.Recovered, sumMinutes: s.Minutes, sumAttempts: s.Attempts, sumRetriggered: s.Retriggered, sumGivenUp: s.GivenUp,

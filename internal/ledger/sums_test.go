@@ -195,3 +195,19 @@ func TestARunThatWeMadeIsOnTheOpenListUntilItsEndIsKnown(t *testing.T) {
 	w.after(61 * time.Minute)
 	want() // it is too old
 }
+
+// TestALinkThatChangesNothingIsCountedOnce: The run that was made has its place already, so that
+// its entry does not tell that it was linked.
+func TestALinkThatChangesNothingIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	call := w.lose("a")
+	w.settle("a", ledger.Searched)
+	w.put("b", func(e *ledger.Entries) { e.Run.State, e.Run.Sends = ledger.Returned, 1 })
+	for range 2 {
+		w.must(w.Link(t.Context(), w.load("a"), w.load("b").Run, call))
+	}
+	if sums := w.days(); len(sums) != 1 || sums[0].Retriggered != 1 {
+		t.Errorf("the sums are %+v", sums)
+	}
+}

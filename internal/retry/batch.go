@@ -221,15 +221,19 @@ func (b *budgets) spent(counter store.Record, begin time.Time) time.Time {
 	return time.Time{}
 }
 
-// take takes one re-trigger of the org's budget. spent is until when it has none left. The
-// first request of a batch reserves for all of them, in one call.
-func (b *budgets) take(ctx context.Context, s *share, orgID string) (spent time.Time, err error) {
+// taken is what came of taking one re-trigger of a budget. begin is when the window began of which
+// it was taken; spent is until when there is none left, and then none was taken.
+type taken struct{ begin, spent time.Time }
+
+// take takes one re-trigger of the org's budget. The first request of a batch reserves for all
+// of them, in one call.
+func (b *budgets) take(ctx context.Context, s *share, orgID string) (taken, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	begin := b.begin()
 	if s.left > 0 && s.begin.Equal(begin) {
 		s.left--
-		return time.Time{}, nil
+		return taken{begin: begin}, nil
 	}
 	ask := 1
 	if !s.asked {
@@ -240,23 +244,25 @@ func (b *budgets) take(ctx context.Context, s *share, orgID string) (spent time.
 	for n := ask; n >= 1; n /= 2 { // near the limit a part of it is left
 		added, err := b.table.Add(ctx, b.key(orgID, begin), n, b.limit, until.Add(b.window))
 		if err != nil {
-			return time.Time{}, err
+			return taken{}, err
 		}
 		if added {
 			s.left = n - 1
-			return time.Time{}, nil
+			return taken{begin: begin}, nil
 		}
 	}
 	s.spent = until
-	return until, nil
+	return taken{spent: until}, nil
 }
 
-// putBack returns one re-trigger to the batch's part: it took no effect.
+// putBack returns one re-trigger to the batch's part: it took no effect, and another run of the
+// batch may have it.
 func (s *share) putBack(begin time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.begin.Equal(begin) {
 		s.left++
+		s.spent = time.Time{}
 	}
 }
 

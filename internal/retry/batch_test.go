@@ -152,7 +152,7 @@ func TestNothingIsClaimedWhereTheOrgsBudgetIsSpent(t *testing.T) {
 		w.options.OrgBudget = 3
 		w.others(3)
 		w.table.onCommit = func(writes []store.Write) (before, after error) {
-			if writesState(writes, ledger.InFlight) {
+			if isClaim(writes) {
 				w.Error("it is claimed")
 			}
 			return nil, nil
@@ -192,6 +192,9 @@ func TestARunIsReleasedWhereTheOrgsBudgetCantBeTaken(t *testing.T) {
 		w.want(w.batch(w.engine(), req)[0], Returned, LedgerUnavailable)
 		if w.adobe.Count(flowsim.OpRetrigger) != 0 {
 			t.Error("it is sent")
+		}
+		if !strings.Contains(w.log.String(), "panic while taking a part of an org's budget") {
+			t.Errorf("the log is %s", w.log.String())
 		}
 		w.table.onAdd = nil
 		w.want(w.batch(w.engine(), req)[0], Retriggered, "")

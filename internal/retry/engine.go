@@ -213,6 +213,7 @@ type attempt struct {
 	claimed   ledger.Claim // a re-trigger may be sent, or was, and its answer is not recorded
 	reserved  bool         // the run's entry is reserved by this attempt
 	sending   bool         // the call may have left
+	taken     time.Time    // when the window began of which a re-trigger was taken; zero where none is
 	unclaimed bool         // a claim could not be written: it is tried once more
 	named     bool         // the dataflow's name was asked for
 	extra     bool         // what is sent now is one more, since an earlier call left no trace

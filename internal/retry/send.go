@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -104,33 +105,39 @@ func (w caller) post(claim ledger.Claim, client *flowclient.Client) (flowclient.
 // claimInBudget claims the run and takes one re-trigger of the org's budget, both at once: each
 // is a call of the table. Without an end and without a claim the decision is made anew.
 //
-// Rule 23: the look knows whether the budget is spent. Where another process has taken the last
-// of it meanwhile, the claim is released before anything is sent. A request without a batch, such
+// Rule 23: the look knows whether the budget is spent. Where another process, or another run of
+// the batch, has taken the last of it meanwhile, the claim is released before anything is sent. A request without a batch, such
 // as that of a person for a run that waits, was not looked at so: it takes the budget first, so
 // that the run's entry stays as it is where there is none.
 func (w caller) claimInBudget(clientID string) *Result {
 	take := sync.OnceValues(w.takeBudget)
 	if w.delivery.Batch == nil {
-		switch spent, err := take(); {
+		switch got, err := take(); {
 		case err != nil:
 			return new(w.unavailable(err))
-		case !spent.IsZero():
-			w.facts.BudgetSpent = spent
+		case !got.spent.IsZero():
+			w.facts.BudgetSpent = got.spent
 			return nil
 		}
 	}
 	var beside sync.WaitGroup
+	defer beside.Wait() // also where the claim panics: the batch must not be closed before
 	beside.Go(func() { _, _ = take() })
 	end := w.claim(clientID)
 	beside.Wait()
-	spent, err := take()
+	got, err := take()
+	switch {
+	case err != nil:
+	case got.spent.IsZero():
+		w.taken = got.begin
+	default:
+		w.facts.BudgetSpent = got.spent
+	}
 	switch claimed := end == nil && w.claimed.Valid(); {
-	case claimed && err == nil && spent.IsZero():
+	case claimed && err == nil && got.spent.IsZero():
 		return nil
 	case !claimed:
-		if err == nil && spent.IsZero() {
-			w.returnBudget()
-		}
+		w.returnBudget()
 		return end
 	case err != nil:
 		if end := w.releaseUnsent(LedgerUnavailable, err.Error()); end != nil {
@@ -138,22 +145,21 @@ func (w caller) claimInBudget(clientID string) *Result {
 		}
 		return new(w.unavailable(err))
 	}
-	w.facts.BudgetSpent = spent
 	return w.releaseUnsent(BudgetSpent, "the org has had its re-triggers")
 }
 
-// takeBudget takes one re-trigger of the org's budget. spent is until when there is none; then,
-// and after an error, none was taken. It is called beside the claim and reads of the attempt only
-// what that leaves alone.
-func (w caller) takeBudget() (spent time.Time, err error) {
+// takeBudget takes one re-trigger of the org's budget; after an error none was taken. It is
+// called beside the claim and reads of the attempt only what that leaves alone.
+func (w caller) takeBudget() (got taken, err error) {
 	defer func() {
 		if p := recover(); p != nil {
+			w.Log.ErrorContext(w.ctx, "panic while taking a part of an org's budget", "runId", w.facts.Request.RunID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			err = fmt.Errorf("%w: %v", errPanic, p)
 		}
 	}()
 	r := &w.facts.Request
 	if !w.budgets.bound() || r.Force {
-		return time.Time{}, nil
+		return taken{}, nil
 	}
 	part := &share{}
 	if b := w.delivery.Batch; b != nil {
@@ -173,18 +179,20 @@ func (w caller) releaseUnsent(reason Reason, detail string) *Result {
 	return w.unclaim(reason)
 }
 
-// returnBudget returns a re-trigger that was not sent, or took no effect.
+// returnBudget returns a re-trigger that was not sent, or took no effect, to the window of which
+// it was taken.
 func (w caller) returnBudget() {
-	f := &w.facts
-	if !w.budgets.bound() || f.Request.Force {
+	begin := w.taken
+	if begin.IsZero() {
 		return
 	}
-	begin := w.budgets.begin()
+	w.taken = time.Time{}
+	orgID := w.facts.Request.OrgID
 	if b := w.delivery.Batch; b != nil {
-		w.budgetOf(b, f.Request.OrgID).putBack(begin)
+		w.budgetOf(b, orgID).putBack(begin)
 		return
 	}
-	w.budgets.giveBack(w.ctx, w.Log, f.Request.OrgID, begin, 1)
+	w.budgets.giveBack(w.ctx, w.Log, orgID, begin, 1)
 }
 
 // claim claims the run.

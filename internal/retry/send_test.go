@@ -124,7 +124,7 @@ func TestAClaimWhoseOwnResultIsUnknownIsLookedUp(t *testing.T) {
 				req := w.fail("run")
 				claims := 0
 				w.table.onCommit = func(writes []store.Write) (before, after error) {
-					if !writesState(writes, ledger.InFlight) {
+					if !isClaim(writes) {
 						return nil, nil
 					}
 					if claims++; claims > 1 {

@@ -196,9 +196,9 @@ func (t *table) Add(ctx context.Context, key string, n, most int, ttl time.Time)
 	return t.Table.Add(ctx, key, n, most, ttl)
 }
 
-// writesState reports whether one of the writes gives a run the state.
-func writesState(writes []store.Write, state ledger.State) bool {
-	return slices.ContainsFunc(writes, func(w store.Write) bool { return w.New["state"] == string(state) })
+// isClaim reports whether one of the writes claims a run.
+func isClaim(writes []store.Write) bool {
+	return slices.ContainsFunc(writes, func(w store.Write) bool { return w.New["state"] == string(ledger.InFlight) })
 }
 
 // accounts has one org.
