@@ -106,9 +106,9 @@ func (w caller) post(claim ledger.Claim, client *flowclient.Client) (flowclient.
 // is a call of the table. Without an end and without a claim the decision is made anew.
 //
 // Rule 23: the look knows whether the budget is spent. Where another process, or another run of
-// the batch, has taken the last of it meanwhile, the claim is released before anything is sent. A request without a batch, such
-// as that of a person for a run that waits, was not looked at so: it takes the budget first, so
-// that the run's entry stays as it is where there is none.
+// the batch, has taken the last of it meanwhile, the claim is released before anything is sent. A
+// request without a batch, such as that of a person for a run that waits, was not looked at so:
+// it takes the budget first, and where there is none the run's entry stays as it is.
 func (w caller) claimInBudget(clientID string) *Result {
 	take := sync.OnceValues(w.takeBudget)
 	if w.delivery.Batch == nil {
