@@ -50,9 +50,11 @@ type Answer struct {
 	Payload []byte
 	// Failed says that the process reported an error, which is the payload.
 	Failed bool
-	// Wall is the time from when the process got the payload until its answer was there.
+	// Began is when the process got the payload.
+	Began time.Time
+	// Wall is the time from then until its answer was there.
 	Wall time.Duration
-	// CPU is what the process used from then until it asked for the next invocation, all its
+	// CPU is what the process used from Began until it asked for the next invocation, all its
 	// threads together; 0 where that is not known ([CPUIsMeasured]).
 	CPU time.Duration
 }
@@ -167,7 +169,7 @@ func (p *Process) Invoke(ctx context.Context, payload []byte) (Answer, error) {
 		return Answer{}, context.Cause(ctx)
 	}
 	_, err := p.asks(ctx)
-	return Answer{Payload: got.payload, Failed: got.fault, Wall: got.at.Sub(began), CPU: p.CPU() - used}, err
+	return Answer{Payload: got.payload, Failed: got.fault, Began: began, Wall: got.at.Sub(began), CPU: p.CPU() - used}, err
 }
 
 // CPU is how much CPU time the process has used so far, all its threads together: while it

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -92,7 +94,20 @@ func TestSecondStackOfAFolderIsRefusedWhileTheFirstOneLives(t *testing.T) {
 	if err := alone(path); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("beside a living one: %v", err)
 	}
-	s.Close()
+	file := stack.Describe(s)
+	address, err := url.Parse(file.Endpoints["lambda"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	connection, err := new(net.Dialer).DialContext(t.Context(), "tcp", address.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()                                               //nolint:errcheck // nothing was written
+	file.Endpoints["lambda"] = "http://" + connection.LocalAddr().String() // no other program can begin to listen there
+	if err := stackfile.Write(path, file); err != nil {
+		t.Fatal(err)
+	}
 	if err := alone(path); err != nil {
 		t.Errorf("after one that was killed: %v", err)
 	}

@@ -24,8 +24,11 @@ type Client interface {
 }
 
 // Open opens a connection of the client to the host of a URL, TLS included, and returns when
-// it is there for the client's next request, or why it is not. It waits no longer than the
-// context.
+// it is open, or why it is not. It waits no longer than the context.
+//
+// net/http keeps the connection for the client's next request a moment later, and tells nobody.
+// A request that begins within that moment may dial once more, and goes over the connection that
+// is there first. With MaxConnsPerHost 1 in the client's transport it waits for this one.
 //
 // A client that has an idle connection to the host sends HEAD / over it: without
 // credentials, and with no effect. So does a client that does not dial by net/http.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -28,7 +27,7 @@ func TestMain(m *testing.M) {
 
 // call has a client as it is by default.
 func call(address string) {
-	client, err := flowclient.New(org, apiKey, &tokens{left: []string{oneToken}}, flowclient.WithBaseURL(address), flowclient.WithCallTimeout(time.Second))
+	client, err := flowclient.New(org, apiKey, &tokens{left: []string{oneToken}}, flowclient.WithBaseURL(address))
 	if err != nil {
 		_, _ = fmt.Fprintln(os.Stdout, err)
 		return
