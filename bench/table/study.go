@@ -63,8 +63,13 @@ func (s study) measure(ctx context.Context, l *lab, tries int) []line {
 				lines[i] = now
 			}
 		}
-		if errors.Is(err, errNotHere) || !slices.ContainsFunc(lines, func(l line) bool { return l.err != nil || l.over() }) {
+		if errors.Is(err, errNotHere) || !slices.ContainsFunc(lines, func(l line) bool { return l.err != nil || l.above(max(l.limit, l.ceiling)) }) {
 			break
+		}
+	}
+	for i := range lines {
+		if !l.quick {
+			lines[i].busy = 0
 		}
 	}
 	return lines

@@ -21,7 +21,13 @@ type spec struct {
 	// Above the ceiling the row is over like any other.
 	known   string
 	ceiling float64
+	// busy is up to where a quick measurement may be over the limit: other work on the machine
+	// adds to what is measured, and more to what has more calls. 0 where it may not.
+	busy float64
 }
+
+// most is the greatest ratio with which the row does not fail.
+func (s spec) most() float64 { return max(s.limit, s.ceiling, s.busy) }
 
 // figure is what was measured for a row.
 type figure struct {
@@ -42,8 +48,10 @@ type line struct {
 }
 
 // over reports whether the line's figure is above its limit, for no known reason.
-func (l line) over() bool {
-	return l.err == nil && l.limit > 0 && rounded(l.ratio) > max(l.limit, l.ceiling)
+func (l line) over() bool { return l.above(l.most()) }
+
+func (l line) above(most float64) bool {
+	return l.err == nil && l.limit > 0 && rounded(l.ratio) > most
 }
 
 // rounded is a ratio as it is printed: what reads as the limit is within it.
@@ -66,6 +74,9 @@ func (l line) verdict() string {
 		return "ok"
 	case l.over():
 		return "**over**"
+	}
+	if l.known == "" {
+		return "over; on a busy machine that tells nothing"
 	}
 	return "over, known: " + l.known
 }
@@ -115,7 +126,7 @@ func failed(lines []line, strict bool) error {
 		case l.err != nil:
 			faults = append(faults, fmt.Errorf("row %s: %w", l.id, l.err))
 		case l.over():
-			faults = append(faults, fmt.Errorf("row %s is %.2f %s, at most %s is allowed: %s", l.id, l.ratio, l.unit, trim(max(l.limit, l.ceiling)), l.what)) //nolint:err113 // it is printed
+			faults = append(faults, fmt.Errorf("row %s is %.2f %s, at most %s is allowed: %s", l.id, l.ratio, l.unit, trim(l.most()), l.what)) //nolint:err113 // it is printed
 		}
 	}
 	return errors.Join(faults...)
