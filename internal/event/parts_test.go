@@ -46,6 +46,12 @@ func TestUnfilledPlaceholderIsNoSweepID(t *testing.T) {
 			t.Errorf("%s: %v", id, err)
 		}
 	}
+	for _, id := range []string{"<aws.events.event.id>", "9d1de2a0>c", strings.Repeat("x", event.MaxID)} {
+		d, err := event.Decode([]byte(`{"id":"` + id + `","detail-type":"Scheduled Event","source":"aws.events","detail":{}}`))
+		if err != nil || d.Sweep == nil || d.Sweep.ID != "" {
+			t.Errorf("a schedule's event %s asks for the sweep %+v, %v", id, d.Sweep, err)
+		}
+	}
 	if d, err := event.Decode([]byte(`{"sweep":{"id":"d32c5kddcf5bb8c3"}}`)); err != nil || d.Sweep.ID != "d32c5kddcf5bb8c3" {
 		t.Errorf("the id of an execution: %v", err)
 	}

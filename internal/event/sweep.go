@@ -187,11 +187,14 @@ func (f member) flowName() (string, *Error) { return f.atMost(maxErrorText) }
 // of its sweeps would pass for a repetition of the first.
 func (f member) sweepID() (string, *Error) {
 	id, fault := f.optionalName()
-	if fault == nil && strings.ContainsAny(id, "<>") {
+	if fault == nil && isPlaceholder(id) {
 		fault = faultf(InvalidField, "field \"id\" is %s, a placeholder that nothing has replaced: all sweeps would have the same id, and only the first would be made; leave id out", excerpt([]byte(id)))
 	}
 	return id, fault
 }
+
+// isPlaceholder reports whether an id has something in it like <aws.scheduler.execution-id>.
+func isPlaceholder(id string) bool { return strings.ContainsAny(id, "<>") }
 
 // names reads a name, which may be empty, or a list of names.
 func (f member) names() ([]string, *Error) {

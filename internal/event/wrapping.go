@@ -187,8 +187,9 @@ func openScheduled(d *decoder, o object, a around) (bool, *Error) {
 	}
 	d.controls++
 	d.sweep = &Sweep{}
-	if id := o.text("id"); validName("id", id) == nil {
-		d.sweep.ID = ScheduledSweep + id // a schedule may deliver its event twice
+	id := o.text("id")
+	if whole := ScheduledSweep + id; id != "" && validName("id", whole) == nil && !isPlaceholder(whole) { // as the sweep's own message has it
+		d.sweep.ID = whole // a schedule may deliver its event twice
 	}
 	return true, nil
 }
