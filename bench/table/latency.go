@@ -16,8 +16,8 @@ const each = 20 * time.Millisecond
 // with the latencies that users see.
 //
 // Lambda hands over an event when init has ended, and init fetches secret and token. So the rows
-// with a limit are from the event to the answer, as those of an invocation are; what the start
-// adds is told beside them, and row 5.10 compares all of it with the floor.
+// with a limit begin with the event and end with the answer. The rows beside them tell what the
+// start adds, and row 5.10 compares all of it with the floor.
 func firstRetrigger() study {
 	const what, against = "the first re-trigger of a fresh process, from the event to the answer, %s (least)", "secret → token → re-trigger → record"
 	const whole, bare = "the same from the start of the process (least)", "start of a bare handler, then " + against

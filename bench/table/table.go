@@ -21,8 +21,8 @@ type spec struct {
 	// Above the ceiling the row is over like any other.
 	known   string
 	ceiling float64
-	// busy is up to where a quick measurement may be over the limit: other work on the machine
-	// adds to what is measured, and more to what has more calls. 0 where it may not.
+	// busy is the greatest ratio that a quick measurement may give: other work on the machine
+	// slows both sides down, and the one with more calls most. 0 means the limit itself.
 	busy float64
 }
 

@@ -73,9 +73,7 @@ func TestWhatABatchDoesNotSendIsGivenBack(t *testing.T) {
 		w.want(results[1], Retriggered, ReasonDuplicate) // it has the entries as the first has left them
 		w.want(results[2], DeadLettered, Forbidden)
 		w.want(results[3], Returned, OutcomeUnknown)
-		if w.budget() != "2" { // the first, and the lost one
-			t.Errorf("%s of the budget are used", w.budget())
-		}
+		w.wantBudget("2") // the first, and the lost one
 		if w.table.reads != 1 {
 			t.Errorf("%d reads", w.table.reads)
 		}
@@ -110,13 +108,9 @@ func TestASingleDeliveryGivesItsPartOfTheBudgetBack(t *testing.T) {
 		req := w.fail("run")
 		w.adobe.forbidden()
 		w.want(w.deliver(req), DeadLettered, Forbidden)
-		if w.budget() != "0" {
-			t.Errorf("%s of the budget are used", w.budget())
-		}
+		w.wantBudget("0")
 		w.want(w.deliver(w.fail("other")), Retriggered, "")
-		if w.budget() != "1" {
-			t.Errorf("%s of the budget are used", w.budget())
-		}
+		w.wantBudget("1")
 	})
 }
 

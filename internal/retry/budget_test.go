@@ -41,9 +41,7 @@ func TestWhereTheClaimFailsForADefectTheBudgetIsWaitedFor(t *testing.T) {
 		}
 		w.table.onAdd = nil
 		e.Close(w.Context(), b)
-		if w.budget() != "1" { // the other's part is given back
-			w.Errorf("%s of the budget are used", w.budget())
-		}
+		w.wantBudget("1") // the other's part is given back
 	})
 }
 
@@ -66,9 +64,7 @@ func TestWhatARefusedRunPutsBackIsThereForTheOthersOfItsBatch(t *testing.T) {
 		w.want(deliver(0), DeadLettered, Forbidden)
 		w.want(deliver(2), Retriggered, "")
 		e.Close(w.Context(), b)
-		if w.budget() != "1" {
-			w.Errorf("%s of the budget are used", w.budget())
-		}
+		w.wantBudget("1")
 	})
 }
 
@@ -128,9 +124,7 @@ func TestABudgetIsGivenBackToItsOwnWindow(t *testing.T) {
 				w.want(deliver(0), DeadLettered, Forbidden)
 				w.want(deliver(2), Deferred, BudgetSpent)
 				e.Close(w.Context(), b)
-				if w.budget() != "1" {
-					w.Errorf("%s of the budget are used", w.budget())
-				}
+				w.wantBudget("1")
 			})
 		})
 	}

@@ -93,6 +93,13 @@ func (res *results) others(n int) {
 	}
 }
 
+func (res *results) wantBudget(used string) {
+	res.Helper()
+	if got := res.budget(); got != used {
+		res.Errorf("%s of the budget are used, want %s", got, used)
+	}
+}
+
 func (res *results) wantNotices(want ...notice.Kind) {
 	res.Helper()
 	var got []notice.Kind

@@ -28,8 +28,7 @@ type Process struct {
 }
 
 // Start starts a process that crashes after so many calls, pulses aside; never with a negative
-// number.
-// The last call takes its effect before the crash if after is set.
+// number. The last call takes its effect before the crash if after is set.
 func (w *World) Start(calls int, after bool) *Process {
 	g := &gate{left: calls, after: after}
 	served := http.Handler(w.Adobe)
