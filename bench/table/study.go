@@ -63,7 +63,7 @@ func (s study) measure(ctx context.Context, l *lab, tries int) []line {
 				lines[i] = now
 			}
 		}
-		if errors.Is(err, errNotHere) || !slices.ContainsFunc(lines, func(l line) bool { return l.err != nil || l.above(max(l.limit, l.ceiling)) }) {
+		if errors.Is(err, errNotHere) || !slices.ContainsFunc(lines, func(l line) bool { return l.err != nil || l.above(l.limit) }) {
 			break
 		}
 	}

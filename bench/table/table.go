@@ -17,17 +17,13 @@ type spec struct {
 	limit float64
 	// unit follows the ratio: "×", or "MB" where it is no ratio.
 	unit string
-	// known says why the row is over its limit, and ceiling up to where; see docs/performance.md.
-	// Above the ceiling the row is over like any other.
-	known   string
-	ceiling float64
 	// busy is the greatest ratio that a quick measurement may give: other work on the machine
 	// slows both sides down, and the one with more calls most. 0 means the limit itself.
 	busy float64
 }
 
 // most is the greatest ratio with which the row does not fail.
-func (s spec) most() float64 { return max(s.limit, s.ceiling, s.busy) }
+func (s spec) most() float64 { return max(s.limit, s.busy) }
 
 // figure is what was measured for a row.
 type figure struct {
@@ -47,7 +43,8 @@ type line struct {
 	err error
 }
 
-// over reports whether the line's figure is above its limit, for no known reason.
+// over reports whether the line's figure is above its limit, and above what other work on the
+// machine may add.
 func (l line) over() bool { return l.above(l.most()) }
 
 func (l line) above(most float64) bool {
@@ -75,10 +72,7 @@ func (l line) verdict() string {
 	case l.over():
 		return "**over**"
 	}
-	if l.known == "" {
-		return "over; on a busy machine that tells nothing"
-	}
-	return "over, known: " + l.known
+	return "over; on a busy machine that tells nothing"
 }
 
 // cells are those of a line in the table.

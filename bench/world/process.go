@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/aep-retrigger/aep-retrigger/bench/quota"
-	"github.com/aep-retrigger/aep-retrigger/local/awssim"
 	"github.com/aep-retrigger/aep-retrigger/local/lambdaenv"
 	"github.com/aep-retrigger/aep-retrigger/local/loopback"
 )
@@ -81,11 +80,7 @@ func (w *World) Launch(ctx context.Context, c Command) (p *Process, err error) {
 	}
 	p.stop = stop
 	cmd := exec.Command(c.Path, c.Args...) // it outlives the context of its launch
-	cmd.Env = append(w.Env(),
-		"AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(base, "http://"), "AWS_LAMBDA_FUNCTION_NAME="+lambdaenv.FunctionName, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256", "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand", "_HANDLER=bootstrap",
-		"AWS_REGION="+awssim.Region, "AWS_DEFAULT_REGION="+awssim.Region, "TZ=:UTC", "PATH=/usr/local/bin:/usr/bin:/bin",
-	)
+	cmd.Env = append(w.Env(), lambdaenv.Variables(strings.TrimPrefix(base, "http://"))...)
 	cmd.Env = append(cmd.Env, c.Env...)
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	endWithUs(cmd)

@@ -59,4 +59,9 @@ func TestTheFunctionIsMadeOfWhatIsListed(t *testing.T) {
 			t.Errorf("%s is in the function", name)
 		}
 	}
+	for _, one := range made {
+		if strings.HasSuffix(one, "/schemas") {
+			t.Errorf("%s describes a whole service at each start: see docs/decisions/0023-sdk-clients-without-schemas.md", one)
+		}
+	}
 }

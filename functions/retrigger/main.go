@@ -26,6 +26,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/config"
+	"github.com/aep-retrigger/aep-retrigger/internal/cpus"
 	"github.com/aep-retrigger/aep-retrigger/internal/credentials"
 	"github.com/aep-retrigger/aep-retrigger/internal/dataflow"
 	"github.com/aep-retrigger/aep-retrigger/internal/deadletter"
@@ -64,6 +65,9 @@ func main() {
 		return
 	}
 	ctx := context.Background()
+	if n := cpus.Of(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")); n > 0 && os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(n)
+	}
 	roots.OnceOnLambda(roots.Process())
 	function, start, err := newHandler(ctx)
 	if err != nil {

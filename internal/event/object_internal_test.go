@@ -81,3 +81,21 @@ func TestObjectIsSplitAsEncodingJSONReadsIt(t *testing.T) {
 		}
 	})
 }
+
+func TestATextIsReadAsEncodingJSONReadsIt(t *testing.T) {
+	t.Parallel()
+	part := rapid.SampledFrom([]string{`"`, `\`, `\"`, `\u00e9`, "a", "é", "\xff", "\x00", "\t", "\x7f", " ", "1", "{"})
+	rapid.Check(t, func(t *rapid.T) {
+		raw := json.RawMessage(strings.Join(rapid.SliceOfN(part, 0, 6).Draw(t, "raw"), ""))
+		if rapid.Bool().Draw(t, "quoted") {
+			raw = json.RawMessage(`"` + string(raw) + `"`)
+		}
+		want := ""
+		if len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &want) != nil {
+			want = ""
+		}
+		if got := text(raw); got != want {
+			t.Fatalf("%q is %q, want %q", raw, got, want)
+		}
+	})
+}

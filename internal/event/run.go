@@ -343,8 +343,15 @@ func short(id string) string { return bounded(id, MaxID) }
 
 // text returns a JSON text, and an empty one for anything else.
 func text(raw json.RawMessage) string {
+	if len(raw) < 2 || raw[0] != '"' {
+		return ""
+	}
+	special := func(c byte) bool { return c < ' ' || c == '"' || c == '\\' }
+	if plain := raw[1 : len(raw)-1]; raw[len(raw)-1] == '"' && !slices.ContainsFunc(plain, special) && utf8.Valid(plain) {
+		return string(plain) // as nearly all are; json.Unmarshal takes several times the memory
+	}
 	var s string
-	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+	if json.Unmarshal(raw, &s) != nil {
 		return ""
 	}
 	return s

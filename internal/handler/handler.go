@@ -149,7 +149,7 @@ const sweepTime = 30 * time.Second
 // finish tells what became of the deliveries: in the log, the metrics and the pulses of orgs.
 func (h *Handler) finish(ctx context.Context, deliveries []delivery) {
 	h.report.report(ctx, deliveries)
-	var all []retry.Result
+	all := make([]retry.Result, 0, len(deliveries)) // most have one, and it is large
 	var swept []retry.Swept
 	var letters []store.Record
 	for i := range deliveries {

@@ -20,9 +20,10 @@ import (
 
 // Options are for the APIOptions of an AWS client's configuration. With them the transport
 // reads the body of a request, which may end at any time, and does not have it write itself.
+// The signer still does: it would take 32 KiB for each call to read the body.
 func Options() []func(*middleware.Stack) error {
 	return []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
-		return stack.Build.Add(middleware.BuildMiddlewareFunc("PlainBody", plainBody), middleware.After)
+		return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("PlainBody", plainBody), middleware.After)
 	}}
 }
 
@@ -40,15 +41,15 @@ func Client() *awshttp.BuildableClient {
 	})
 }
 
-func plainBody(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
+func plainBody(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 	if request, ok := in.Request.(*smithyhttp.Request); ok {
 		if body, ok := request.GetStream().(io.ReadSeeker); ok {
 			plain, err := request.SetStream(struct{ io.ReadSeeker }{body}) // without WriteTo
 			if err != nil {
-				return middleware.BuildOutput{}, middleware.Metadata{}, err
+				return middleware.DeserializeOutput{}, middleware.Metadata{}, err
 			}
 			in.Request = plain
 		}
 	}
-	return next.HandleBuild(ctx, in)
+	return next.HandleDeserialize(ctx, in)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/aep-retrigger/aep-retrigger/internal/keepalive"
 )
@@ -110,6 +111,24 @@ func TestTheAWSClientStillNeedsThis(t *testing.T) {
 	t.Parallel()
 	if err := send(t, nil); err != io.EOF { //nolint:errorlint // the very error
 		t.Errorf("the request ended with %v, want io.EOF", err)
+	}
+}
+
+// TestTheSignerReadsTheBodyWithoutABuffer: where a body can't write itself, the signer takes 32 KiB.
+func TestTheSignerReadsTheBodyWithoutABuffer(t *testing.T) {
+	t.Parallel()
+	signed := false
+	look := func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+		if request, ok := in.Request.(*smithyhttp.Request); ok {
+			_, signed = request.GetStream().(io.WriterTo)
+		}
+		return next.HandleFinalize(ctx, in)
+	}
+	options := append(keepalive.Options(), func(stack *middleware.Stack) error {
+		return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("Look", look), middleware.After)
+	})
+	if err := send(t, options); err != nil || !signed {
+		t.Errorf("the body of the request that is signed writes itself: %t, %v", signed, err)
 	}
 }
 

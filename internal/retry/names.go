@@ -16,7 +16,7 @@ import (
 
 const (
 	// maxNames bounds how many dataflows' names a process remembers.
-	maxNames = 10_000
+	maxNames = 1_000
 	// If Flow Service does not tell a name, it is not asked for that name again before
 	// namelessTime has passed. After a 429 it is asked for no name of the org before
 	// throttledTime has passed. So no run waits for a name twice.

@@ -117,13 +117,20 @@ func (f *Function) kill() {
 	}
 }
 
-func (f *Function) launch() error {
-	cmd := exec.Command(f.options.Binary) // it outlives the invocation that starts it
-	cmd.Env = append([]string{
-		"AWS_LAMBDA_RUNTIME_API=" + f.api, "AWS_LAMBDA_FUNCTION_NAME=" + FunctionName, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
+// Variables are those that Lambda sets for a function of 256 MB whose Runtime API is at an
+// address, "host:port"
+// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime).
+func Variables(api string) []string {
+	return []string{
+		"AWS_LAMBDA_RUNTIME_API=" + api, "AWS_LAMBDA_FUNCTION_NAME=" + FunctionName, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256", "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand", "_HANDLER=bootstrap",
 		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "TZ=:UTC", "PATH=/usr/local/bin:/usr/bin:/bin",
-	}, f.options.Env...)
+	}
+}
+
+func (f *Function) launch() error {
+	cmd := exec.Command(f.options.Binary) // it outlives the invocation that starts it
+	cmd.Env = append(Variables(f.api), f.options.Env...)
 	cmd.Stdout, cmd.Stderr = f.options.Logs, f.options.Logs
 	ownGroup(cmd)
 	if err := cmd.Start(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"sync"
 	"sync/atomic"
 
 	"github.com/aep-retrigger/aep-retrigger/pkg/aepcodes"
@@ -51,7 +52,9 @@ func (c *Client) spellings() []string {
 
 // namesOperation finds a text about the operation, or about the parameter that names
 // it.
-var namesOperation = regexp.MustCompile(`(?i)\b(op|ops|operations?|actions?|flowRunActions?|re[-_ ]?trigger\w*|enum|allowed values?|supported values?|query param\w*)\b`)
+var namesOperation = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)\b(op|ops|operations?|actions?|flowRunActions?|re[-_ ]?trigger\w*|enum|allowed values?|supported values?|query param\w*)\b`)
+})
 
 // refusesSpelling reports whether an answer to a re-trigger may refuse no more than the
 // spelling of op: a 400 that can be read, with a code that means so, or with a text about
@@ -64,7 +67,7 @@ func refusesSpelling(answer reply, failure *Error) bool {
 	if entry, known := failure.Catalog(); known && entry.Reason != aepcodes.Rejected {
 		return entry.OtherOp
 	}
-	return namesOperation.MatchString(failure.Message)
+	return namesOperation().MatchString(failure.Message)
 }
 
 // tellsMore reports whether the refusal of the first spelling tells more than that of
