@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 
 	"github.com/aep-retrigger/aep-retrigger/bench/world"
 )
@@ -52,8 +51,7 @@ func peakMemory() study {
 				}
 				peaks = append(peaks, kib)
 			}
-			slices.Sort(peaks)
-			bare := peaks[1]
+			bare := median(peaks)
 			if own == 0 || bare == 0 {
 				return nil, fmt.Errorf("%w: the system does not tell the peak of a process", errNotHere)
 			}

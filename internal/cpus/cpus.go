@@ -1,10 +1,10 @@
 // Package cpus tells how many CPUs a Lambda function has.
 //
-// Lambda shows a function at least two CPUs, but gives it a part of one that follows its memory
-// setting: one CPU at 1,769 MB (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
-// Go takes what it sees, since the part is in no file that it reads. It then works on two threads
-// which have to share that part, and each has room of its own for new objects: a batch of ten
-// took a quarter more CPU time, and 1.7 MiB more memory.
+// Lambda shows a function two CPUs or more, and gives it a share that follows its memory setting:
+// one CPU at 1,769 MB (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+// Go can't read that share anywhere, and uses all CPUs that it sees. At 256 MB two threads then
+// compete for a seventh of a CPU, and each keeps memory of its own for new objects: a batch of
+// ten took a quarter more CPU time, and 1.7 MiB more memory.
 package cpus
 
 import "strconv"

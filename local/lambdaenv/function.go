@@ -117,8 +117,8 @@ func (f *Function) kill() {
 	}
 }
 
-// Variables are those that Lambda sets for a function of 256 MB whose Runtime API is at an
-// address, "host:port"
+// Variables returns the environment variables that Lambda sets for a function of 256 MB. The
+// Runtime API is at the address api, such as 127.0.0.1:9001
 // (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime).
 func Variables(api string) []string {
 	return []string{

@@ -125,14 +125,16 @@ func mayPass(status int) bool {
 }
 
 func (e Entry) matchesText(message string) bool {
-	matches := func(text string) bool {
-		return slices.ContainsFunc(patterns()[text], func(p *regexp.Regexp) bool { return p.MatchString(message) })
-	}
-	return matches(e.Text) && (e.Unless == "" || !matches(e.Unless))
+	return matches(e.Text, message) && (e.Unless == "" || !matches(e.Unless, message))
+}
+
+// matches reports whether a message matches a text of the catalog: one of its expressions.
+func matches(text, message string) bool {
+	return slices.ContainsFunc(patterns()[text], func(p *regexp.Regexp) bool { return p.MatchString(message) })
 }
 
 // patterns are the regular expressions of the catalog, compiled when they are first
-// needed: most invocations need none. A text matches if one of its expressions does.
+// needed: most invocations need none.
 var patterns = sync.OnceValue(func() map[string][]*regexp.Regexp {
 	compiled := map[string][]*regexp.Regexp{}
 	for _, e := range All() {

@@ -3,7 +3,6 @@ package aepcodes
 import (
 	"regexp"
 	"regexp/syntax"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,12 +32,11 @@ func TestNoTwoEntriesFitEquallyWell(t *testing.T) {
 
 func TestATextMatchesIfOneOfItsAlternativesDoes(t *testing.T) {
 	t.Parallel()
-	for text, expressions := range patterns() {
+	for text := range patterns() {
 		whole := regexp.MustCompile("(?is)" + text)
 		for _, e := range All() {
-			cut := slices.ContainsFunc(expressions, func(p *regexp.Regexp) bool { return p.MatchString(e.Example) })
-			if want := whole.MatchString(e.Example); cut != want {
-				t.Errorf("%q matches the alternatives of %q: %t, want %t", e.Example, text, cut, want)
+			if got, want := matches(text, e.Example), whole.MatchString(e.Example); got != want {
+				t.Errorf("%q matches the alternatives of %q: %t, want %t", e.Example, text, got, want)
 			}
 		}
 	}
